@@ -1,0 +1,227 @@
+"""The cutout store: all frames of an object and its light curve in one FITS file.
+
+``FOLDER/OID.fits`` holds a primary header (OID, RA, DEC, COLLECT, SCHEMA), an image
+``FRAMES`` (n, 28, 28) float32 in time order, in DN as served, NaN where the chip has no
+pixel, and a table ``EPOCHS`` with one row per epoch (see :mod:`rbztf.archive.epochs`).
+Two foreign layouts are read as well: the reference's ``FOLDER/OID/HMJD.fits`` and single
+cutouts ``FOLDER/OID.fits``, each taken for an object of one frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive import fastfits
+from rbztf.errors import DataError, InputError, Problem
+from rbztf.sky import Oid
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+SIZE_PIX = 28
+SCHEMA = 1
+FRAMES = "FRAMES"
+EPOCHS = "EPOCHS"
+
+
+@dataclass(frozen=True)
+class ObjectCutouts:
+    """Frames and epochs of one object.
+
+    Attributes
+    ----------
+    oid : Oid
+    frames : ndarray (n, 28, 28), float32
+        Pixels in DN, sky included, in time order; NaN where the chip has no pixel.
+    path : Path
+        Where they were read from.
+    ra_deg, dec_deg : float
+        Position of the object (ICRS), NaN where unknown.
+    collection : str
+        Data release the light curve was taken from, e.g. ``ztf_dr24``; empty if unknown.
+    problems : tuple of Problem
+        Frames of a foreign layout that could not be read.
+    """
+
+    oid: Oid
+    frames: NDArray[np.float32]
+    path: Path
+    ra_deg: float = float("nan")
+    dec_deg: float = float("nan")
+    collection: str = ""
+    problems: tuple[Problem, ...] = ()
+    _epochs: Table | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def epochs(self) -> Table:
+        """One row per epoch of the light curve, with or without a frame (astropy Table)."""
+        if self._epochs is not None:
+            return self._epochs
+        return read_epochs(self.path)
+
+    def frame_times(self) -> NDArray[np.float64]:
+        """Heliocentric Julian date of each frame, (n,) float64 in days; NaN where unknown."""
+        index = np.asarray(self.epochs["frame"])
+        times = np.full(len(self.frames), np.nan)
+        with_frame = index >= 0
+        times[index[with_frame]] = np.asarray(self.epochs["hjd"], float)[with_frame]
+        return times
+
+
+def write_object(
+    folder: Path,
+    oid: Oid,
+    frames: NDArray[np.float32],
+    epochs: Table,
+    *,
+    ra_deg: float,
+    dec_deg: float,
+    collection: str = "",
+) -> Path:
+    """Write ``folder/OID.fits``; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    frames : ndarray (n, 28, 28), float32
+        Pixels in DN, in time order.
+    epochs : Table
+        From :func:`rbztf.archive.epochs.epoch_table`; its ``frame`` column points into ``frames``.
+    ra_deg, dec_deg : float
+        Position (ICRS) in degrees.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    from astropy.io import fits
+
+    if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
+        raise ValueError(f"frames must have the shape (n, {SIZE_PIX}, {SIZE_PIX}): {frames.shape}")
+    primary = fits.PrimaryHDU()
+    primary.header["SCHEMA"] = (SCHEMA, "version of this layout")
+    primary.header["OID"] = (str(int(oid)), "ZTF data-release object")
+    if np.isfinite(ra_deg) and np.isfinite(dec_deg):
+        primary.header["RA"] = (float(ra_deg), "[deg] ICRS")
+        primary.header["DEC"] = (float(dec_deg), "[deg] ICRS")
+    primary.header["COLLECT"] = (collection, "light-curve collection")
+    image = fits.ImageHDU(np.ascontiguousarray(frames, np.float32), name=FRAMES)
+    image.header["BUNIT"] = "adu"
+    table = fits.table_to_hdu(epochs)
+    table.name = EPOCHS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{int(oid)}.fits"
+    part = folder / f".{int(oid)}.{os.getpid()}.part"
+    try:
+        with part.open("wb") as stream:
+            fits.HDUList([primary, image, table]).writeto(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def read_object(path: Path) -> ObjectCutouts:
+    """Read one object: a file of the store, a single cutout, or a folder of the reference.
+
+    Raises
+    ------
+    DataError
+        If nothing usable can be read from ``path``.
+    """
+    from rbztf.archive import foreign
+
+    if path.is_dir():
+        return foreign.read_folder(path)
+    try:
+        primary, _, frames = fastfits.read_extension(path, FRAMES)
+    except fastfits.NotPlain:
+        return foreign.read_single(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).", "Check the file and its rights.") from None
+    if int(primary.get("SCHEMA", "0")) > SCHEMA:
+        raise InputError(
+            f"{path} has the layout version {primary['SCHEMA']}; this rbztf knows {SCHEMA}.",
+            "Update rbztf.",
+        )
+    return ObjectCutouts(
+        oid=Oid(primary.get("OID", path.stem)),
+        frames=frames,
+        path=path,
+        ra_deg=float(primary.get("RA", "nan")),
+        dec_deg=float(primary.get("DEC", "nan")),
+        collection=primary.get("COLLECT", ""),
+    )
+
+
+def read_epochs(path: Path) -> Table:
+    """The ``EPOCHS`` table of a file of the store."""
+    from astropy.io import fits
+    from astropy.table import Table
+
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return Table.read(hdus[EPOCHS], mask_invalid=False)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path} has no readable {EPOCHS} table ({error}).", "Fetch the object again.") from None
+
+
+class CutoutStore(Mapping[Oid, ObjectCutouts]):
+    """A folder of objects, as a mapping from OID to :class:`ObjectCutouts`.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise InputError(
+                f"There is no cutout folder {self.folder}.",
+                "Fetch objects first (rbztf fetch OID --out DIR) or name the folder with --data.",
+            )
+        self._paths = dict(sorted(_objects_in(self.folder)))
+
+    def __getitem__(self, oid: int | str) -> ObjectCutouts:
+        return read_object(self._paths[Oid(oid)])
+
+    def __iter__(self) -> Iterator[Oid]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, oid: object) -> bool:
+        return oid in self._paths
+
+    def __repr__(self) -> str:
+        return f"CutoutStore({str(self.folder)!r}, {len(self)} objects)"
+
+
+def open_cutouts(folder: Path | str) -> CutoutStore:
+    """Open a cutout store; ``open_cutouts(PATH)[oid]`` has ``.frames`` and ``.epochs``."""
+    return CutoutStore(folder)
+
+
+def _objects_in(folder: Path) -> Iterator[tuple[Oid, Path]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, dot, ending = entry.name.partition(".")
+            if not stem.isdigit() or (dot and ending != "fits"):
+                continue
+            try:
+                yield Oid(stem), Path(entry.path)
+            except InputError:
+                continue

@@ -1,0 +1,147 @@
+"""Frames in layouts that are not ours: one FITS file per frame, as IRSA serves it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive.cutouts import SIZE_PIX, ObjectCutouts
+from rbztf.archive.epochs import HEADER_FACTS, epoch_table, header_facts
+from rbztf.errors import DataError, Problem
+from rbztf.sky import Oid
+
+MJD_TO_JD = 2400000.5
+
+
+def read_frame(path: Path) -> tuple[NDArray[np.float32], Any]:
+    """Read one cutout served by IRSA.
+
+    Returns
+    -------
+    frame : ndarray (28, 28), float32
+        DN; a cutout clipped by the chip edge is placed by its WCS, NaN around it.
+    header : astropy.io.fits.Header
+
+    Raises
+    ------
+    DataError
+        If it is not a FITS image of at most 28 x 28 pixels.
+    """
+    from astropy.io import fits
+
+    try:
+        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
+            warnings.simplefilter("ignore")
+            header, pixels = hdus[0].header, hdus[0].data
+    except (OSError, ValueError, TypeError, IndexError) as error:
+        raise DataError(f"{path} is not a readable FITS file ({error}).", "Fetch it again.") from None
+    if pixels is None or pixels.ndim != 2 or max(pixels.shape) > SIZE_PIX:
+        shape = "no image" if pixels is None else "an image of shape " + str(pixels.shape)
+        raise DataError(f"{path} holds {shape}, not a cutout of {SIZE_PIX} x {SIZE_PIX} pixels.", "Fetch it again.")
+    return place(np.asarray(pixels, np.float32), header), header
+
+
+def place(pixels: NDArray[np.float32], header: Any) -> NDArray[np.float32]:
+    """Put a cutout clipped by the chip edge where it belongs in a 28 x 28 canvas of NaN.
+
+    IRSA clips a cutout that reaches over the edge. A chip is far wider than a cutout, so on
+    each axis the frame lost pixels on one side only: the rest lies flush with the other
+    side, and the object's position (header OIDRA, OIDDEC, through the TPV WCS) tells which.
+    Without a position the rest is put in the lower left corner.
+    """
+    if pixels.shape == (SIZE_PIX, SIZE_PIX):
+        return pixels
+    rows, columns = pixels.shape
+    x_pix, y_pix = _object_pixel(header)
+    top, left = _flush_offset(y_pix, rows), _flush_offset(x_pix, columns)
+    canvas = np.full((SIZE_PIX, SIZE_PIX), np.nan, np.float32)
+    canvas[top : top + rows, left : left + columns] = pixels
+    return canvas
+
+
+def _object_pixel(header: Any) -> tuple[float, float]:
+    """0-based pixel (x, y) of the object in the cutout, NaN where it cannot be known."""
+    from astropy.wcs import WCS
+
+    ra_deg, dec_deg = header.get("OIDRA"), header.get("OIDDEC")
+    if ra_deg is None or dec_deg is None:
+        return np.nan, np.nan
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            x_pix, y_pix = WCS(header).all_world2pix([[float(ra_deg), float(dec_deg)]], 0)[0]
+    except (ValueError, ArithmeticError):
+        return np.nan, np.nan
+    return float(x_pix), float(y_pix)
+
+
+def _flush_offset(pixel: float, length: int) -> int:
+    """0 (flush with the lower side) or ``28 - length``: whichever centres the object better."""
+    middle = (SIZE_PIX - 1) / 2
+    far = SIZE_PIX - length
+    return far if abs(pixel + far - middle) < abs(pixel - middle) else 0
+
+
+def read_folder(folder: Path) -> ObjectCutouts:
+    """Read an object of the reference's layout, ``OID/HMJD.fits``; bad frames become problems.
+
+    Raises
+    ------
+    DataError
+        If not one frame can be read.
+    """
+    problems: list[Problem] = []
+    taken: list[tuple[float, NDArray[np.float32], Any]] = []
+    for path in folder.glob("*.fits"):
+        try:
+            hmjd = float(path.stem)
+            taken.append((hmjd, *read_frame(path)))
+        except ValueError:
+            problems.append(Problem(str(path), "its name is not a time (HMJD.fits)."))
+        except DataError as error:
+            problems.append(Problem(str(path), error.message))
+    if not taken:
+        raise DataError(f"{folder} holds no readable frame ({len(problems)} tried).", "Fetch the object again.")
+    taken.sort(key=lambda item: item[0])
+    return _assemble(folder, taken, tuple(problems))
+
+
+def read_single(path: Path) -> ObjectCutouts:
+    """Read one cutout ``OID.fits`` as an object of one frame.
+
+    Raises
+    ------
+    DataError
+        If the file is neither a cutout nor an object of the store.
+    """
+    frame, header = read_frame(path)
+    hmjd = float(header.get("HMJD", header.get("OBSMJD", np.nan)))
+    return _assemble(path, [(hmjd, frame, header)], ())
+
+
+def _assemble(
+    path: Path, taken: list[tuple[float, NDArray[np.float32], Any]], problems: tuple[Problem, ...]
+) -> ObjectCutouts:
+    headers = [header for _, _, header in taken]
+    columns: dict[str, Any] = {
+        "hjd": [hmjd + MJD_TO_JD for hmjd, _, _ in taken],
+        "frame": np.arange(len(taken)),
+        "url": [str(header.get("URL", "")) for header in headers],
+    }
+    facts = [header_facts(header) for header in headers]
+    for name in HEADER_FACTS:
+        if all(name in row for row in facts):
+            columns[name] = [row[name] for row in facts]
+    return ObjectCutouts(
+        oid=Oid(path.stem),
+        frames=np.stack([frame for _, frame, _ in taken]),
+        path=path,
+        ra_deg=float(headers[0].get("OIDRA", np.nan)),
+        dec_deg=float(headers[0].get("OIDDEC", np.nan)),
+        problems=problems,
+        _epochs=epoch_table(columns, len(taken)),
+    )

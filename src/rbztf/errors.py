@@ -1,0 +1,68 @@
+"""One small tree of errors: each says what went wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class RbztfError(Exception):
+    """Base of every error a user can meet.
+
+    Parameters
+    ----------
+    message : str
+        What went wrong and where (a path, a key or an OID), as one sentence.
+    next_step : str
+        What to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".strip()
+
+
+class UsageError(RbztfError):
+    """Wrong use: options that contradict each other, a path that is not there."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration with an unknown key or a value of the wrong type."""
+
+
+class InputError(UsageError):
+    """An input file, OID or model that cannot be what it claims to be."""
+
+
+class DataError(RbztfError):
+    """Good files, but no way to do what was asked with what they hold."""
+
+
+class ArchiveError(RbztfError):
+    """The archive could not be reached or answered something unusable."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing left undone while the rest went on (leads to exit code 3).
+
+    Attributes
+    ----------
+    where : str
+        The OID or path concerned.
+    what : str
+        What was wrong with it, as one sentence.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
