@@ -1,0 +1,59 @@
+"""rbztf: artefacts and real variables in ZTF data releases, told apart by their image frames.
+
+The verbs of the command line are functions of the same names here; they are imported when
+first used, so ``import rbztf`` is quick and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rbztf.archive.cutouts import open_cutouts as open_cutouts
+    from rbztf.archive.embeddings import open_embeddings as open_embeddings
+    from rbztf.archive.labels import read_labels as read_labels
+    from rbztf.config import Config as Config
+    from rbztf.config import load_config as load_config
+    from rbztf.errors import RbztfError as RbztfError
+    from rbztf.models.classifier_bundle import load_classifier as load_classifier
+    from rbztf.models.encoder_bundle import load_encoder as load_encoder
+    from rbztf.sky import Band as Band
+    from rbztf.sky import Label as Label
+    from rbztf.sky import Oid as Oid
+    from rbztf.verbs.cv import evaluate_models as evaluate_models
+    from rbztf.verbs.embed import embed as embed
+    from rbztf.verbs.import_published import import_published as import_published
+    from rbztf.verbs.predict import predict as predict
+
+_HOME = {
+    "Band": "rbztf.sky",
+    "Config": "rbztf.config",
+    "Label": "rbztf.sky",
+    "Oid": "rbztf.sky",
+    "RbztfError": "rbztf.errors",
+    "embed": "rbztf.verbs.embed",
+    "evaluate_models": "rbztf.verbs.cv",
+    "import_published": "rbztf.verbs.import_published",
+    "load_classifier": "rbztf.models.classifier_bundle",
+    "load_config": "rbztf.config",
+    "load_encoder": "rbztf.models.encoder_bundle",
+    "open_cutouts": "rbztf.archive.cutouts",
+    "open_embeddings": "rbztf.archive.embeddings",
+    "predict": "rbztf.verbs.predict",
+    "read_labels": "rbztf.archive.labels",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'rbztf' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

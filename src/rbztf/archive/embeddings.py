@@ -1,0 +1,290 @@
+"""The embedding store: the vectors of all frames in one memory-mapped array.
+
+``FOLDER/vectors.npy`` (N, width) float32, ``times.npy`` (N,) float64 (heliocentric Julian
+date, NaN where unknown), ``objects.npy`` (one row per object: oid, start, n) and
+``store.yaml`` (layout version, latent size, the encoder's hash and normaliser). ``width``
+is ``latent`` (means), or ``2 * latent`` (means, then log variances), plus one where the
+VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from rbztf.errors import DataError, InputError, UsageError
+from rbztf.sky import Oid
+
+SCHEMA = 1
+_OBJECT = np.dtype([("oid", "i8"), ("start", "i8"), ("n", "i8")])
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Where vectors come from.
+
+    Attributes
+    ----------
+    latent : int
+        Number of latent means per frame.
+    encoder : str
+        Hash of the encoder's weights; empty if it cannot be known.
+    frames : dict
+        The ``frames`` section (normaliser) the pixels went through.
+    has_loss : bool
+        Whether the last column is the VAE loss of the frame.
+    """
+
+    latent: int
+    encoder: str = ""
+    frames: dict[str, Any] | None = None
+    has_loss: bool = False
+    schema: int = SCHEMA
+
+
+class Embeddings(Mapping[Oid, NDArray[np.float32]]):
+    """Vectors per object; ``self[oid]`` is (n_frames, latent) float32, the latent means."""
+
+    stamp: Stamp
+
+    def vectors(self, oid: int) -> NDArray[np.float32]:
+        """All columns of an object, (n_frames, width) float32."""
+        raise NotImplementedError
+
+    def times(self, oid: int) -> NDArray[np.float64]:
+        """Heliocentric Julian date of each frame, (n_frames,) float64, NaN where unknown."""
+        raise NotImplementedError
+
+    def count(self, oid: int) -> int:
+        """Number of frames of an object."""
+        return len(self.vectors(oid))
+
+    @property
+    def latent(self) -> int:
+        """Number of latent means per frame."""
+        return self.stamp.latent
+
+    def __getitem__(self, oid: int) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.vectors(oid)[:, : self.latent])
+
+    def frame_losses(self, oid: int) -> NDArray[np.float32]:
+        """VAE loss of each frame, (n_frames,) float32.
+
+        Raises
+        ------
+        DataError
+            If the store was made without it.
+        """
+        if not self.stamp.has_loss:
+            raise DataError(
+                "These embeddings do not hold the VAE loss of each frame.",
+                "Make them with an encoder bundle that has its decoder: rbztf embed --model DIR.",
+            )
+        return self.vectors(oid)[:, -1]
+
+
+class EmbeddingStore(Embeddings):
+    """An opened embedding store; opening costs the index alone, whatever the number of frames."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.stamp = _read_stamp(folder)
+        try:
+            self._vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+            self._times = np.load(folder / "times.npy", mmap_mode="r", allow_pickle=False)
+            objects = np.load(folder / "objects.npy", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                f"The embedding store {folder} is damaged ({error}).", "Make it again."
+            ) from None
+        self._rows = dict(
+            zip(map(Oid, objects["oid"]), zip(objects["start"].tolist(), objects["n"].tolist()))
+        )
+
+    def vectors(self, oid: int) -> NDArray[np.float32]:
+        start, n = self._rows[Oid(oid)]
+        return np.asarray(self._vectors[start : start + n])
+
+    def times(self, oid: int) -> NDArray[np.float64]:
+        start, n = self._rows[Oid(oid)]
+        return np.asarray(self._times[start : start + n])
+
+    def count(self, oid: int) -> int:
+        return self._rows[Oid(oid)][1]
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all objects together."""
+        return len(self._vectors)
+
+    def __iter__(self) -> Iterator[Oid]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, oid: object) -> bool:
+        return oid in self._rows
+
+
+class ForeignEmbeddings(Embeddings):
+    """A folder of ``OID.npy``, each (n_frames, width), made by an unknown encoder."""
+
+    def __init__(self, folder: Path, latent: int | None) -> None:
+        self.folder = folder
+        self._paths = {Oid(path.stem): path for path in sorted(folder.glob("*.npy")) if path.stem.isdigit()}
+        if not self._paths:
+            raise InputError(
+                f"{folder} is no embedding store and holds no OID.npy.",
+                "Make a store with rbztf embed or rbztf import.",
+            )
+        width = self._load(next(iter(self._paths))).shape[1]
+        self.stamp = Stamp(latent or width)
+
+    def vectors(self, oid: int) -> NDArray[np.float32]:
+        return self._load(Oid(oid)).astype(np.float32, copy=False)
+
+    def times(self, oid: int) -> NDArray[np.float64]:
+        return np.full(self.count(oid), np.nan)
+
+    def _load(self, oid: Oid) -> NDArray[Any]:
+        path = self._paths[oid]
+        try:
+            vectors = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is not a NumPy array ({error}).", "Make it again.") from None
+        if vectors.ndim != 2 or vectors.dtype.kind != "f":
+            raise DataError(
+                f"{path} must hold floats of shape (n_frames, width): {vectors.dtype} {vectors.shape}.",
+                "Make it again.",
+            )
+        return np.asarray(vectors)
+
+    def __iter__(self) -> Iterator[Oid]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, oid: object) -> bool:
+        return oid in self._paths
+
+
+def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
+    """Open an embedding store, or a folder of ``OID.npy``.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    latent : int, optional
+        Number of latent means, for a foreign folder whose arrays hold log variances as
+        well. Without it every column counts as a mean.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder or it holds no embeddings.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(
+            f"There are no embeddings at {folder}.", "Make them: rbztf embed --model DIR --data DIR."
+        )
+    if (folder / "store.yaml").is_file():
+        return EmbeddingStore(folder)
+    return ForeignEmbeddings(folder, latent)
+
+
+class EmbeddingWriter:
+    """Write an embedding store object by object; the folder appears whole on leaving.
+
+    Use as a context manager. Leaving by an exception leaves what was there before.
+
+    Raises
+    ------
+    UsageError
+        If ``folder`` exists and is something else than an embedding store.
+    """
+
+    def __init__(self, folder: Path, stamp: Stamp, width: int) -> None:
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "store.yaml").is_file():
+            raise UsageError(f"{folder} exists and is no embedding store.", "Choose another --out.")
+        self.folder, self.stamp, self.width = folder, stamp, width
+        self._part = folder.with_name(f".{folder.name}.part")
+        self._objects: list[tuple[int, int, int]] = []
+        self._times: list[NDArray[np.float64]] = []
+        self._n = 0
+        self._stream: BinaryIO
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __enter__(self) -> Self:
+        shutil.rmtree(self._part, ignore_errors=True)
+        self._part.mkdir(parents=True)
+        self._stream = (self._part / "vectors.npy").open("wb")
+        self._write_header()
+        return self
+
+    def add(self, oid: int, vectors: NDArray[np.float32], times: NDArray[np.float64]) -> None:
+        """Append an object: ``vectors`` (n, width) float32 and ``times`` (n,) in days (HJD)."""
+        if vectors.shape != (len(times), self.width):
+            raise ValueError(f"vectors must have the shape ({len(times)}, {self.width}): {vectors.shape}")
+        self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+        self._objects.append((int(oid), self._n, len(vectors)))
+        self._times.append(np.asarray(times, np.float64))
+        self._n += len(vectors)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._stream.seek(0)
+            self._write_header()
+        self._stream.close()
+        if kind is None:
+            times = np.concatenate(self._times) if self._times else np.empty(0)
+            np.save(self._part / "times.npy", times)
+            np.save(self._part / "objects.npy", np.array(self._objects, _OBJECT))
+            (self._part / "store.yaml").write_text(yaml.safe_dump(asdict(self.stamp), sort_keys=False))
+            replace_folder(self._part, self.folder)
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _write_header(self) -> None:
+        """NumPy pads headers so that the first axis can grow without moving the data."""
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._n, self.width)}
+        np.lib.format.write_array_header_1_0(self._stream, header)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put the folder ``new`` in the place of ``target``, with no moment of half a folder."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read_stamp(folder: Path) -> Stamp:
+    path = folder / "store.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        schema = int(content.get("schema", 0))
+        if schema > SCHEMA:
+            raise InputError(
+                f"{folder} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
+            )
+        return Stamp(**content)
+    except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).", "Make the embeddings again.") from None

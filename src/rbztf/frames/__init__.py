@@ -1,0 +1,1 @@
+"""From pixels to what an encoder sees: normalisation and validity masks."""

@@ -1,0 +1,1 @@
+"""Networks, their losses, how they are trained, and the bundles they are kept in."""

@@ -1,0 +1,134 @@
+"""What every model folder has: weights in safetensors, ``model.yaml``, a model card.
+
+No pickle: a bundle from a stranger can be wrong, but it cannot run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from rbztf.archive.embeddings import replace_folder
+from rbztf.errors import InputError, UsageError
+
+SCHEMA = 1
+WEIGHTS = "weights.safetensors"
+METADATA = "model.yaml"
+CARD = "README.md"
+
+
+def weights_hash(tensors: Mapping[str, Tensor]) -> str:
+    """A short hash of named tensors: the same weights have the same hash anywhere."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def new_bundle(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``folder`` when the block ends well.
+
+    Raises
+    ------
+    UsageError
+        If ``folder`` exists and is something else than a bundle.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / METADATA).is_file():
+        raise UsageError(f"{folder} exists and is no model folder.", "Choose another --out.")
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        replace_folder(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_parts(folder: Path, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:
+    """Write the three files of a bundle into the existing ``folder``."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, folder / WEIGHTS)
+    content = {"schema": SCHEMA, **metadata}
+    (folder / METADATA).write_text(
+        yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def read_metadata(folder: Path, kind: str) -> dict[str, Any]:
+    """The ``model.yaml`` of a bundle of ``kind`` ("encoder" or "classifier").
+
+    Raises
+    ------
+    InputError
+        If the folder is no bundle, of another kind, or written by a newer version.
+    """
+    path = folder / METADATA
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is no model folder (it has no {METADATA}).", "Name a folder made by rbztf."
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        schema, found = int(content["schema"]), content["kind"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).", "Make or import the model again.") from None
+    if schema > SCHEMA:
+        raise InputError(
+            f"{folder} was written by a newer rbztf (model version {schema}, this one knows {SCHEMA}).",
+            "Update rbztf.",
+        )
+    if found != kind:
+        raise InputError(
+            f"{folder} holds a model of kind {found!r}, not {kind!r}.", f"Name a folder of kind {kind}."
+        )
+    return dict(content)
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a bundle, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no safetensors file.
+    """
+    path = folder / WEIGHTS
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path} is no safetensors file ({error}); nothing in it was run.",
+            "Make or import the model again.",
+        ) from None
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path | str) -> None:
+    """Load ``tensors`` into ``module``, every key and shape matching.
+
+    Raises
+    ------
+    InputError
+        If they do not fit.
+    """
+    try:
+        module.load_state_dict(dict(tensors), strict=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(
+            f"The weights in {origin} do not fit their model ({reason}).", "Import it again."
+        ) from None

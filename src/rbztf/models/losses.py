@@ -1,0 +1,86 @@
+"""Losses of the reference work."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TVERSKY_ALPHA = 0.3
+TVERSKY_SMOOTH = 1.0
+
+
+def log_cosh(residual: Tensor) -> Tensor:
+    """``log(cosh(residual))``, elementwise, without overflow for large residuals."""
+    magnitude = residual.abs()
+    return magnitude + F.softplus(-2 * magnitude) - math.log(2)
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Divergence of N(mean, exp(log_variance)) from N(0, 1), summed over latents.
+
+    Kingma & Welling (2014), "Auto-Encoding Variational Bayes", appendix B.
+
+    Parameters
+    ----------
+    mean, log_variance : Tensor (batch, latent)
+
+    Returns
+    -------
+    Tensor (batch,), in nats
+    """
+    return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1)
+
+
+def vae_loss(
+    frames: Tensor, reconstruction: Tensor, mean: Tensor, log_variance: Tensor, kl_weight: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss of RB_ZTF per frame: mean log cosh of the residual + ``kl_weight`` x KL.
+
+    Returns
+    -------
+    loss, reconstruction, kl : Tensor (batch,)
+        The loss and its two parts, the second unweighted.
+    """
+    error = log_cosh(frames - reconstruction).mean(dim=(1, 2, 3))
+    kl = kl_divergence(mean, log_variance)
+    return error + kl_weight * kl, error, kl
+
+
+def tversky_loss(scores: Tensor, targets: Tensor) -> Tensor:
+    """One minus the Tversky index of class scores and one-hot targets.
+
+    Tversky (1977); as a loss, Salehi et al. (2017), arXiv:1706.05721, eq. 3. The reference
+    takes alpha = 0.3 for false positives, 0.7 for false negatives, smoothing 1, and sigmoids
+    of both logits.
+
+    Parameters
+    ----------
+    scores : Tensor (batch, 2)
+        Between 0 and 1.
+    targets : Tensor (batch, 2)
+        One-hot.
+    """
+    hit = (scores * targets).sum()
+    false_positive = (scores * (1 - targets)).sum()
+    false_negative = ((1 - scores) * targets).sum()
+    weighted = TVERSKY_ALPHA * false_positive + (1 - TVERSKY_ALPHA) * false_negative
+    return 1 - (hit + TVERSKY_SMOOTH) / (hit + weighted + TVERSKY_SMOOTH)
+
+
+def classifier_loss(logits: Tensor, labels: Tensor, tversky: float = 0.0) -> Tensor:
+    """Cross-entropy, plus ``tversky`` times the Tversky loss on sigmoids.
+
+    Parameters
+    ----------
+    logits : Tensor (batch, 2)
+    labels : Tensor (batch,), int64
+    tversky : float
+        Weight of the second term, 0.01 in the reference.
+    """
+    loss = F.cross_entropy(logits, labels)
+    if tversky:
+        loss = loss + tversky * tversky_loss(torch.sigmoid(logits), F.one_hot(labels, 2).to(logits.dtype))
+    return loss

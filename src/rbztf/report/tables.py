@@ -1,0 +1,85 @@
+"""Predictions as CSV, JSON or Parquet, by the file's ending."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rbztf.errors import UsageError
+
+if TYPE_CHECKING:
+    from rbztf.verbs.predict import PredictResult
+
+ENDINGS = (".csv", ".json", ".parquet")
+COLUMNS = ("oid", "p_bogus", "p_low", "p_high", "decision", "threshold", "n_frames", "n_missing", "model")
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a file whose ending names no format, before work is spent on it.
+
+    Raises
+    ------
+    UsageError
+        For another ending, or Parquet without pyarrow.
+    """
+    if path.suffix not in ENDINGS:
+        raise UsageError(f"{path} names no known format.", f"End it in {', '.join(ENDINGS)}.")
+    if path.suffix == ".parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            raise UsageError(
+                f"Writing {path} needs pyarrow.", 'Install it: pip install "rbztf[parquet]".'
+            ) from None
+
+
+def write_predictions(path: Path, result: PredictResult) -> None:
+    """Write predictions; the file appears whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+    """
+    check_ending(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            _write_parquet(part, result)
+        else:
+            text = (
+                predictions_csv(result)
+                if path.suffix == ".csv"
+                else json.dumps(result.to_json(), indent=1) + "\n"
+            )
+            part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}).", "Choose another --out.") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def predictions_csv(result: PredictResult) -> str:
+    """The flat columns of the predictions as CSV text."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(result))
+    return text.getvalue()
+
+
+def _rows(result: PredictResult) -> list[dict[str, Any]]:
+    return [{name: getattr(prediction, name) for name in COLUMNS} for prediction in result.objects]
+
+
+def _write_parquet(path: Path, result: PredictResult) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.Table.from_pylist(_rows(result)), path)

@@ -1,0 +1,1 @@
+"""The verbs: one plain typed function each, called by the command line and by notebooks."""

@@ -1,0 +1,45 @@
+"""The folder of a run: resolved configuration, metrics, scores, plots."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rbztf.config import Config
+from rbztf.errors import UsageError
+
+RUNS = Path("runs")
+
+
+def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
+    """Make ``out``, or ``runs/TIME-VERB``, and write ``config.yaml`` into it.
+
+    Raises
+    ------
+    UsageError
+        If the folder cannot be made.
+    """
+    folder = Path(out) if out is not None else _unused(RUNS / f"{datetime.now():%Y%m%dT%H%M%S}-{verb}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(config.dump(), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"The run folder {folder} cannot be written ({error.strerror}).", "Choose --out."
+        ) from None
+    return folder
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as indented JSON."""
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _unused(folder: Path) -> Path:
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate
