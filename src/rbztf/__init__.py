@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from rbztf.sky import Band as Band
     from rbztf.sky import Label as Label
     from rbztf.sky import Oid as Oid
+    from rbztf.verbs.cv import cv as cv
     from rbztf.verbs.cv import evaluate_models as evaluate_models
     from rbztf.verbs.embed import embed as embed
     from rbztf.verbs.import_published import import_published as import_published
     from rbztf.verbs.predict import predict as predict
+    from rbztf.verbs.train_rnn import train_rnn as train_rnn
+    from rbztf.verbs.train_vae import train_vae as train_vae
 
 _HOME = {
     "Band": "rbztf.sky",
@@ -34,6 +37,7 @@ _HOME = {
     "Label": "rbztf.sky",
     "Oid": "rbztf.sky",
     "RbztfError": "rbztf.errors",
+    "cv": "rbztf.verbs.cv",
     "embed": "rbztf.verbs.embed",
     "evaluate_models": "rbztf.verbs.cv",
     "import_published": "rbztf.verbs.import_published",
@@ -44,6 +48,8 @@ _HOME = {
     "open_embeddings": "rbztf.archive.embeddings",
     "predict": "rbztf.verbs.predict",
     "read_labels": "rbztf.archive.labels",
+    "train_rnn": "rbztf.verbs.train_rnn",
+    "train_vae": "rbztf.verbs.train_vae",
 }
 
 __all__ = ["__version__", *_HOME]

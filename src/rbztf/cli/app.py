@@ -38,8 +38,9 @@ def example(command: str) -> str:
     return f"[bold]Example:[/bold]  [cyan]{command}[/cyan]"
 
 
-from rbztf.cli import data, evaluate, scoring  # noqa: E402
+from rbztf.cli import data, evaluate, scoring, train  # noqa: E402
 
 data.register(app)
+train.register(app)
 evaluate.register(app)
 scoring.register(app)

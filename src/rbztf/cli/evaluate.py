@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rbztf.cli.options import ConfigFiles, Device, Embeddings, Json, Labels, Out, Quiet, Seed, Set, resolve
+from rbztf.cli.options import (
+    ConfigFiles,
+    Data,
+    Device,
+    Embeddings,
+    Json,
+    Labels,
+    Out,
+    Quiet,
+    Seed,
+    Set,
+    resolve,
+)
 from rbztf.cli.screen import Screen, screen
 from rbztf.errors import UsageError
 
@@ -21,7 +33,9 @@ def register(app: typer.Typer) -> None:
     """Add the verbs to the application."""
     from rbztf.cli.app import example
 
-    app.command(epilog=example("rbztf cv --models published/rnn --split folds.csv"))(cv)
+    app.command(
+        epilog=example("rbztf cv --config bigru-l2 --embeddings embeddings --labels labels.json --folds 5")
+    )(cv)
 
 
 def cv(
@@ -36,6 +50,8 @@ def cv(
     models: Annotated[
         Path | None, typer.Option(help="Score the bundles NAME/K here instead of training.", metavar="DIR")
     ] = None,
+    data: Data = None,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", metavar="N", min=0)] = 0,
     out: Out = None,
     set_: Set = None,
     device: Device = None,
@@ -45,23 +61,32 @@ def cv(
 ) -> None:
     """Cross-validate: metrics on objects that a model has not seen, with intervals."""
     with screen(as_json, quiet) as show:
-        if folds is not None and split is not None and split not in ("field", "random"):
-            raise UsageError(
-                f"--folds {folds} beside --split {split}: that split sets its folds itself.",
-                "Leave out --folds.",
-            )
+        _check_folds(folds, split)
+        sources: list[str | None] = list[str | None](config) if config else [None]
         configs = [
-            resolve(source, set_, device, seed, cv__folds=folds, cv__split=split)
-            for source in config or [None]
+            resolve(source, set_, device, seed, cv__folds=folds, cv__split=split) for source in sources
         ]
-        result = _run(configs, models, embeddings, labels, out, show)
+        result = _run(configs, models, embeddings, labels, data, workers, out, show)
         if as_json:
             show.document(result.to_json())
         elif models is not None:
             _show_existing(show, result)
         else:
             _show_trained(show, result)
-        show.finish(warnings=result.warnings)
+        show.finish(result.problems, result.warnings)
+
+
+def _check_folds(folds: int | None, split: str | None) -> None:
+    """Refuse a number of folds that contradicts a split which sets its own."""
+    if folds is None or split is None or split in ("field", "random"):
+        return
+    from rbztf.evaluation.folds import REFERENCE_FOLDS, read_split
+
+    found = REFERENCE_FOLDS if split == "reference" else len(read_split(Path(split)).folds)
+    if folds != found:
+        raise UsageError(
+            f"--split {split} has {found} folds, --folds asks for {folds}.", "Leave out --folds."
+        )
 
 
 def _run(
@@ -69,15 +94,26 @@ def _run(
     models: Path | None,
     embeddings: Path | None,
     labels: Path | None,
+    data: Path | None,
+    workers: int,
     out: Path | None,
     show: Screen,
 ) -> CvResult:
+    from rbztf.verbs.cv import cv as train_and_score
     from rbztf.verbs.cv import evaluate_models
 
-    if models is None:
-        raise UsageError("No models given.", "Give --models DIR.")
-    return evaluate_models(
-        models, embeddings=embeddings, labels=labels, config=configs[0], out=out, progress=show.progress
+    if models is not None:
+        return evaluate_models(
+            models, embeddings=embeddings, labels=labels, config=configs[0], out=out, progress=show.progress
+        )
+    return train_and_score(
+        configs,
+        embeddings=embeddings,
+        labels=labels,
+        data=data,
+        workers=workers,
+        out=out,
+        progress=show.progress,
     )
 
 
@@ -118,5 +154,45 @@ def _spread(estimate: Any) -> str:
     return f"{estimate.mean:.3f}±{estimate.std:.3f}"
 
 
+SHOWN_METRICS = {
+    "roc_auc": "AUC",
+    "average_precision": "AP",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "brier": "Brier",
+    "ece": "ECE",
+    "tpr_at_fpr.0.05": "TPR at 5 %",
+    "tpr_at_fpr.0.01": "TPR at 1 %",
+}
+
+
 def _show_trained(show: Screen, result: CvResult) -> None:
-    raise NotImplementedError
+    """One row a metric, one column a model, then the differences between models."""
+    first = result.evaluations[0]
+    names = [entry.name for entry in result.evaluations]
+    rows = [
+        [title, *(_with_interval(entry.metrics[metric]) for entry in result.evaluations)]
+        for metric, title in SHOWN_METRICS.items()
+    ]
+    n_objects = sum(map(len, first.folds.values()))
+    title = f"{n_objects} objects, {len(first.folds)} folds ({first.split}): mean ± spread [95 %]"
+    show.table(title, ["", *names], rows)
+    if result.comparison:
+        rows = []
+        for pair in result.comparison:
+            difference = pair["difference"]["roc_auc"]
+            low, high = difference["ci95"]
+            rows.append(
+                [
+                    f"{pair['of']} − {pair['minus']}",
+                    f"{difference['mean']:+.4f}",
+                    f"[{low:+.4f}, {high:+.4f}]",
+                ]
+            )
+        show.table("Difference in AUC on the same objects, paired", ["models", "mean", "95 %"], rows)
+    show.say(f"Scores, metrics, learning curves, plots: {result.out}")
+
+
+def _with_interval(estimate: Any) -> str:
+    low, high = estimate.ci95
+    return f"{estimate.mean:.3f}±{estimate.std:.3f} [{low:.3f}, {high:.3f}]"

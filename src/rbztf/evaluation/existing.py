@@ -15,9 +15,10 @@ from rbztf.archive.embeddings import Embeddings
 from rbztf.archive.labels import LabelTable
 from rbztf.errors import InputError
 from rbztf.evaluation.folds import Split
-from rbztf.evaluation.metrics import METRICS, Array, Scored, best_f1_threshold
+from rbztf.evaluation.metrics import METRICS, Array, Scored
 from rbztf.evaluation.summary import Evaluation, summarise
 from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors, load_classifier
+from rbztf.models.thresholds import best_f1_threshold
 from rbztf.progress import Progress, silent
 
 PADDINGS = ("reference", "masked")

@@ -188,14 +188,6 @@ def interval(values: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def best_f1_threshold(labels: NDArray[np.int64], scores: Array) -> float:
-    """Score from which calling objects bogus gives the best F1 on the objects given."""
-    candidates = np.unique(scores)
-    ones = np.ones((1, len(labels)))
-    values = [f1(Scored(labels, labels, scores, float(limit)), ones)[0] for limit in candidates]
-    return float(candidates[int(np.argmax(values))])
-
-
 def _share(cumulative: Array) -> Array:
     total = cumulative[:, -1:]
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rbztf.archive.embeddings import open_embeddings
+from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.archive.labels import LabelTable
 from rbztf.config import Config
-from rbztf.errors import DataError
+from rbztf.errors import DataError, Problem
+from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate, usable_objects
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
 from rbztf.evaluation.folds import make_split
-from rbztf.evaluation.summary import Evaluation, compare, write_scores
+from rbztf.evaluation.summary import Evaluation, compare, summarise, write_scores
+from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
-from rbztf.verbs.inputs import labels_in_bands, locate
-from rbztf.verbs.run_folder import new_run, write_json
+from rbztf.verbs.inputs import labels_in_bands, locate, locate_vectors
+from rbztf.verbs.run_folder import new_run, write_history, write_json
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class CvResult:
     out: Path
     evaluations: tuple[Evaluation, ...]
     comparison: tuple[dict[str, Any], ...] = ()
+    problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -34,8 +39,79 @@ class CvResult:
             "models": [entry.to_json() for entry in self.evaluations],
             "comparison": list(self.comparison),
             "run": str(self.out),
+            "problems": [asdict(problem) for problem in self.problems],
             "warnings": list(self.warnings),
         }
+
+
+def cv(
+    configs: Config | Sequence[Config] = (),
+    *,
+    embeddings: Path | str | None = None,
+    labels: Path | str | None = None,
+    data: Path | str | None = None,
+    workers: int = 1,
+    out: Path | str | None = None,
+    progress: Progress = silent,
+) -> CvResult:
+    """Cross-validate one or several configurations on the same folds.
+
+    Parameters
+    ----------
+    configs : Config or sequence of Config
+        Models to compare; the first one's ``cv`` and ``data`` sections count.
+    embeddings : path
+        Vectors of the labelled objects.
+    labels : path
+    data : path
+        Cutouts, for configurations whose ``classifier.inputs`` are frames.
+    workers : int
+        Processes; 0 takes one a core (a script then needs ``if __name__ == "__main__"``).
+    out : path
+        Run folder; the same command again goes on where a killed one stopped.
+
+    Raises
+    ------
+    UsageError, InputError, DataError
+        For missing paths, or data that do not allow the folds asked for.
+    """
+    configs = [configs] if isinstance(configs, Config) else list(configs) or [Config()]
+    first = configs[0]
+    choose_device(first.device)
+    table = labels_in_bands(labels, first)
+    folder = new_run("cv", first, out)
+    path = locate_vectors(embeddings, data, first, folder / "embeddings", progress)
+    vectors = open_embeddings(path, first.vae.latent)
+    counts, problems = usable_objects(vectors, table, first.classifier.min_frames)
+    split = make_split(first.cv.split, table, first.cv.folds, first.seed, set(counts))
+    check_split(split)
+    check_labels(split, table)
+    checkpoints = folder / "checkpoints"
+    results = cross_validate(
+        configs, path, table, split, checkpoints=checkpoints, workers=workers, progress=progress
+    )
+    evaluations = [
+        summarise(
+            config.name or "default",
+            split.name,
+            {result.fold: result.scored for result in folds},
+            table,
+            draws=first.cv.bootstrap,
+            seconds=sum(result.seconds for result in folds),
+            extra={"seed": config.seed},
+        )
+        for config, folds in zip(configs, results)
+    ]
+    comparison = compare(evaluations, first.cv.bootstrap)
+    result = CvResult(
+        folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(_warnings(vectors, path))
+    )
+    _write(result)
+    for config in configs[1:]:
+        (folder / f"config-{(config.name or 'default').replace('/', '-')}.yaml").write_text(config.dump())
+    _plot(folder, result, configs, results, counts, table)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
 
 
 def evaluate_models(
@@ -69,7 +145,8 @@ def evaluate_models(
     path = locate("embeddings", embeddings, config)
     vectors = open_embeddings(path, latent=_latent(families))
     table = labels_in_bands(labels, config)
-    split = make_split(config.cv.split, table, config.cv.folds, config.seed, set(vectors))
+    counts, problems = usable_objects(vectors, table, least=1)
+    split = make_split(config.cv.split, table, config.cv.folds, config.seed, set(counts))
     if not split.oids:
         raise DataError(
             f"None of the labelled objects in the split is in {path}.", "Check that they belong together."
@@ -91,10 +168,12 @@ def evaluate_models(
         )
         evaluations += made
         warnings += [warning for warning in warned if warning not in warnings]
-    comparison = compare(
-        [entry for entry in evaluations if entry.extra["padding"] == paddings[-1]], config.cv.bootstrap
-    )
-    return _finish(config, evaluations, comparison, warnings, out)
+    compared = [entry for entry in evaluations if entry.extra["padding"] == paddings[-1]]
+    comparison = compare(compared, config.cv.bootstrap)
+    folder = new_run("cv", config, out)
+    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
+    _write(result)
+    return result
 
 
 def _latent(families: dict[str, dict[int, Path]]) -> int:
@@ -104,15 +183,36 @@ def _latent(families: dict[str, dict[int, Path]]) -> int:
     return load_classifier(next(iter(first.values()))).latent
 
 
-def _finish(
-    config: Config,
-    evaluations: Sequence[Evaluation],
-    comparison: Sequence[dict[str, Any]],
-    warnings: Sequence[str],
-    out: Path | str | None,
-) -> CvResult:
-    folder = new_run("cv", config, out)
-    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(warnings))
-    write_json(folder / "metrics.json", result.to_json())
-    write_scores(folder / "scores.csv", evaluations)
-    return result
+def _warnings(vectors: Embeddings, path: Path) -> list[str]:
+    if vectors.stamp.encoder:
+        return []
+    return [f"{path} does not say which encoder made its vectors."]
+
+
+def _write(result: CvResult) -> None:
+    write_json(result.out / "metrics.json", result.to_json())
+    write_scores(result.out / "scores.csv", result.evaluations)
+
+
+def _plot(
+    folder: Path,
+    result: CvResult,
+    configs: Sequence[Config],
+    results: Sequence[Sequence[FoldResult]],
+    counts: dict[Any, int],
+    labels: LabelTable,
+) -> None:
+    from rbztf.report import plots
+
+    histories: dict[str, History] = {}
+    for config, folds in zip(configs, results):
+        for fold in folds:
+            histories[f"{config.name or 'default'}, fold {fold.fold}"] = fold.history
+    write_history(folder / "history.csv", histories)
+    plots.roc(result.evaluations, folder / "roc.png")
+    plots.losses(histories, folder / "losses.png")
+    by_label = {
+        "real": [n for oid, n in counts.items() if not labels[oid].label],
+        "artefact": [n for oid, n in counts.items() if labels[oid].label],
+    }
+    plots.frames_per_object(by_label, folder / "frames.png")

@@ -87,6 +87,7 @@ def embed(
     problems: list[Problem] = []
     n_objects = n_frames = 0
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
+        bundle.write_into(writer.beside("encoder"))
         for done, oid in enumerate(store):
             progress("embed", done, len(store), f"{n_frames} frames")
             try:

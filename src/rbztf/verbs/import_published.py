@@ -162,6 +162,8 @@ def _import_embeddings(
     try:
         sources = _vectors(exact, packed, latent)
         with EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer:
+            if encoder:
+                encoder.write_into(writer.beside("encoder"))
             for oid, vectors in sources:
                 if vectors.shape[1] not in (latent, 2 * latent):
                     what = f"it has {vectors.shape[1]} columns; the encoder gives {latent} means."

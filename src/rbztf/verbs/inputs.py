@@ -7,6 +7,7 @@ from pathlib import Path
 from rbztf.archive.labels import LabelTable, read_labels
 from rbztf.config import Config
 from rbztf.errors import DataError, UsageError
+from rbztf.progress import Progress
 
 _OPTIONS = {
     "embeddings": "--embeddings PATH",
@@ -47,6 +48,28 @@ def locate_optional(name: str, option: Path | str | None, config: Config) -> Pat
         return Path(option)
     found: Path | None = getattr(config.data, name)
     return found
+
+
+def locate_vectors(
+    embeddings: Path | str | None,
+    data: Path | str | None,
+    config: Config,
+    scratch: Path,
+    progress: Progress,
+) -> Path:
+    """The embeddings to train on; frames are embedded into ``scratch`` where those are asked for.
+
+    With ``classifier.inputs`` of frames the encoder is part of the model but frozen, so each
+    frame is encoded once, before the first epoch, which is the same function as encoding it
+    anew in each.
+    """
+    if not config.classifier.inputs.startswith("frames"):
+        return locate("embeddings", embeddings, config)
+    if not (scratch / "store.yaml").is_file():
+        from rbztf.verbs.embed import embed
+
+        embed(None, data, scratch, config=config, progress=progress)
+    return scratch
 
 
 def labels_in_bands(option: Path | str | None, config: Config) -> LabelTable:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rbztf.config import Config
 from rbztf.errors import UsageError
+from rbztf.models.checkpoint import History
 
 RUNS = Path("runs")
 
@@ -35,6 +38,16 @@ def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON."""
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def write_history(path: Path, histories: Mapping[str, History]) -> None:
+    """Write learning curves as CSV, one row an epoch, the run's name first."""
+    columns = list(dict.fromkeys(name for history in histories.values() for row in history for name in row))
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, ["run", *columns])
+        writer.writeheader()
+        for name, history in histories.items():
+            writer.writerows({"run": name, **row} for row in history)
 
 
 def _unused(folder: Path) -> Path:

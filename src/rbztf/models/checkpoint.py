@@ -1,0 +1,142 @@
+"""Checkpoints without pickle: one safetensors file per run, replaced atomically.
+
+A run that is killed and started again with the same configuration and data goes on after
+its last finished epoch and ends with the same weights: everything random in an epoch is
+drawn from the seed and the number of that epoch, nothing from what ran before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from rbztf.config import Config
+from rbztf.errors import InputError, UsageError
+
+History = list[dict[str, float]]
+
+
+@dataclass
+class State:
+    """Where a run stands after an epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs finished.
+    history : list of dict
+        One row an epoch.
+    best : dict of str to Tensor
+        Weights of the best epoch so far, where epochs are compared.
+    best_score : float
+    best_epoch : int
+    done : bool
+        Nothing is left to train.
+    """
+
+    epoch: int = 0
+    history: History = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_score: float = float("-inf")
+    best_epoch: int = 0
+    done: bool = False
+
+    def note_score(self, score: float, model: nn.Module) -> None:
+        """Keep the weights if ``score`` is the best so far."""
+        if score > self.best_score:
+            self.best_score, self.best_epoch = score, self.epoch
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
+    """A hash of all that decides a run's result: model, training, seed and data."""
+    content = config.model_dump(mode="json", include={"frames", "vae", "classifier", "training", "seed"})
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save(path: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, print_: str) -> None:
+    """Write a checkpoint; the one before it stays until this one is whole."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
+    for index, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    facts = {
+        "fingerprint": print_,
+        "epoch": state.epoch,
+        "history": state.history,
+        "best_score": state.best_score,
+        "best_epoch": state.best_epoch,
+        "done": state.done,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file(plain, part, metadata={"state": json.dumps(facts)})
+    part.replace(path)
+
+
+def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, print_: str) -> State:
+    """Bring ``model`` and ``optimiser`` to where a checkpoint left them.
+
+    Returns
+    -------
+    State
+        A fresh one if there is no checkpoint.
+
+    Raises
+    ------
+    UsageError
+        If the checkpoint belongs to another configuration or other data.
+    InputError
+        If the file is damaged.
+    """
+    if not path.is_file():
+        return State()
+    try:
+        with safe_open(path, "pt") as stored:
+            facts = json.loads(stored.metadata()["state"])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The checkpoint {path} is damaged ({error}).", "Delete it to start anew.") from None
+    if facts["fingerprint"] != print_:
+        raise UsageError(
+            f"{path.parent} holds an unfinished run with another configuration or other data.",
+            "Choose another --out, or delete that folder to start anew.",
+        )
+    model.load_state_dict(_below(tensors, "model."))
+    _load_optimiser(optimiser, _below(tensors, "optimiser."))
+    return State(
+        facts["epoch"],
+        facts["history"],
+        _below(tensors, "best."),
+        facts["best_score"],
+        facts["best_epoch"],
+        facts["done"],
+    )
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = tensor
+    content = optimiser.state_dict()
+    optimiser.load_state_dict({"state": moments, "param_groups": content["param_groups"]})

@@ -1,0 +1,247 @@
+"""Train a recurrent classifier on sequences of frame vectors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from rbztf.config import Config, TrainingSection
+from rbztf.errors import DataError
+from rbztf.models import checkpoint
+from rbztf.models.batching import by_bucket, pad
+from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
+from rbztf.models.inner import inner_fold
+from rbztf.models.losses import classifier_loss
+from rbztf.models.optimise import autocast, learning_rate, make_optimiser, seed_epoch, take_step
+from rbztf.models.recurrent import RecurrentClassifier
+from rbztf.models.thresholds import best_f1_threshold
+from rbztf.progress import Progress, silent
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Objects to train on.
+
+    Attributes
+    ----------
+    sequences : list of ndarray (n_frames, inputs), float32
+        Before standardisation; finite, at least one frame each.
+    labels : ndarray (n,), int64
+        1 = artefact.
+    groups : ndarray (n,), int64
+        ZTF field of each object; an inner fold holds whole groups.
+    """
+
+    sequences: list[Vectors]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def take(self, index: NDArray[np.int64]) -> TrainingSet:
+        """The objects at ``index``."""
+        return TrainingSet([self.sequences[i] for i in index], self.labels[index], self.groups[index])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained classifier and how the training went, one row an epoch."""
+
+    bundle: ClassifierBundle
+    history: checkpoint.History
+    best_epoch: int
+
+
+def fit_classifier(
+    data: TrainingSet,
+    config: Config,
+    *,
+    device: torch.device,
+    checkpoint_path: Path | None = None,
+    progress: Progress = silent,
+    stage: str = "train",
+) -> Fitted:
+    """Train the network that ``config`` describes.
+
+    With ``training.patience`` an inner fold of whole fields is kept aside: the epoch with
+    the best AUC there gives the weights, and the threshold is the best F1 there. Without,
+    all objects train all epochs and the threshold is 0.5.
+
+    Parameters
+    ----------
+    checkpoint_path : Path, optional
+        Written after each ``training.checkpoint_every`` epochs, and resumed from.
+
+    Raises
+    ------
+    DataError
+        If there is one class only, nothing varies, or no inner fold can be made.
+    """
+    _check(data)
+    section = config.training
+    inner = (
+        inner_fold(data.labels, data.groups, section.inner_share, config.seed) if section.patience else None
+    )
+    train = data if inner is None else data.take(np.flatnonzero(~inner))
+    aside = None if inner is None else data.take(np.flatnonzero(inner))
+    standardisation = _standardisation(train, config)
+    latent = train.sequences[0].shape[1] - config.classifier.inputs.endswith("+loss")
+    torch.manual_seed(config.seed)
+    network = build_network(config, latent).to(device)
+    ready = TrainingSet(
+        [standardisation(sequence) for sequence in train.sequences], train.labels, train.groups
+    )
+    bundle = ClassifierBundle(network, standardisation, config)
+    run = _Run(bundle, ready, aside, config, device, checkpoint_path)
+    state = run.to_the_end(progress, stage)
+    if state.best:
+        network.load_state_dict(state.best)
+    network.to("cpu").eval()
+    threshold = 0.5
+    if aside is not None:
+        threshold = best_f1_threshold(aside.labels, bundle.probabilities(aside.sequences))
+    fitted = ClassifierBundle(network, standardisation, config, threshold)
+    return Fitted(fitted, state.history, state.best_epoch or state.epoch)
+
+
+@dataclass
+class _Run:
+    """One training run, from its last checkpoint to its end."""
+
+    bundle: ClassifierBundle
+    train: TrainingSet
+    aside: TrainingSet | None
+    config: Config
+    device: torch.device
+    checkpoint_path: Path | None
+
+    def to_the_end(self, progress: Progress, stage: str) -> checkpoint.State:
+        section, network = self.config.training, self.bundle.network
+        optimiser = make_optimiser(network, section)
+        mark = checkpoint.fingerprint(self.config, [self.train.labels, *self.train.sequences])
+        state = checkpoint.State()
+        if self.checkpoint_path:
+            state = checkpoint.load(self.checkpoint_path, network, optimiser, mark)
+        while not state.done:
+            row = self._epoch(state.epoch, optimiser)
+            state.epoch += 1
+            if self.aside is not None:
+                row["inner_auc"] = self._inner_auc(self.aside)
+                state.note_score(row["inner_auc"], network)
+            state.history.append(row)
+            state.done = state.epoch >= section.epochs or self._out_of_patience(state)
+            due = section.checkpoint_every and state.epoch % section.checkpoint_every == 0
+            if self.checkpoint_path and (due or state.done):
+                checkpoint.save(self.checkpoint_path, state, network, optimiser, mark)
+            progress(stage, state.epoch, section.epochs, _note(row))
+        return state
+
+    def _out_of_patience(self, state: checkpoint.State) -> bool:
+        section = self.config.training
+        return self.aside is not None and state.epoch - state.best_epoch >= section.patience
+
+    def _epoch(self, epoch: int, optimiser: torch.optim.Optimizer) -> dict[str, float]:
+        """One pass over the training objects; returns a row of the history."""
+        section, network = self.config.training, self.bundle.network
+        started = time.perf_counter()
+        seed_epoch(self.config.seed, epoch)
+        network.train()
+        batches = list(epoch_batches(self.train, section, self.config.seed, epoch))
+        total, rate = 0.0, section.learning_rate
+        for number, (batch, lengths, labels) in enumerate(batches):
+            rate = learning_rate(section, epoch * len(batches) + number, section.epochs * len(batches))
+            total += self._step(network, optimiser, batch, lengths, labels, rate) * len(labels)
+        seconds = time.perf_counter() - started
+        return {"epoch": epoch + 1, "loss": total / len(self.train), "rate": rate, "seconds": seconds}
+
+    def _step(
+        self,
+        network: RecurrentClassifier,
+        optimiser: torch.optim.Optimizer,
+        batch: Tensor,
+        lengths: Tensor,
+        labels: Tensor,
+        rate: float,
+    ) -> float:
+        section = self.config.training
+        with autocast(self.device, section):
+            logits = network(batch.to(self.device), lengths)
+        loss = classifier_loss(logits.float(), labels.to(self.device), self.config.classifier.tversky)
+        take_step(network, optimiser, loss, rate, section.clip_norm)
+        return float(loss.detach())
+
+    def _inner_auc(self, aside: TrainingSet) -> float:
+        """AUC on the inner fold, over all frames of each object."""
+        logits = self.bundle.logits(aside.sequences, self.device)
+        return float(roc_auc_score(aside.labels, logits[:, 1] - logits[:, 0]))
+
+
+def epoch_batches(
+    train: TrainingSet, section: TrainingSection, seed: int, epoch: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The batches of one epoch: padded sequences, lengths, labels.
+
+    With ``subsample`` each object shows that many of its frames, in order, drawn anew each
+    epoch. With ``bucket_edges`` batches are made as published: objects shuffled, apart by
+    length bucket. Without, objects of similar length go together.
+    """
+    random = np.random.default_rng([seed, epoch])
+    shuffled = random.permutation(len(train))
+    drawn = {int(i): _draw(train.sequences[i], section.subsample, random) for i in shuffled}
+    lengths = np.array([len(drawn[int(i)]) for i in shuffled], np.int64)
+    if section.bucket_edges:
+        batches = list(by_bucket(lengths, section.bucket_edges, section.batch_size))
+    else:
+        batches = _similar(lengths, section.batch_size)
+    for number in random.permutation(len(batches)):
+        members = shuffled[batches[number]]
+        batch, n_frames = pad([drawn[int(i)] for i in members])
+        yield batch, n_frames, torch.from_numpy(train.labels[members])
+
+
+def _draw(sequence: Vectors, count: int, random: np.random.Generator) -> Vectors:
+    if not count or len(sequence) <= count:
+        return sequence
+    return sequence[np.sort(random.permutation(len(sequence))[:count])]
+
+
+def _similar(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Batches of neighbours in length; equal lengths stay in their (shuffled) order."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _standardisation(train: TrainingSet, config: Config) -> Standardisation:
+    if not config.classifier.standardise:
+        return Standardisation.identity(train.sequences[0].shape[1])
+    return Standardisation.fit(train.sequences)
+
+
+def _check(data: TrainingSet) -> None:
+    counts = np.bincount(data.labels, minlength=2)
+    if not counts.all():
+        raise DataError(
+            f"The training objects are {counts[0]} real and {counts[1]} artefacts; both kinds are needed.",
+            "Give more labelled objects, or other folds.",
+        )
+    first = data.sequences[0][0]
+    if all((sequence == first).all() for sequence in data.sequences):
+        raise DataError(
+            f"All frames of the {len(data)} training objects have the same vector.", "Check the embeddings."
+        )
+
+
+def _note(row: dict[str, float]) -> str:
+    inner = f", inner AUC {row['inner_auc']:.3f}" if "inner_auc" in row else ""
+    return f"loss {row['loss']:.4f}{inner}"

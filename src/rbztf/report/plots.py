@@ -1,0 +1,140 @@
+"""Plots of a run. Each function draws one figure and writes one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rbztf.evaluation.metrics import Scored
+from rbztf.evaluation.summary import Evaluation
+from rbztf.models.checkpoint import History
+
+matplotlib.use("Agg")
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe & Ito's palette, told apart by colour-blind readers too."""
+GREY = "#777777"
+DPI = 150
+GRID = np.linspace(0, 1, 201)
+
+
+def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """ROC curves: the mean over folds of each model, with the band the folds span."""
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    for entry, colour in zip(evaluations, _colours(len(evaluations))):
+        curves = np.array([_roc_curve(fold) for fold in entry.folds.values()])
+        area = entry.metrics["roc_auc"]
+        low, high = area.ci95
+        name = entry.name or "default"
+        label = f"{name}: AUC {area.mean:.3f} [{low:.3f}, {high:.3f}]"
+        axes.plot(GRID, curves.mean(axis=0), color=colour, label=label)
+        axes.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+    axes.set(
+        xlabel="False alarms: real objects called bogus",
+        ylabel="Artefacts found",
+        xlim=(0, 1),
+        ylim=(0, 1.005),
+    )
+    axes.set_aspect("equal")
+    n_objects = sum(map(len, evaluations[0].folds.values()))
+    axes.set_title(
+        f"{n_objects} objects, {len(evaluations[0].folds)} folds; bands span the folds", fontsize=9
+    )
+    axes.legend(loc="lower right", fontsize=8)
+    _save(figure, path)
+
+
+def losses(histories: Mapping[str, History], path: Path) -> None:
+    """Loss of each training run per epoch and, where there is one, the inner AUC."""
+    with_auc = any("inner_auc" in row for history in histories.values() for row in history)
+    figure = Figure(figsize=(9 if with_auc else 5.5, 4), layout="constrained")
+    panels = figure.subplots(1, 2 if with_auc else 1, squeeze=False)[0]
+    for (name, history), colour in zip(histories.items(), _colours(len(histories))):
+        for axes, column in zip(panels, ("loss", "inner_auc")):
+            if history and column in history[0]:
+                epochs = [row["epoch"] for row in history]
+                axes.plot(
+                    epochs,
+                    [row[column] for row in history],
+                    color=colour,
+                    label=name,
+                    marker=".",
+                    markersize=3,
+                )
+    panels[0].set(xlabel="Epoch", ylabel="Training loss")
+    if with_auc:
+        panels[1].set(xlabel="Epoch", ylabel="AUC on the inner fold")
+    panels[0].legend(fontsize=7)
+    _save(figure, path)
+
+
+def vae_losses(history: History, path: Path, published: NDArray[np.float64] | None = None) -> None:
+    """Loss parts of the autoencoder per epoch, beside a published curve if given."""
+    figure = Figure(figsize=(5.5, 4), layout="constrained")
+    axes = figure.subplots()
+    epochs = [row["epoch"] for row in history]
+    axes.plot(epochs, [row["loss"] for row in history], color=COLOURS[0], label="loss")
+    axes.plot(epochs, [row["reconstruction"] for row in history], color=COLOURS[2], label="mean log cosh")
+    if published is not None:
+        axes.plot(
+            np.arange(1, len(published) + 1), published, color=GREY, linestyle="--", label="published loss"
+        )
+    axes.set(xlabel="Epoch", ylabel="Loss per frame", yscale="log")
+    axes.legend(fontsize=8)
+    _save(figure, path)
+
+
+def frames_per_object(counts: Mapping[str, Sequence[int]], path: Path) -> None:
+    """How many frames the objects of each kind have."""
+    figure = Figure(figsize=(5.5, 4), layout="constrained")
+    axes = figure.subplots()
+    largest = max(max(values, default=1) for values in counts.values())
+    edges = np.linspace(0, largest, 31).tolist()
+    for (name, values), colour in zip(counts.items(), COLOURS):
+        axes.hist(
+            values, edges, histtype="step", linewidth=1.5, color=colour, label=f"{name} ({len(values)})"
+        )
+    axes.set(xlabel="Frames", ylabel="Objects")
+    axes.legend()
+    _save(figure, path)
+
+
+def examples(frames: Sequence[tuple[str, NDArray[np.float32]]], path: Path, columns: int = 8) -> None:
+    """A grid of frames, (28, 28) each, stretched by percentile, with a caption each."""
+    rows = -(-len(frames) // columns)
+    figure = Figure(figsize=(1.35 * columns, 1.6 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.set_axis_off()
+    for axes, (caption, frame) in zip(figure.axes, frames):
+        low, high = np.nanpercentile(frame, [1, 99.5])
+        axes.imshow(frame, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+        axes.set_title(caption, fontsize=7)
+    _save(figure, path)
+
+
+def _roc_curve(fold: Scored) -> NDArray[np.float64]:
+    from sklearn.metrics import roc_curve
+
+    fpr, tpr, _ = roc_curve(fold.labels, fold.scores)
+    curve: NDArray[np.float64] = np.interp(GRID, fpr, tpr)
+    curve[0] = 0
+    return curve
+
+
+def _colours(count: int) -> list[Any]:
+    return [COLOURS[i % len(COLOURS)] for i in range(count)]
+
+
+def _save(figure: Figure, path: Path) -> None:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI)

@@ -1,0 +1,211 @@
+"""``rbztf fetch``: objects, labels and cutouts from an archive or from images at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rbztf.archive.ask import FetchPlan
+from rbztf.archive.fetch import fetch_objects
+from rbztf.archive.filters import Filters, Keep
+from rbztf.archive.http import PoliteSession
+from rbztf.archive.images import cut_folder
+from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+from rbztf.archive.knowledge import LABELS_URL, LabelsResult, fetch_knowledge
+from rbztf.archive.politeness import MAX_WORKERS, HttpSettings
+from rbztf.archive.results import FetchResult
+from rbztf.archive.targets import read_targets, targets_of_store
+from rbztf.archive.verify import CheckResult, verify_store
+from rbztf.errors import DataError, UsageError
+from rbztf.progress import Progress, silent
+from rbztf.sky import Band
+
+DEFAULT_OUT = Path("data/cutouts")
+DEFAULT_LABELS = Path("data/akb.ztf.snad.space.json")
+
+
+def fetch(
+    oids: Iterable[int | str],
+    *,
+    out: Path | str = DEFAULT_OUT,
+    archive_url: str = ARCHIVE_URL,
+    collection: str = COLLECTION,
+    workers: int = 4,
+    bands: Sequence[Band | str] = (),
+    bad_catflags: int = 0,
+    mjd_min: float | None = None,
+    mjd_max: float | None = None,
+    max_frames: int | None = None,
+    keep: Keep = "newest",
+    max_seeing_pix: float | None = None,
+    bad_infobits: int = 0,
+    refresh: bool = False,
+    settings: HttpSettings | None = None,
+    progress: Progress = silent,
+) -> FetchResult:
+    """Bring light curves and frames of objects into a cutout store.
+
+    The same call again goes on where this one stopped: what is in the store, and what is
+    known not to exist there, is not asked for again.
+
+    Parameters
+    ----------
+    oids : iterable of int or str
+    out : path
+        Folder of the cutout store.
+    archive_url : str
+        IRSA, or a server that speaks its dialect.
+    collection : str
+        Data release of the light curves.
+    workers : int
+        Requests at the same time; more than 10 are not made.
+    bands : sequence of Band
+        Objects of other bands are left out; empty: all.
+    bad_catflags : int
+        Skip epochs with any of these ``catflags`` bits (32768 marks bad ones).
+    mjd_min, mjd_max : float, optional
+        Time range, MJD in days.
+    max_frames : int, optional
+        At most so many frames per object; 0 fetches light curves alone.
+    keep : "newest", "oldest" or "even"
+        Which ones, where there are more.
+    max_seeing_pix : float, optional
+        Drop frames with a wider FWHM, in pixels.
+    bad_infobits : int
+        Drop frames with any of these ``INFOBITS`` bits.
+    refresh : bool
+        Ask for the light curves of objects in the store again, and fetch what is new.
+    settings : HttpSettings, optional
+        Patience in detail; ``workers`` counts all the same.
+
+    Returns
+    -------
+    FetchResult
+        ``complete`` is False when a frame or an object is left undone.
+
+    Raises
+    ------
+    InputError, UsageError
+        For a number that is no OID, filters that contradict each other, a store that cannot
+        be used or that another process is writing to.
+    """
+    filters = Filters(
+        tuple(Band(band) for band in bands),
+        bad_catflags,
+        -float("inf") if mjd_min is None else mjd_min,
+        float("inf") if mjd_max is None else mjd_max,
+        max_frames,
+        keep,
+        max_seeing_pix,
+        bad_infobits,
+    )
+    plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh)
+    patience = dataclasses.replace(settings or HttpSettings(), workers=min(workers, MAX_WORKERS))
+    with PoliteSession(patience) as session:
+        result = fetch_objects([int(oid) for oid in oids], Path(out), session, plan, progress)
+    if workers > MAX_WORKERS:
+        note = f"{workers} requests at the same time are too many for the archive: {MAX_WORKERS} were made."
+        result = dataclasses.replace(result, notes=(note, *result.notes))
+    return result
+
+
+def fetch_position(
+    ra_deg: float,
+    dec_deg: float,
+    *,
+    radius_arcsec: float = 2.0,
+    out: Path | str = DEFAULT_OUT,
+    archive_url: str = ARCHIVE_URL,
+    collection: str = COLLECTION,
+    bands: Sequence[Band | str] = (),
+    **options: Any,
+) -> FetchResult:
+    """As :func:`fetch`, for the objects of the data release around a position (ICRS, degrees).
+
+    Parameters
+    ----------
+    options
+        Any further ones of :func:`fetch`.
+
+    Raises
+    ------
+    ArchiveError
+        If the TAP service cannot be reached.
+    DataError
+        If there is no object.
+    UsageError
+        For a position or radius out of range.
+    """
+    from rbztf.archive import tap
+
+    query = tap.position_query(ra_deg, dec_deg, radius_arcsec, collection)
+    found = tap.query_objects(query, _address(archive_url, "--archive"))
+    oids = [entry.oid for entry in tap.in_bands(found, tuple(Band(band) for band in bands))]
+    if not oids:
+        raise DataError(
+            f"{collection} has no object within {radius_arcsec:g} arcsec of {ra_deg}, {dec_deg}.",
+            "Check the position, widen the radius, or allow other bands.",
+        )
+    return fetch(oids, out=out, archive_url=archive_url, collection=collection, bands=bands, **options)
+
+
+def fetch_labels(
+    out: Path | str = DEFAULT_LABELS, *, labels_url: str = LABELS_URL, settings: HttpSettings | None = None
+) -> LabelsResult:
+    """Write the current SNAD knowledge base to ``out``, in its own JSON.
+
+    Raises
+    ------
+    ArchiveError
+        If the service cannot be reached, or answers something else.
+    InputError
+        If the file cannot be written.
+    """
+    with PoliteSession(settings) as session:
+        return fetch_knowledge(session, Path(out), _address(labels_url, "--labels-url"))
+
+
+def cut_images(
+    images_dir: Path | str,
+    targets: Path | str | None = None,
+    *,
+    out: Path | str = DEFAULT_OUT,
+    progress: Progress = silent,
+) -> FetchResult:
+    """Cut objects out of whole science images in a local folder, into the store ``out``.
+
+    Parameters
+    ----------
+    images_dir : path
+        Images named as the archive names them: ``.fits``, ``.fits.gz`` or ``.fits.fz``.
+    targets : path, optional
+        CSV with oid, ra, dec. Left out: the objects of the store ``out``, at the epochs of
+        their light curves.
+
+    Raises
+    ------
+    InputError, UsageError
+        If there are no images or no targets, or the store cannot be used.
+    """
+    out = Path(out)
+    wanted = targets_of_store(out) if targets is None else read_targets(Path(targets))
+    return cut_folder(Path(images_dir), wanted, out, progress)
+
+
+def check_store(folder: Path | str = DEFAULT_OUT, *, progress: Progress = silent) -> CheckResult:
+    """Read every file of a store and say what is wrong with it; nothing is changed.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    return verify_store(Path(folder), progress)
+
+
+def _address(url: str, option: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url!r} is not the address of a server.", f"Give {option} http(s)://HOST.")
+    return url.rstrip("/")
