@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from rbztf.sky import Oid as Oid
     from rbztf.verbs.cv import cv as cv
     from rbztf.verbs.cv import evaluate_models as evaluate_models
+    from rbztf.verbs.demo import demo as demo
     from rbztf.verbs.embed import embed as embed
+    from rbztf.verbs.fetch import fetch as fetch
     from rbztf.verbs.import_published import import_published as import_published
     from rbztf.verbs.predict import predict as predict
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
@@ -38,8 +40,10 @@ _HOME = {
     "Oid": "rbztf.sky",
     "RbztfError": "rbztf.errors",
     "cv": "rbztf.verbs.cv",
+    "demo": "rbztf.verbs.demo",
     "embed": "rbztf.verbs.embed",
     "evaluate_models": "rbztf.verbs.cv",
+    "fetch": "rbztf.verbs.fetch",
     "import_published": "rbztf.verbs.import_published",
     "load_classifier": "rbztf.models.classifier_bundle",
     "load_config": "rbztf.config",

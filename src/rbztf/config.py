@@ -64,6 +64,8 @@ class ClassifierSection(Section):
     padding: Literal["masked", "reference"] = "masked"
     """``reference`` lets the network read the zeros that fill a batch, as published."""
     standardise: bool = True
+    scale_floor: float = Field(0.0, ge=0)
+    """Least standard deviation a column is divided by, so that latents near constancy stay quiet."""
     dropout: float = Field(0.0, ge=0, lt=1)
     tversky: float = Field(0.0, ge=0)
     """Weight of the Tversky loss beside the cross-entropy."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -82,6 +84,14 @@ def _relay(futures: Sequence[Future[Any]], reports: Any, progress: Progress) -> 
 def _start_worker(reports: Any) -> None:
     global _reports
     _reports = reports
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Do not outlive a parent that was killed: its work would go on for nobody."""
+    while os.getppid() == parent:
+        time.sleep(_POLL_S)
+    os._exit(1)
 
 
 def _report(stage: str, done: int, total: int | None, note: str = "") -> None:

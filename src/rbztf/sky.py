@@ -10,6 +10,7 @@ from rbztf.errors import InputError
 MAX_FIELD = 2047  # primary and secondary ZTF grids both number below this
 N_CCD = 16
 N_QUADRANT = 4
+MAX_DIGITS = 16
 
 
 class Band(StrEnum):
@@ -61,10 +62,10 @@ class Oid(int):
     """
 
     def __new__(cls, value: int | str) -> Self:
-        try:
-            number = int(str(value).strip())
-        except ValueError:
-            raise _not_an_oid(value) from None
+        text = str(value).strip()
+        if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+            raise _not_an_oid(value)
+        number = int(text)
         self = super().__new__(cls, number)
         field, fid = divmod(number // 10**11, 10)
         ccd, quadrant = number // 10**9 % 100, number // 10**8 % 10

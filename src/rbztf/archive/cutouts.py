@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive import fastfits
+from rbztf.archive.damage import readable
 from rbztf.errors import DataError, InputError, Problem
 from rbztf.sky import Oid
 
@@ -69,10 +70,11 @@ class ObjectCutouts:
 
     def frame_times(self) -> NDArray[np.float64]:
         """Heliocentric Julian date of each frame, (n,) float64 in days; NaN where unknown."""
-        index = np.asarray(self.epochs["frame"])
         times = np.full(len(self.frames), np.nan)
-        with_frame = index >= 0
-        times[index[with_frame]] = np.asarray(self.epochs["hjd"], float)[with_frame]
+        with readable(self.path, f"has an {EPOCHS} table that does not fit its frames"):
+            index = np.asarray(self.epochs["frame"])
+            with_frame = index >= 0
+            times[index[with_frame]] = np.asarray(self.epochs["hjd"], float)[with_frame]
         return times
 
 
@@ -131,6 +133,13 @@ def write_object(
     return path
 
 
+def is_store_file(path: Path) -> bool:
+    """Whether ``path`` is a file of this layout (and not, say, a single cutout ``OID.fits``)."""
+    with path.open("rb") as stream:
+        start = stream.read(fastfits.BLOCK)
+    return start.startswith(b"SIMPLE  =") and b"SCHEMA  =" in start
+
+
 def read_object(path: Path) -> ObjectCutouts:
     """Read one object: a file of the store, a single cutout, or a folder of the reference.
 
@@ -148,20 +157,28 @@ def read_object(path: Path) -> ObjectCutouts:
     except fastfits.NotPlain:
         return foreign.read_single(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).", "Check the file and its rights.") from None
-    if int(primary.get("SCHEMA", "0")) > SCHEMA:
-        raise InputError(
-            f"{path} has the layout version {primary['SCHEMA']}; this rbztf knows {SCHEMA}.",
-            "Update rbztf.",
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}).", "Check the file and its rights."
+        ) from None
+    with readable(path, "has a header that makes no sense"):
+        if int(primary.get("SCHEMA", "0")) > SCHEMA:
+            raise InputError(
+                f"{path} has the layout version {primary['SCHEMA']}; this rbztf knows {SCHEMA}.",
+                "Update rbztf.",
+            )
+        if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
+            raise DataError(
+                f"{path} holds frames of the shape {frames.shape}, not (n, {SIZE_PIX}, {SIZE_PIX}).",
+                "Fetch it again.",
+            )
+        return ObjectCutouts(
+            oid=Oid(primary.get("OID", path.stem)),
+            frames=frames,
+            path=path,
+            ra_deg=float(primary.get("RA", "nan")),
+            dec_deg=float(primary.get("DEC", "nan")),
+            collection=primary.get("COLLECT", ""),
         )
-    return ObjectCutouts(
-        oid=Oid(primary.get("OID", path.stem)),
-        frames=frames,
-        path=path,
-        ra_deg=float(primary.get("RA", "nan")),
-        dec_deg=float(primary.get("DEC", "nan")),
-        collection=primary.get("COLLECT", ""),
-    )
 
 
 def read_epochs(path: Path) -> Table:
@@ -169,11 +186,8 @@ def read_epochs(path: Path) -> Table:
     from astropy.io import fits
     from astropy.table import Table
 
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            return Table.read(hdus[EPOCHS], mask_invalid=False)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path} has no readable {EPOCHS} table ({error}).", "Fetch the object again.") from None
+    with readable(path, f"has no readable {EPOCHS} table"), fits.open(path, memmap=False) as hdus:
+        return Table.read(hdus[EPOCHS], mask_invalid=False)
 
 
 class CutoutStore(Mapping[Oid, ObjectCutouts]):

@@ -2,7 +2,8 @@
 
 ``FOLDER/vectors.npy`` (N, width) float32, ``times.npy`` (N,) float64 (heliocentric Julian
 date, NaN where unknown), ``objects.npy`` (one row per object: oid, start, n) and
-``store.yaml`` (layout version, latent size, the encoder's hash and normaliser). ``width``
+``store.yaml`` (layout version, latent size, the encoder's hash and normaliser); the bundle
+of the encoder itself lies in ``encoder/``, so that a classifier can be complete. ``width``
 is ``latent`` (means), or ``2 * latent`` (means, then log variances), plus one where the
 VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read as well.
 """
@@ -228,6 +229,12 @@ class EmbeddingWriter:
 
     def __len__(self) -> int:
         return len(self._objects)
+
+    def beside(self, name: str) -> Path:
+        """A new folder within the store, for what belongs to the vectors (their encoder)."""
+        folder = self._part / name
+        folder.mkdir()
+        return folder
 
     def __enter__(self) -> Self:
         shutil.rmtree(self._part, ignore_errors=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.cutouts import SIZE_PIX, ObjectCutouts
+from rbztf.archive.damage import readable
 from rbztf.archive.epochs import HEADER_FACTS, epoch_table, header_facts
 from rbztf.errors import DataError, Problem
 from rbztf.sky import Oid
 
 MJD_TO_JD = 2400000.5
+_Taken = tuple[float, NDArray[np.float32], dict[str, Any]]
+_KEPT = (*HEADER_FACTS.values(), "OIDRA", "OIDDEC", "HMJD", "URL", "FILENAME")
+_NAME = re.compile(r"ztf_(\d{14})_")
 
 
-def read_frame(path: Path) -> tuple[NDArray[np.float32], Any]:
+def read_frame(path: Path) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """Read one cutout served by IRSA.
 
     Returns
     -------
     frame : ndarray (28, 28), float32
         DN; a cutout clipped by the chip edge is placed by its WCS, NaN around it.
-    header : astropy.io.fits.Header
+    cards : dict
+        What its header says of the frame and the object.
 
     Raises
     ------
@@ -33,16 +40,16 @@ def read_frame(path: Path) -> tuple[NDArray[np.float32], Any]:
     """
     from astropy.io import fits
 
-    try:
-        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
-            warnings.simplefilter("ignore")
+    with readable(path):
+        with fits.open(path, memmap=False) as hdus:
             header, pixels = hdus[0].header, hdus[0].data
-    except (OSError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"{path} is not a readable FITS file ({error}).", "Fetch it again.") from None
-    if pixels is None or pixels.ndim != 2 or max(pixels.shape) > SIZE_PIX:
-        shape = "no image" if pixels is None else "an image of shape " + str(pixels.shape)
-        raise DataError(f"{path} holds {shape}, not a cutout of {SIZE_PIX} x {SIZE_PIX} pixels.", "Fetch it again.")
-    return place(np.asarray(pixels, np.float32), header), header
+        if pixels is None or pixels.ndim != 2 or max(pixels.shape) > SIZE_PIX:
+            shape = "no image" if pixels is None else "an image of shape " + str(pixels.shape)
+            raise DataError(
+                f"{path} holds {shape}, not a cutout of {SIZE_PIX} x {SIZE_PIX} pixels.", "Fetch it again."
+            )
+        cards = {keyword: header[keyword] for keyword in _KEPT if keyword in header}
+        return place(np.asarray(pixels, np.float32), header), cards
 
 
 def place(pixels: NDArray[np.float32], header: Any) -> NDArray[np.float32]:
@@ -65,7 +72,7 @@ def place(pixels: NDArray[np.float32], header: Any) -> NDArray[np.float32]:
 
 def _object_pixel(header: Any) -> tuple[float, float]:
     """0-based pixel (x, y) of the object in the cutout, NaN where it cannot be known."""
-    from astropy.wcs import WCS
+    from astropy.wcs import WCS, NoConvergence
 
     ra_deg, dec_deg = header.get("OIDRA"), header.get("OIDDEC")
     if ra_deg is None or dec_deg is None:
@@ -74,7 +81,7 @@ def _object_pixel(header: Any) -> tuple[float, float]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             x_pix, y_pix = WCS(header).all_world2pix([[float(ra_deg), float(dec_deg)]], 0)[0]
-    except (ValueError, ArithmeticError):
+    except (ValueError, ArithmeticError, NoConvergence):
         return np.nan, np.nan
     return float(x_pix), float(y_pix)
 
@@ -95,7 +102,7 @@ def read_folder(folder: Path) -> ObjectCutouts:
         If not one frame can be read.
     """
     problems: list[Problem] = []
-    taken: list[tuple[float, NDArray[np.float32], Any]] = []
+    taken: list[_Taken] = []
     for path in folder.glob("*.fits"):
         try:
             hmjd = float(path.stem)
@@ -105,9 +112,12 @@ def read_folder(folder: Path) -> ObjectCutouts:
         except DataError as error:
             problems.append(Problem(str(path), error.message))
     if not taken:
-        raise DataError(f"{folder} holds no readable frame ({len(problems)} tried).", "Fetch the object again.")
+        raise DataError(
+            f"{folder} holds no readable frame ({len(problems)} tried).", "Fetch the object again."
+        )
     taken.sort(key=lambda item: item[0])
-    return _assemble(folder, taken, tuple(problems))
+    with readable(folder, "has a frame whose header makes no sense"):
+        return _assemble(folder, taken, tuple(problems))
 
 
 def read_single(path: Path) -> ObjectCutouts:
@@ -118,14 +128,13 @@ def read_single(path: Path) -> ObjectCutouts:
     DataError
         If the file is neither a cutout nor an object of the store.
     """
-    frame, header = read_frame(path)
-    hmjd = float(header.get("HMJD", header.get("OBSMJD", np.nan)))
-    return _assemble(path, [(hmjd, frame, header)], ())
+    frame, cards = read_frame(path)
+    hmjd = _number(cards, "HMJD" if "HMJD" in cards else "OBSMJD")
+    with readable(path, "has a header that makes no sense"):
+        return _assemble(path, [(hmjd, frame, cards)], ())
 
 
-def _assemble(
-    path: Path, taken: list[tuple[float, NDArray[np.float32], Any]], problems: tuple[Problem, ...]
-) -> ObjectCutouts:
+def _assemble(path: Path, taken: list[_Taken], problems: tuple[Problem, ...]) -> ObjectCutouts:
     headers = [header for _, _, header in taken]
     columns: dict[str, Any] = {
         "hjd": [hmjd + MJD_TO_JD for hmjd, _, _ in taken],
@@ -136,12 +145,26 @@ def _assemble(
     for name in HEADER_FACTS:
         if all(name in row for row in facts):
             columns[name] = [row[name] for row in facts]
+    days = [_filefracday(header) for header in headers]
+    if all(days):
+        columns["filefracday"] = days
     return ObjectCutouts(
         oid=Oid(path.stem),
         frames=np.stack([frame for _, frame, _ in taken]),
         path=path,
-        ra_deg=float(headers[0].get("OIDRA", np.nan)),
-        dec_deg=float(headers[0].get("OIDDEC", np.nan)),
+        ra_deg=_number(headers[0], "OIDRA"),
+        dec_deg=_number(headers[0], "OIDDEC"),
         problems=problems,
         _epochs=epoch_table(columns, len(taken)),
     )
+
+
+def _number(cards: Mapping[str, Any], keyword: str) -> float:
+    value = cards.get(keyword)
+    return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def _filefracday(header: Any) -> int:
+    """The archive's name of the exposure (YYYYMMDDffffff), from the image's own file name; 0 if unknown."""
+    match = _NAME.match(str(header.get("FILENAME", "")))
+    return int(match[1]) if match else 0

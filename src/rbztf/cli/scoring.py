@@ -69,6 +69,10 @@ def predict(
     model: Model = None,
     data: Data = None,
     embeddings: Embeddings = None,
+    no_fetch: Annotated[
+        bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
+    ] = False,
+    archive: Annotated[str | None, typer.Option(help="Address of the archive.", metavar="URL")] = None,
     out: Annotated[Path | None, typer.Option(help="Write .csv, .json or .parquet.", metavar="FILE")] = None,
     config: ConfigFile = None,
     set_: Set = None,
@@ -93,6 +97,8 @@ def predict(
             model=model,
             data=data,
             embeddings=embeddings,
+            fetch=not no_fetch,
+            archive_url=archive,
             config=settings,
             progress=show.progress,
         )

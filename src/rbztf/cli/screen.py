@@ -64,7 +64,8 @@ class Screen:
 
     def stop(self) -> None:
         """Take the bars away."""
-        self._bars.stop()
+        if self._tasks:  # rich prints an empty line for bars that were never shown
+            self._bars.stop()
 
     def say(self, message: str) -> None:
         """A message on stderr."""

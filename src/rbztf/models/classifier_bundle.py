@@ -16,6 +16,7 @@ from rbztf.config import Config
 from rbztf.errors import InputError
 from rbztf.models import bundle
 from rbztf.models.batching import by_bucket, by_length, pad
+from rbztf.models.device import one_thread
 from rbztf.models.encoder_bundle import EncoderBundle, config_of, load_encoder
 from rbztf.models.recurrent import RecurrentClassifier
 
@@ -41,13 +42,17 @@ class Standardisation:
         return cls(np.zeros(inputs, np.float32), np.ones(inputs, np.float32))
 
     @classmethod
-    def fit(cls, sequences: Sequence[Vectors]) -> Standardisation:
-        """Mean and standard deviation over all frames; a constant column keeps scale 1."""
+    def fit(cls, sequences: Sequence[Vectors], floor: float = 0.0) -> Standardisation:
+        """Mean and standard deviation over all frames.
+
+        A constant column keeps scale 1; another one is divided by ``floor`` at least.
+        """
         count = sum(len(sequence) for sequence in sequences)
         mean = sum(sequence.sum(axis=0, dtype=np.float64) for sequence in sequences) / count
         variance = sum(np.square(sequence - mean).sum(axis=0) for sequence in sequences) / count
         scale = np.sqrt(variance)
         scale[scale < 1e-6 * np.maximum(np.abs(mean), 1)] = 1
+        scale = np.maximum(scale, floor)
         return cls(np.asarray(mean, np.float32), scale.astype(np.float32))
 
 
@@ -123,9 +128,10 @@ class ClassifierBundle:
         published = self.config.classifier.padding == "reference"
         batches = by_bucket(lengths) if published else by_length(lengths, FRAMES_PER_BATCH)
         out = np.empty((len(sequences), 2), np.float32)
-        for members in batches:
-            batch, n_frames = pad([self.standardisation(sequences[i]) for i in members])
-            out[members] = self.network(batch.to(device), n_frames).cpu().numpy()
+        with one_thread():
+            for members in batches:
+                batch, n_frames = pad([self.standardisation(sequences[i]) for i in members])
+                out[members] = self.network(batch.to(device), n_frames).cpu().numpy()
         return out
 
     def probabilities(

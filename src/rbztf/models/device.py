@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from rbztf.errors import UsageError
@@ -24,3 +27,18 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"This machine has no CUDA device {name!r}.", "Use --device auto or --device cpu.")
     return device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one CPU thread within the block.
+
+    A recurrent layer is thousands of small steps, with a barrier between threads in each:
+    two threads gain at most a third, and lose a factor of 50 when another process holds a core.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

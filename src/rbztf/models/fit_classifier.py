@@ -225,7 +225,7 @@ def _similar(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int
 def _standardisation(train: TrainingSet, config: Config) -> Standardisation:
     if not config.classifier.standardise:
         return Standardisation.identity(train.sequences[0].shape[1])
-    return Standardisation.fit(train.sequences)
+    return Standardisation.fit(train.sequences, config.classifier.scale_floor)
 
 
 def _check(data: TrainingSet) -> None:

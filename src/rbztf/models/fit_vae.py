@@ -59,7 +59,7 @@ def fit_vae(
         raise DataError(f"{len(data)} frames are too few to train on.", "Fetch more objects.")
     section = config.training
     torch.manual_seed(config.seed)
-    vae = Vae(config.vae.latent).to(device)
+    vae = _as_stored(Vae(config.vae.latent).to(device), torch.channels_last)  # faster on a CPU too
     optimiser = make_optimiser(vae, section)
     mark = checkpoint.fingerprint(config, [data.objects, _sample(data.frames)])
     state = checkpoint.State()
@@ -74,7 +74,7 @@ def fit_vae(
         if checkpoint_path and (due or state.done):
             checkpoint.save(checkpoint_path, state, vae, optimiser, mark)
         progress("train-vae", state.epoch, section.epochs, f"loss {row['loss']:.5f}")
-    vae.cpu().eval()
+    _as_stored(vae.cpu(), torch.contiguous_format).eval()
     return FittedVae(EncoderBundle(vae.encoder, vae.decoder, config), state.history)
 
 
@@ -98,7 +98,9 @@ def _epoch(
         if len(frames) < LEAST_FRAMES:
             break
         rate = learning_rate(section, epoch * n_batches + number, section.epochs * n_batches)
-        batch = _augment(torch.from_numpy(frames)[:, None].to(device), config)
+        batch = _augment(
+            torch.from_numpy(frames)[:, None].to(device, memory_format=torch.channels_last), config
+        )
         with autocast(device, section):
             reconstruction, mean, log_variance = vae(batch)
         parts = vae_loss(
@@ -119,6 +121,12 @@ def _epoch(
         "seconds": seconds,
         "frames_per_s": done / seconds,
     }
+
+
+def _as_stored(vae: Vae, memory_format: torch.memory_format) -> Vae:
+    """The same network with its tensors laid out in ``memory_format``."""
+    vae.to(memory_format=memory_format)  # type: ignore[call-overload]
+    return vae
 
 
 def _augment(frames: Tensor, config: Config) -> Tensor:

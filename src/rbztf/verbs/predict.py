@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.cutouts import CutoutStore, open_cutouts
 from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.archive.irsa import ARCHIVE_URL
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError, UsageError
 from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors, load_classifier
@@ -25,6 +26,8 @@ from rbztf.verbs.inputs import locate, locate_optional
 CHUNK = 500
 """Objects held in memory at once."""
 Vectors = NDArray[np.float32]
+Places = tuple[Path | None, Path | None]
+"""Cutouts and embeddings."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def predict(
     model: Path | str | None = None,
     data: Path | str | None = None,
     embeddings: Path | str | None = None,
+    fetch: bool = True,
+    archive_url: str | None = None,
     config: Config | None = None,
     progress: Progress = silent,
 ) -> PredictResult:
@@ -85,9 +90,13 @@ def predict(
     model : path
         A classifier bundle.
     data : path
-        Cutouts, which the model's own encoder embeds.
+        Cutouts, which the model's own encoder embeds; ``data/cutouts`` if nothing is named.
     embeddings : path
         Vectors made before; objects they lack are taken from ``data``, if given.
+    fetch : bool
+        Fetch objects asked for that the data lack, into the cutout store.
+    archive_url : str, optional
+        Where to fetch from; IRSA if left out.
 
     Raises
     ------
@@ -98,10 +107,14 @@ def predict(
     config = config or Config()
     path = locate("model", model, config)
     bundle = load_classifier(path)
-    source = _Source.open(bundle, _given(data, embeddings, config), choose_device(config.device))
-    wanted = [Oid(oid) for oid in oids] if oids is not None else source.oids()
-    predictions: list[Prediction] = []
+    wanted = [Oid(oid) for oid in oids] if oids is not None else None
+    places = _given(data, embeddings, config)
     problems: list[Problem] = []
+    if fetch and wanted and bundle.encoder:
+        places, problems = _fetch_lacking(wanted, places, bundle.latent, archive_url, progress)
+    source = _Source.open(bundle, places, choose_device(config.device))
+    wanted = source.oids() if wanted is None else wanted
+    predictions: list[Prediction] = []
     for start in range(0, len(wanted), CHUNK):
         progress("predict", start, len(wanted))
         predictions += _predict_chunk(bundle, source, wanted[start : start + CHUNK], str(path), problems)
@@ -109,13 +122,28 @@ def predict(
     return PredictResult(str(path), tuple(predictions), tuple(problems), source.warnings)
 
 
-def _given(
-    data: Path | str | None, embeddings: Path | str | None, config: Config
-) -> tuple[Path | None, Path | None]:
+def _given(data: Path | str | None, embeddings: Path | str | None, config: Config) -> Places:
     """Cutouts and embeddings to use: what the caller names leaves the configuration out."""
     if data is not None or embeddings is not None:
         return Path(data) if data is not None else None, Path(embeddings) if embeddings is not None else None
     return locate_optional("cutouts", None, config), locate_optional("embeddings", None, config)
+
+
+def _fetch_lacking(
+    wanted: Sequence[Oid], places: Places, latent: int, archive_url: str | None, progress: Progress
+) -> tuple[Places, list[Problem]]:
+    """Fetch what is in neither place into the cutout store, which is then one of the places."""
+    from rbztf.verbs import fetch as verb
+
+    cutouts, embeddings = places
+    known = set(open_embeddings(embeddings, latent)) if embeddings else set()
+    folder = cutouts or verb.DEFAULT_OUT
+    known |= set(open_cutouts(folder)) if folder.is_dir() else set()
+    lacking = [oid for oid in wanted if oid not in known]
+    if not lacking:
+        return places, []
+    result = verb.fetch(lacking, out=folder, archive_url=archive_url or ARCHIVE_URL, progress=progress)
+    return (folder if folder.is_dir() else cutouts, embeddings), list(result.problems)
 
 
 @dataclass(frozen=True)
@@ -129,9 +157,7 @@ class _Source:
     warnings: tuple[str, ...]
 
     @classmethod
-    def open(
-        cls, bundle: ClassifierBundle, given: tuple[Path | None, Path | None], device: torch.device
-    ) -> _Source:
+    def open(cls, bundle: ClassifierBundle, given: Places, device: torch.device) -> _Source:
         data, embeddings = given
         if data is None and embeddings is None:
             raise UsageError("No data to score.", "Give --data DIR (cutouts) or --embeddings PATH.")
@@ -154,7 +180,7 @@ class _Source:
         elif self.cutouts is not None and oid in self.cutouts:
             inputs, n_missing = self._from_frames(self.cutouts, oid, problems)
         else:
-            raise DataError("it is in none of the data given.", "Fetch it first: rbztf fetch.")
+            raise DataError("it is in none of the data at hand.", "Fetch it first: rbztf fetch.")
         finite = np.isfinite(inputs).all(axis=1)
         return inputs[finite], n_missing + int(np.sum(~finite))
 
@@ -178,7 +204,8 @@ def _predict_chunk(
         try:
             inputs, n_missing = source.read(oid, problems)
         except RbztfError as error:
-            problems.append(Problem(str(oid), str(error)))
+            if not any(problem.where == str(oid) for problem in problems):  # why it could not be fetched
+                problems.append(Problem(str(oid), str(error)))
             continue
         if len(inputs) < least:
             what = f"{len(inputs)} usable frames; a score needs {least} (classifier.min_frames)."

@@ -1,0 +1,293 @@
+"""From OIDs to files of the store: light curves, their frames, one object after another.
+
+One thread plans, collects and writes; the workers of :class:`Workers` only wait for the
+network. Light curves of the next objects are asked for while frames of these arrive, so
+that no worker runs dry, and frames go from the network into the object's journal, so that
+memory does not grow with the number of objects.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from rbztf.archive.ask import FetchPlan, ask_frame, ask_light_curves, frame_urls, outcome_of
+from rbztf.archive.check import Frame
+from rbztf.archive.epochs import FrameStatus
+from rbztf.archive.failures import ArchiveDown
+from rbztf.archive.http import PoliteSession
+from rbztf.archive.irsa import LightCurve, cutout_url, parse_light_curves
+from rbztf.archive.journal import Journal, Journaled, journal_path, read_journal
+from rbztf.archive.lock import store_lock
+from rbztf.archive.results import FetchResult, ObjectResult
+from rbztf.archive.state import ObjectState
+from rbztf.archive.workers import Workers
+from rbztf.errors import ArchiveError, DataError, Problem, RbztfError
+from rbztf.progress import Progress, silent
+from rbztf.sky import Oid
+
+LIGHT_CURVES_PER_REQUEST = 8
+LOW_WATER = 256
+"""Frames known and not yet handed to a worker, below which more light curves are asked for."""
+MAX_OPEN_OBJECTS = 64
+QUEUE_PER_WORKER = 4
+"""Tasks waiting per worker: enough to keep it busy while an object is written."""
+REPORT_EVERY_S = 0.2
+
+
+def fetch_objects(
+    oids: Iterable[int], folder: Path, session: PoliteSession, plan: FetchPlan, progress: Progress = silent
+) -> FetchResult:
+    """Bring objects into the store ``folder``, going on where an earlier run stopped.
+
+    Raises
+    ------
+    InputError, UsageError
+        If the folder cannot be used, or another process uses it.
+    DataError
+        If the store cannot be written (a full disk, say).
+    """
+    unique = list(dict.fromkeys(Oid(oid) for oid in oids))
+    with store_lock(folder):
+        run = _Run(folder, session, plan, progress)
+        try:
+            return run(unique)
+        except OSError as error:
+            raise DataError(
+                f"Writing into {folder} failed ({error.strerror}).",
+                "What has arrived is kept; then fetch again.",
+            ) from error
+        finally:
+            run.close()
+
+
+@dataclass
+class _Open:
+    """An object whose frames are being asked for."""
+
+    state: ObjectState
+    sound_bytes: int
+    waiting: set[int] = field(default_factory=set)
+    journal: Journal | None = None
+    new_plan: tuple[str, str] | None = None
+
+
+class _Run:
+    """One run of :func:`fetch_objects`."""
+
+    def __init__(self, folder: Path, session: PoliteSession, plan: FetchPlan, progress: Progress) -> None:
+        self._folder, self._session, self._plan, self._progress = folder, session, plan, progress
+        self._workers = Workers(session.settings.workers)
+        self._source: Iterator[Oid] = iter(())
+        self._batch: list[Oid] = []
+        self._tables_in_flight = 0
+        self._asks: deque[tuple[_Open, int]] = deque()
+        self._open: dict[Oid, _Open] = {}
+        self._results: dict[Oid, ObjectResult] = {}
+        self._down: ArchiveDown | None = None
+        self._frames_done = self._frames_planned = self._n_objects = 0
+        self._last_report = 0.0
+        self._other_release = 0
+
+    def __call__(self, oids: list[Oid]) -> FetchResult:
+        started = time.monotonic()
+        requests_before, bytes_before = self._session.n_requests, self._session.n_bytes
+        bands = self._plan.filters.bands
+        wanted = [oid for oid in oids if not bands or oid.band in bands]
+        self._source, self._n_objects = iter(wanted), len(wanted)
+        while self._step():
+            pass
+        for oid in wanted:
+            if oid not in self._results:
+                self._abandon(oid)
+        self._report(force=True)
+        problems = [Problem(str(int(oid)), r.problem) for oid, r in self._results.items() if r.problem]
+        if self._down is not None:
+            problems = [Problem(self._plan.archive_url, str(self._down))]
+        return FetchResult(
+            tuple(self._results[oid] for oid in wanted),
+            self._session.n_bytes - bytes_before,
+            self._session.n_requests - requests_before,
+            time.monotonic() - started,
+            tuple(self._notes(len(oids) - len(wanted))),
+            tuple(problems),
+        )
+
+    def close(self) -> None:
+        """Stop asking; what is under way stays in the journals."""
+        self._workers.stop()
+        for entry in self._open.values():
+            if entry.journal is not None:
+                entry.journal.close()
+
+    def _step(self) -> bool:
+        """Hand out, draw or collect one thing; False when nothing is left to do."""
+        depth = QUEUE_PER_WORKER * self._session.settings.workers
+        while self._asks and self._workers.in_flight < depth:
+            entry, row = self._asks.popleft()
+            self._submit_frame(entry, row)
+        drew = self._hungry() and self._draw()
+        return self._workers.collect(wait=not drew) or drew
+
+    def _hungry(self) -> bool:
+        return (
+            self._down is None
+            and len(self._asks) < LOW_WATER
+            and len(self._open) < MAX_OPEN_OBJECTS
+            and self._tables_in_flight < max(1, self._session.settings.workers // 2)
+        )
+
+    def _draw(self) -> bool:
+        """Take up the next object, or ask for the light curves of those that need one."""
+        oid = next(self._source, None)
+        if oid is not None:
+            self._take_up(oid)
+        if self._batch and (oid is None or len(self._batch) == LIGHT_CURVES_PER_REQUEST):
+            batch, self._batch = self._batch, []
+            self._tables_in_flight += 1
+            plan = self._plan
+            task = partial(ask_light_curves, self._session, batch, plan.collection, plan.archive_url)
+            self._workers.submit(task, partial(self._light_curves_came, batch))
+            return True
+        return oid is not None
+
+    def _take_up(self, oid: Oid) -> None:
+        """Begin with what is known of an object already, else put it on the list of light curves."""
+        try:
+            state, journaled = self._load(oid)
+        except RbztfError as error:
+            self._results[oid] = ObjectResult(oid, problem=str(error))
+            return
+        if self._plan.refresh or not state.has_light_curve:
+            self._batch.append(oid)
+            return
+        self._other_release += state.collection not in ("", self._plan.collection)
+        self._begin(state, journaled)
+
+    def _load(self, oid: Oid) -> tuple[ObjectState, Journaled]:
+        """What store and journal know of an object."""
+        journaled = read_journal(journal_path(self._folder, oid))
+        state = ObjectState.from_store(self._folder, oid)
+        if journaled.plan:
+            light_curve = parse_light_curves(journaled.plan["text"])[oid]
+            self._merge(state, light_curve, journaled.plan["collection"])
+        for exposure, outcome in journaled.outcomes.items():
+            state.apply(exposure, outcome)
+        return state, journaled
+
+    def _merge(self, state: ObjectState, light_curve: LightCurve, collection: str) -> None:
+        urls = frame_urls(state.oid, light_curve, self._plan.archive_url)
+        state.merge_light_curve(light_curve, collection, urls)
+
+    def _light_curves_came(
+        self, batch: list[Oid], found: dict[Oid, LightCurve | RbztfError] | Exception
+    ) -> None:
+        self._tables_in_flight -= 1
+        if isinstance(found, Exception):
+            return self._expect(found)
+        for oid in batch:
+            answer = found[oid]
+            if isinstance(answer, RbztfError):
+                self._results[oid] = ObjectResult(oid, problem=str(answer))
+                continue
+            try:
+                state, journaled = self._load(oid)
+            except RbztfError as error:
+                self._results[oid] = ObjectResult(oid, problem=str(error))
+                continue
+            self._merge(state, answer, self._plan.collection)
+            self._begin(state, journaled, (answer.text, self._plan.collection))
+
+    def _begin(
+        self, state: ObjectState, journaled: Journaled, new_plan: tuple[str, str] | None = None
+    ) -> None:
+        """Queue an object's frames, or finish it if there is nothing to ask."""
+        entry = _Open(state, journaled.sound_bytes, new_plan=new_plan)
+        self._open[state.oid] = entry
+        rows = state.to_ask(self._plan.filters)
+        entry.waiting = set(rows)
+        self._frames_planned += len(rows)
+        self._asks.extend((entry, row) for row in rows)
+        if not rows:
+            self._finish(entry)
+
+    def _submit_frame(self, entry: _Open, row: int) -> None:
+        state, exposure = entry.state, entry.state.exposure(row)
+        url = cutout_url(exposure, state.ra_deg, state.dec_deg, self._plan.archive_url)
+        task = partial(ask_frame, self._session, url, exposure, state.ra_deg, state.dec_deg)
+        self._workers.submit(task, partial(self._frame_came, entry, url, row))
+
+    def _frame_came(self, entry: _Open, url: str, row: int, answer: Frame | Exception) -> None:
+        if isinstance(answer, Exception) and not isinstance(answer, ArchiveError):
+            raise answer
+        if isinstance(answer, ArchiveDown):
+            return self._expect(answer)
+        state, filters = entry.state, self._plan.filters
+        outcome = outcome_of(answer, url, filters, state.ra_deg, state.dec_deg)
+        key = state.exposure(row).filefracday
+        self._journal(entry).outcome(key, outcome)
+        state.apply(key, outcome)
+        entry.waiting.remove(row)
+        self._frames_done += 1
+        self._report()
+        if not entry.waiting:
+            self._finish(entry)
+
+    def _journal(self, entry: _Open) -> Journal:
+        """The object's journal, opened when there is something to write."""
+        if entry.journal is None:
+            entry.journal = Journal(journal_path(self._folder, entry.state.oid), entry.sound_bytes)
+            if entry.new_plan is not None:
+                entry.journal.plan(*entry.new_plan)
+        return entry.journal
+
+    def _finish(self, entry: _Open) -> None:
+        """Write the object from its journal, then drop the journal."""
+        path = journal_path(self._folder, entry.state.oid)
+        kept = {key: o.frame for key, o in read_journal(path).outcomes.items() if o.frame is not None}
+        self._results[entry.state.oid] = entry.state.finish(self._folder, self._plan.filters, kept)
+        if entry.journal is not None:
+            entry.journal.close()
+        path.unlink(missing_ok=True)
+        del self._open[entry.state.oid]
+        self._report()
+
+    def _expect(self, error: Exception) -> None:
+        """The archive is down: ask nothing more. Anything else is a bug, or the user's stop."""
+        if not isinstance(error, ArchiveDown):
+            raise error
+        self._down = error
+        self._asks.clear()
+
+    def _abandon(self, oid: Oid) -> None:
+        """Say what is left undone of an object because the archive is down."""
+        entry = self._open.get(oid)
+        if entry is None:
+            self._results[oid] = ObjectResult(
+                oid, problem="Its light curve was not asked for: the archive is down."
+            )
+            return
+        entry.state.columns["status"][list(entry.waiting)] = FrameStatus.FAILED.value
+        self._results[oid] = entry.state.result(
+            f"{len(entry.waiting)} frames were not asked for: the archive is down. The others are kept."
+        )
+
+    def _notes(self, n_other_bands: int) -> Iterator[str]:
+        if n_other_bands:
+            yield f"{n_other_bands} objects in other bands were left out."
+        if self._other_release:
+            yield (
+                f"{self._other_release} objects in the store come from another data release than "
+                f"{self._plan.collection}; refresh them to extend their light curves."
+            )
+
+    def _report(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self._last_report >= REPORT_EVERY_S:
+            self._last_report = now
+            self._progress("objects", len(self._results), self._n_objects)
+            self._progress("frames", self._frames_done, self._frames_planned)

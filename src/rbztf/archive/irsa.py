@@ -1,0 +1,196 @@
+"""IRSA's dialect: which URL asks for what, and what its answers say.
+
+Pure functions, nothing is sent from here: a request is a URL to be looked at, tested or
+handed to :class:`rbztf.archive.http.PoliteSession`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive.cutouts import SIZE_PIX
+from rbztf.archive.epochs import COLUMNS
+from rbztf.archive.failures import UnsoundAnswer
+from rbztf.archive.times import fill_hjd
+from rbztf.errors import InputError
+from rbztf.sky import Oid
+
+ARCHIVE_URL = "https://irsa.ipac.caltech.edu"
+COLLECTION = "ztf_dr24"
+"""Newest data release known to this version; pinned, since the archive's default moves."""
+
+BAD_EPOCH_FLAG = 32768
+"""``catflags`` bit of epochs that the survey itself calls bad."""
+
+_SCIENCE = re.compile(r"ztf_(\d{14})_(\d{6})_(z[gri])_c(\d{2})_o_q([1-4])_sciimg\.fits(?:\.gz|\.fz)?$")
+_ERROR = re.compile(r"<INFO[^>]*\bvalue=[\"']ERROR[\"'][^>]*>(.*?)</INFO>", re.IGNORECASE | re.DOTALL)
+_NEEDED = ("oid", "mjd", "filefracday", "field", "ccdid", "qid", "ra", "dec")
+_UNKNOWN_INTEGER = {"", "nan", "null", "none"}
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What names one science image: exposure, field, filter and readout quadrant."""
+
+    filefracday: int
+    field: int
+    filter_code: str
+    ccd: int
+    quadrant: int
+
+    @property
+    def stem(self) -> str:
+        """``YYYY/MMDD/ffffff/ztf_..._sciimg.fits``, the path below the products folder."""
+        digits = f"{self.filefracday:014d}"
+        return (
+            f"{digits[:4]}/{digits[4:8]}/{digits[8:]}/ztf_{digits}_{self.field:06d}_{self.filter_code}"
+            f"_c{self.ccd:02d}_o_q{self.quadrant}_sciimg.fits"
+        )
+
+
+@dataclass(frozen=True)
+class LightCurve:
+    """One object's light curve as the archive serves it.
+
+    Attributes
+    ----------
+    oid : Oid
+    ra_deg, dec_deg : float
+        Position (ICRS) in degrees.
+    columns : dict of str to ndarray (n,)
+        Columns of :data:`rbztf.archive.epochs.COLUMNS`, in the order of ``mjd``.
+    text : str
+        The lines it was read from, header first.
+    """
+
+    oid: Oid
+    ra_deg: float
+    dec_deg: float
+    columns: dict[str, NDArray[Any]]
+    text: str
+
+    def __len__(self) -> int:
+        return len(self.columns["mjd"])
+
+
+def light_curves_url(
+    oids: Iterable[int], collection: str = COLLECTION, archive_url: str = ARCHIVE_URL
+) -> str:
+    """URL of the light curves of some objects, as one CSV table."""
+    query = {"ID": ",".join(str(int(oid)) for oid in oids), "COLLECTION": collection, "FORMAT": "CSV"}
+    return f"{archive_url.rstrip('/')}/cgi-bin/ZTF/nph_light_curves?{urlencode(query, safe=',')}"
+
+
+def image_url(exposure: Exposure, archive_url: str = ARCHIVE_URL) -> str:
+    """URL of a whole science image (one quadrant, 38 MB)."""
+    return f"{archive_url.rstrip('/')}/ibe/data/ztf/products/sci/{exposure.stem}"
+
+
+def cutout_url(exposure: Exposure, ra_deg: float, dec_deg: float, archive_url: str = ARCHIVE_URL) -> str:
+    """URL of the 28 x 28 pixels around a position (the service counts 27 as "to the next pixel")."""
+    place = f"center={ra_deg:.7f},{dec_deg:.7f}&size={SIZE_PIX - 1}pix"
+    return f"{image_url(exposure, archive_url)}?{place}&gzip=false"
+
+
+def exposure_of_name(name: str) -> Exposure | None:
+    """The exposure behind the file name (or URL) of a science image; None if it is not one."""
+    match = _SCIENCE.search(name.partition("?")[0])
+    if match is None:
+        return None
+    filefracday, field, filter_code, ccd, quadrant = match.groups()
+    return Exposure(int(filefracday), int(field), filter_code, int(ccd), int(quadrant))
+
+
+def parse_light_curves(text: str) -> dict[Oid, LightCurve]:
+    """Read the CSV answer of the light-curve service.
+
+    Returns
+    -------
+    dict of Oid to LightCurve
+        Only the objects with rows: the service answers an unknown object with the header alone.
+
+    Raises
+    ------
+    UnsoundAnswer
+        If it is an error message, a web page, or a table cut short.
+    """
+    lines = text.splitlines()
+    if not lines or not lines[0].strip().lower().startswith("oid"):
+        raise UnsoundAnswer(_error_message(text))
+    names = [name.strip().lower() for name in lines[0].split(",")]
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        raise UnsoundAnswer(f"The light-curve table lacks the columns {', '.join(missing)}.")
+    rows: dict[Oid, list[list[str]]] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        values = [value.strip() for value in line.split(",")]
+        if len(values) != len(names):
+            raise UnsoundAnswer(
+                f"Line {number} of the light curves has {len(values)} of {len(names)} values."
+            )
+        rows.setdefault(_oid(values[names.index("oid")]), []).append(values)
+    return {oid: _light_curve(oid, names, taken) for oid, taken in rows.items()}
+
+
+def _oid(text: str) -> Oid:
+    try:
+        return Oid(parse_integer(text))
+    except (ValueError, InputError):
+        raise UnsoundAnswer(f"The light curves hold {text[:40]!r} for an OID.") from None
+
+
+def _light_curve(oid: Oid, names: list[str], rows: list[list[str]]) -> LightCurve:
+    """Rows of one object, one per exposure, in time order."""
+    by_name = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    try:
+        columns = {name: _column(by_name[name], COLUMNS[name]) for name in names if name in COLUMNS}
+        ra_deg, dec_deg = float(by_name["ra"][0]), float(by_name["dec"][0])
+    except ValueError as error:
+        raise UnsoundAnswer(f"The light curve of {int(oid)} cannot be read: {error}.") from None
+    if (columns["filefracday"] <= 0).any() or not np.isfinite(columns["mjd"]).all():
+        raise UnsoundAnswer(f"The light curve of {int(oid)} has epochs without a time.")
+    _, first = np.unique(columns["filefracday"], return_index=True)
+    order = first[np.lexsort((columns["filefracday"][first], columns["mjd"][first]))]
+    columns = {name: values[order] for name, values in columns.items()}
+    unknown = np.full(len(order), np.nan)
+    exptime, hjd = columns.get("exptime", unknown), columns.get("hjd", unknown)
+    columns["hjd"] = fill_hjd(hjd, columns["mjd"], np.asarray(exptime, float), ra_deg, dec_deg)
+    text = "\n".join([",".join(names), *(",".join(row) for row in rows)]) + "\n"
+    return LightCurve(oid, ra_deg, dec_deg, columns, text)
+
+
+def _column(values: list[str], kind: tuple[str, str, Any]) -> NDArray[Any]:
+    dtype, _, default = kind
+    if dtype.startswith("i"):
+        return np.array(
+            [default if v.lower() in _UNKNOWN_INTEGER else parse_integer(v) for v in values], dtype
+        )
+    return np.array([np.nan if v.lower() in _UNKNOWN_INTEGER else float(v) for v in values], dtype)
+
+
+def parse_integer(text: str) -> int:
+    """An integer in any of the ways the archive has written them: ``13``, ``0xd``, ``013``."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        return int(text)
+
+
+def _error_message(text: str) -> str:
+    """What an answer that is no table says."""
+    match = _ERROR.search(text)
+    if match:
+        message = " ".join(html.unescape(match[1]).replace("<![CDATA[", "").replace("]]>", "").split())
+        return f"The archive answers with an error: {message[:300] or 'no message'}."
+    start = " ".join(text[:80].split())
+    return f"The archive answered no light-curve table but {start[:60]!r}."

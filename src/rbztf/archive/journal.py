@@ -1,0 +1,169 @@
+"""Frames under way: an append-only file per object, from which a killed fetch goes on.
+
+``FOLDER/.OID.journal`` starts with eight bytes that name the format, followed by records:
+length and CRC-32 of the payload (two little-endian uint32), then the payload: the length
+of a JSON text (uint32), the text, and, for a sound frame, 28 x 28 little-endian float32.
+A record cut short by a kill fails its check and is dropped, with all behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive.cutouts import SIZE_PIX
+from rbztf.archive.epochs import FrameStatus
+
+MAGIC = b"RBZTFJ1\n"
+_FRAMING = struct.Struct("<II")
+_LENGTH = struct.Struct("<I")
+_PIXELS = np.dtype("<f4")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of asking for one frame.
+
+    Attributes
+    ----------
+    status : FrameStatus
+    url : str
+        What was asked.
+    facts : dict
+        Columns of the epoch that the frame's header filled.
+    frame : ndarray (28, 28), float32, or None
+        The pixels, where ``status`` is ok.
+    reason : str
+        Why there are none, as one sentence.
+    """
+
+    status: FrameStatus
+    url: str
+    facts: dict[str, float | int] = field(default_factory=dict)
+    frame: NDArray[np.float32] | None = None
+    reason: str = ""
+
+
+@dataclass
+class Journaled:
+    """What a journal holds.
+
+    Attributes
+    ----------
+    plan : dict or None
+        The light curve as served (``text``) and its ``collection``.
+    outcomes : dict of int to Outcome
+        By the exposure's ``filefracday``; the last word on each.
+    sound_bytes : int
+        Where the sound part of the file ends.
+    """
+
+    plan: dict[str, str] | None = None
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    sound_bytes: int = 0
+
+
+def journal_path(folder: Path, oid: int) -> Path:
+    """Where the journal of an object lies."""
+    return folder / f".{int(oid)}.journal"
+
+
+def read_journal(path: Path) -> Journaled:
+    """Read what is sound of a journal; nothing where there is no file."""
+    found = Journaled()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return found
+    for payload, end in _payloads(content):
+        length = _LENGTH.unpack_from(payload)[0]
+        record = json.loads(payload[_LENGTH.size : _LENGTH.size + length])
+        if "plan" in record:
+            found.plan = record["plan"]
+        else:
+            found.outcomes[record["exposure"]] = _outcome(record, payload[_LENGTH.size + length :])
+        found.sound_bytes = end
+    return found
+
+
+def _payloads(content: bytes) -> Iterator[tuple[bytes, int]]:
+    """Sound records, each with the place where it ends."""
+    if not content.startswith(MAGIC):
+        return
+    start = len(MAGIC)
+    while start + _FRAMING.size <= len(content):
+        length, checksum = _FRAMING.unpack_from(content, start)
+        end = start + _FRAMING.size + length
+        payload = content[start + _FRAMING.size : end]
+        if len(payload) != length or zlib.crc32(payload) != checksum:
+            return
+        yield payload, end
+        start = end
+
+
+def _outcome(record: dict[str, Any], pixels: bytes) -> Outcome:
+    frame = None
+    if pixels:
+        frame = np.frombuffer(pixels, _PIXELS).reshape(SIZE_PIX, SIZE_PIX).astype(np.float32)
+    return Outcome(FrameStatus(record["status"]), record["url"], record["facts"], frame, record["reason"])
+
+
+class Journal:
+    """A journal open for writing; what it held before is kept, a broken tail is cut off.
+
+    Parameters
+    ----------
+    path : Path
+        From :func:`journal_path`.
+    sound_bytes : int
+        From :func:`read_journal`.
+    """
+
+    def __init__(self, path: Path, sound_bytes: int = 0) -> None:
+        self.path = path
+        self._stream: BinaryIO = path.open("r+b" if sound_bytes else "w+b")
+        self._stream.truncate(sound_bytes)
+        self._stream.seek(0, os.SEEK_END)
+        if not sound_bytes:
+            self._stream.write(MAGIC)
+            self._stream.flush()
+
+    def plan(self, text: str, collection: str) -> None:
+        """Keep the light curve whose frames are asked for from now on."""
+        self._append({"plan": {"text": text, "collection": collection}}, b"")
+
+    def outcome(self, exposure: int, outcome: Outcome) -> None:
+        """Keep what came of one frame."""
+        record = {
+            "exposure": int(exposure),
+            "status": outcome.status.value,
+            "url": outcome.url,
+            "facts": outcome.facts,
+            "reason": outcome.reason,
+        }
+        pixels = b"" if outcome.frame is None else outcome.frame.astype(_PIXELS).tobytes()
+        self._append(record, pixels)
+
+    def close(self) -> None:
+        """Close the file, which stays."""
+        self._stream.close()
+
+    def remove(self) -> None:
+        """Close the file and remove it: the object is in the store."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def _append(self, record: dict[str, Any], pixels: bytes) -> None:
+        text = json.dumps(record, separators=(",", ":")).encode()
+        payload = _LENGTH.pack(len(text)) + text + pixels
+        self._stream.write(_FRAMING.pack(len(payload), zlib.crc32(payload)) + payload)
+        self._stream.flush()  # to the system: survives a kill of this process

@@ -1,0 +1,77 @@
+"""The verb that shows the whole way on a simulated sky."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rbztf.cli.options import Json, Quiet
+from rbztf.cli.screen import Screen, screen
+
+if TYPE_CHECKING:
+    from rbztf.verbs.demo import DemoResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    from rbztf.cli.app import example
+
+    app.command(epilog=example("rbztf demo --out demo"))(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("demo"),
+    objects: Annotated[int, typer.Option(help="Simulated objects.", min=40, metavar="N")] = 120,
+    epochs: Annotated[int, typer.Option(help="Epochs of an object, about.", min=10, metavar="N")] = 40,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    workers: Annotated[
+        int, typer.Option(help="Processes of the cross-validation; 0 takes one a core.", min=0)
+    ] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulated sky, local archive, then fetch, train-vae, embed, train-rnn, cv, predict; offline."""
+    with screen(as_json, quiet) as show:
+        show.say(
+            f"Simulating {objects} objects of about {epochs} epochs, served by an archive on this machine …"
+        )
+        from rbztf.verbs.demo import demo as run
+
+        result = run(
+            out,
+            n_objects=objects,
+            n_epochs=epochs,
+            seed=seed,
+            device=device,
+            workers=workers,
+            progress=show.progress,
+        )
+        if as_json:
+            show.document(result.to_json())
+        else:
+            _show(show, result)
+        show.finish(result.predictions.problems, result.predictions.warnings)
+
+
+def _show(show: Screen, result: DemoResult) -> None:
+    rows = [[verb, f"{seconds:.1f} s"] for verb, seconds in result.seconds.items()]
+    show.table(f"{result.n_objects} objects, {result.n_frames} frames", ["verb", "time"], rows)
+    ordered = sorted(result.predictions.objects, key=lambda entry: -entry.p_bogus)
+    rows = [
+        [str(p.oid), result.truth[p.oid], f"{p.p_bogus:.3f}", p.decision, str(p.n_frames)] for p in ordered
+    ]
+    show.table(
+        "Objects the model has not met", ["oid", "truth", "P(bogus)", "decision", "frames"], rows, left=2
+    )
+    area = result.validation.evaluations[0].metrics["roc_auc"]
+    rows = [
+        ["AUC, cross-validated", f"{area.mean:.3f} [{area.ci95[0]:.3f}, {area.ci95[1]:.3f}]"],
+        ["AUC on new objects", f"{result.new_auc:.3f}"],
+        ["new objects decided rightly", f"{result.new_right:.0%} of {len(ordered)}"],
+    ]
+    show.table("Against the known truth", ["", ""], rows)
+    show.say(f"ROC plot: {result.validation.out / 'roc.png'}")
+    show.say(f"Go on from there: cd {result.out} && rbztf cv --folds 5")

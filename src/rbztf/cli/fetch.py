@@ -1,0 +1,211 @@
+"""The verb that brings light curves and frames in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rbztf.cli.options import ConfigFile, Json, Quiet, Set, resolve
+from rbztf.cli.screen import Screen, screen
+from rbztf.errors import Problem, UsageError
+from rbztf.sky import Band
+
+if TYPE_CHECKING:
+    from rbztf.archive.results import FetchResult
+
+
+class Keep(StrEnum):
+    """Which frames to keep where there are more than ``--max-frames``."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    EVEN = "even"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    from rbztf.cli.app import example
+
+    app.command(epilog=example("rbztf fetch --oid 686103400034440 --out data/cutouts"))(fetch)
+
+
+def fetch(
+    oids: Annotated[list[str] | None, typer.Argument(help="Objects.", metavar="[OID]…")] = None,
+    oid: Annotated[
+        list[str] | None, typer.Option("--oid", help="An object; may repeat.", metavar="OID")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="List of OIDs: text, CSV, JSON, Parquet, or - for stdin.", metavar="FILE"
+        ),
+    ] = None,
+    position: Annotated[
+        str | None, typer.Option(help="Objects around a position, in degrees.", metavar="RA,DEC")
+    ] = None,
+    radius: Annotated[str, typer.Option(help="Radius around --position.", metavar="ANGLE")] = "2arcsec",
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Fetch the current SNAD knowledge base instead of frames.")
+    ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Cut objects out of whole images in this folder instead.", metavar="DIR"),
+    ] = None,
+    targets: Annotated[
+        Path | None, typer.Option(help="With --images: CSV with oid, ra, dec.", metavar="FILE")
+    ] = None,
+    check: Annotated[Path | None, typer.Option(help="Verify a cutout store instead.", metavar="DIR")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Cutout store (or label file) to write.", metavar="PATH")
+    ] = None,
+    archive: Annotated[str | None, typer.Option(help="Address of the archive.", metavar="URL")] = None,
+    labels_url: Annotated[
+        str | None, typer.Option(help="Address of the knowledge base.", metavar="URL")
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="Light-curve collection (data release).", metavar="NAME")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="Requests at the same time, at most 10.", min=1, metavar="N")
+    ] = 4,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Extend objects in the store to the collection.")
+    ] = False,
+    band: Annotated[list[Band] | None, typer.Option(help="Keep objects of this band; may repeat.")] = None,
+    bad_catflags: Annotated[
+        int, typer.Option(help="Skip epochs with any of these catflags bits.", metavar="MASK")
+    ] = 0,
+    mjd_min: Annotated[float | None, typer.Option(help="Earliest epoch, MJD.", metavar="MJD")] = None,
+    mjd_max: Annotated[float | None, typer.Option(help="Latest epoch, MJD.", metavar="MJD")] = None,
+    max_frames: Annotated[int | None, typer.Option(help="Frames per object.", metavar="N", min=0)] = None,
+    keep: Annotated[Keep, typer.Option(help="Which frames, where there are more.")] = Keep.NEWEST,
+    max_seeing: Annotated[float | None, typer.Option(help="Widest FWHM, in pixels.", metavar="PIX")] = None,
+    bad_infobits: Annotated[
+        int, typer.Option(help="Drop frames with any of these INFOBITS.", metavar="MASK")
+    ] = 0,
+    config: ConfigFile = None,
+    set_: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch light curves and 28 x 28-pixel frames; again to go on where it stopped."""
+    with screen(as_json, quiet) as show:
+        settings = resolve(config, set_)
+        from rbztf.archive.oid_lists import read_oids
+        from rbztf.verbs import fetch as verb
+
+        store = out or settings.data.cutouts or verb.DEFAULT_OUT
+        wanted = [*(oids or ()), *(oid or ()), *(read_oids(from_) if from_ else ())]
+        _one_of(bool(wanted), position is not None, labels, images is not None, check is not None)
+        if check is not None:
+            return _finish_check(show, check)
+        if labels:
+            return _finish_labels(show, out, labels_url)
+        if images is not None:
+            return _finish(show, verb.cut_images(images, targets, out=store, progress=show.progress), store)
+        options: dict[str, Any] = {
+            "out": store,
+            "workers": workers,
+            "bands": tuple(band or ()),
+            "bad_catflags": bad_catflags,
+            "mjd_min": mjd_min,
+            "mjd_max": mjd_max,
+            "max_frames": max_frames,
+            "keep": keep.value,
+            "max_seeing_pix": max_seeing,
+            "bad_infobits": bad_infobits,
+            "refresh": refresh,
+            "progress": show.progress,
+        }
+        options |= {"archive_url": archive} if archive else {}
+        options |= {"collection": collection} if collection else {}
+        if position is not None:
+            ra_deg, dec_deg = _position(position)
+            result = verb.fetch_position(ra_deg, dec_deg, radius_arcsec=_arcsec(radius), **options)
+        else:
+            result = verb.fetch(wanted, **options)
+        _finish(show, result, store)
+
+
+def _one_of(*given: bool) -> None:
+    if sum(given) != 1:
+        raise UsageError(
+            "Give objects (OID, --oid, --from), --position, --images, --labels or --check, one of them.",
+            "Example: rbztf fetch 686103400034440.",
+        )
+
+
+def _position(text: str) -> tuple[float, float]:
+    try:
+        ra_deg, dec_deg = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--position {text!r} is not RA,DEC in degrees.", "Example: 101.2,40.1.") from None
+    return ra_deg, dec_deg
+
+
+def _arcsec(text: str) -> float:
+    """An angle such as ``2arcsec``, ``0.1arcmin`` or, without a unit, arcseconds."""
+    from astropy import units as u
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(u.Quantity(text).to_value(u.arcsec))
+    except (ValueError, TypeError, u.UnitConversionError):
+        raise UsageError(f"--radius {text!r} is not an angle.", "Example: 2arcsec.") from None
+
+
+def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> None:
+    from rbztf.archive.knowledge import LABELS_URL
+    from rbztf.verbs import fetch as verb
+
+    found = verb.fetch_labels(out or verb.DEFAULT_LABELS, labels_url=labels_url or LABELS_URL)
+    if show.as_json:
+        show.document(found.to_json())
+    else:
+        show.say(f"{found.n_objects} objects, {found.n_artefacts} of them artefacts → {found.path}")
+
+
+def _finish_check(show: Screen, folder: Path) -> None:
+    from rbztf.verbs.fetch import check_store
+
+    found = check_store(folder, progress=show.progress)
+    problems = [*found.problems]
+    problems += [
+        Problem(oid, f"its fetch was cut off after {n} frames.") for oid, n in found.under_way.items()
+    ]
+    if show.as_json:
+        show.document(found.to_json())
+    else:
+        show.say(
+            f"{found.n_objects} sound objects, {found.n_frames} frames in {folder}{_counts(found.counts)}"
+        )
+    show.finish(problems)
+
+
+def _finish(show: Screen, result: FetchResult, store: Path) -> None:
+    if show.as_json:
+        show.document(result.to_json())
+    else:
+        rate = result.n_new / max(result.seconds, 1e-9)
+        show.say(
+            f"{len(result.objects)} objects: {result.n_new} new frames, {result.n_frames} in all{_counts(result.counts)}, "
+            f"{result.n_requests} requests, {result.n_bytes / 1e6:.1f} MB, {result.seconds:.1f} s "
+            f"({rate:.1f} frames/s) → {store}"
+        )
+    problems = list(result.problems)
+    if not problems and not result.complete:
+        problems = [
+            Problem(str(entry.oid), "frames are missing.") for entry in result.objects if not entry.complete
+        ]
+    show.finish(problems, result.notes)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    rest = [f"{n} {status}" for status, n in counts.items() if status != "ok" and n]
+    return f" ({', '.join(rest)})" if rest else ""

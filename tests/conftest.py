@@ -1,0 +1,63 @@
+"""Settings of the tests, and the published models, imported once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import UPSTREAM, need, run_well
+from hypothesis import settings
+
+settings.register_profile("rbztf", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.load_profile("rbztf")
+torch.set_num_threads(1)  # threads that wait for each other are slow on a busy machine
+
+PARTS = (
+    "akb.ztf.snad.space.json",
+    "embeddings_mu.npz",
+    "trained_models/vae/encoder.zip",
+    "trained_models/vae/encoder_aug.zip",
+    "trained_models/vae/encoder_ld78.zip",
+    "trained_models/rnn/baseline/model0.zip",
+    "trained_models/rnn/baseline/model1.zip",
+    "trained_models/rnn/wd_2dir/model0.zip",
+    "trained_models/rnn/wd_2dir/model1.zip",
+    "trained_models/rnn/lstm/model3.zip",
+)
+"""A partial copy of the published files."""
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test runs in an empty folder of its own, so that nothing is read from or left here."""
+    folder = tmp_path_factory.mktemp("cwd")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def partial_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some of the published files, in their places."""
+    need(UPSTREAM)
+    folder = tmp_path_factory.mktemp("RB_ZTF")
+    for part in PARTS:
+        target = folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(need(UPSTREAM / part))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published(partial_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``rbztf import`` makes of the partial copy."""
+    out = tmp_path_factory.mktemp("import") / "published"
+    run_well("import", partial_copy, "--out", out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment for processes of their own."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}

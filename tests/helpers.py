@@ -1,0 +1,170 @@
+"""Small true-to-life inputs for the tests, and how the tests look at the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
+
+from rbztf.archive.cutouts import write_object
+from rbztf.archive.embeddings import EmbeddingWriter, Stamp
+from rbztf.archive.epochs import epoch_table
+from rbztf.config import Config, load_config
+from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
+from rbztf.models.encoder_bundle import EncoderBundle
+from rbztf.models.vae import Decoder, Encoder
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+UPSTREAM = SHARED / "data" / "upstream"
+REAL_FRAMES = SHARED / "data" / "frames"
+
+Frames = NDArray[np.float32]
+Vectors = NDArray[np.float32]
+
+
+def need(path: Path) -> Path:
+    """``path``, or a skipped test where this checkout lacks it."""
+    if not path.exists():
+        pytest.skip(f"{path.relative_to(ROOT.parent)} is not at hand")
+    return path
+
+
+def make_oid(source: int, *, field: int = 600, fid: int = 2, ccd: int = 3, quadrant: int = 1) -> int:
+    """A valid OID."""
+    return field * 10**12 + fid * 10**11 + ccd * 10**9 + quadrant * 10**8 + source
+
+
+def random_frames(n: int, seed: int = 0) -> Frames:
+    """``n`` frames with a sky, noise and a star, (n, 28, 28) float32 in DN."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:28, :28]
+    star = np.exp(-((rows - 13.6) ** 2 + (columns - 13.4) ** 2) / 6)
+    sky, flux = rng.uniform(50, 400, (2, n, 1, 1))
+    return (sky + flux * star + rng.normal(0, 8, (n, 28, 28))).astype(np.float32)
+
+
+def random_sequences(lengths: Sequence[int], columns: int, seed: int = 0) -> list[Vectors]:
+    """One (n_frames, columns) float32 array per length."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(n, columns)).astype(np.float32) for n in lengths]
+
+
+def write_cutouts(folder: Path, objects: Mapping[int, Frames]) -> Path:
+    """A cutout store with these objects, one epoch per frame."""
+    for oid, frames in objects.items():
+        n = len(frames)
+        epochs = epoch_table({"hjd": 2458300.5 + np.arange(n), "frame": np.arange(n)}, n)
+        write_object(folder, oid, frames, epochs, ra_deg=10.0, dec_deg=20.0)
+    return folder
+
+
+def write_frame(path: Path, frame: Frames, **cards: Any) -> Path:
+    """One frame as a FITS file of its own, as the reference keeps it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.writeto(path, frame, fits.Header(cards.items()))
+    return path
+
+
+def write_embeddings(
+    folder: Path, objects: Mapping[int, Vectors], latent: int, *, encoder: str = "", has_loss: bool = False
+) -> Path:
+    """An embedding store with these objects."""
+    width = next(iter(objects.values())).shape[1]
+    with EmbeddingWriter(folder, Stamp(latent, encoder, has_loss=has_loss), width) as writer:
+        for oid, vectors in objects.items():
+            writer.add(oid, vectors, np.arange(len(vectors), dtype=np.float64))
+    return folder
+
+
+def tiny_encoder(latent: int = 4, *, seed: int = 0, decoder: bool = False) -> EncoderBundle:
+    """An untrained encoder whose batch normalisation has seen a few frames."""
+    torch.manual_seed(seed)
+    encoder = Encoder(latent)
+    with torch.no_grad():
+        for _ in range(20):
+            encoder(torch.rand(64, 1, 28, 28))
+    config = load_config(None, [f"vae.latent={latent}"], project_file=None)
+    made = Decoder(latent).eval() if decoder else None
+    return EncoderBundle(encoder.eval(), made, config, {"source": "a test"})
+
+
+def tiny_classifier(
+    latent: int = 4, *, seed: int = 0, encoder: EncoderBundle | None = None, **section: Any
+) -> ClassifierBundle:
+    """An untrained classifier, hidden size 8 unless ``section`` says otherwise."""
+    torch.manual_seed(seed)
+    given = {"hidden": 8, "min_frames": 3, **section}
+    config = Config.model_validate({"classifier": given})
+    inputs = latent + config.classifier.inputs.endswith("+loss")
+    network = build_network(config, latent)
+    with torch.no_grad():  # untrained networks answer 0.5 to everything
+        network.clf[0].weight.mul_(8)
+    rng = np.random.default_rng(seed)
+    standardisation = Standardisation(
+        rng.normal(size=inputs).astype(np.float32), rng.uniform(0.5, 2, inputs).astype(np.float32)
+    )
+    if not config.classifier.standardise:
+        standardisation = Standardisation.identity(inputs)
+    return ClassifierBundle(network.eval(), standardisation, config, 0.5, encoder, {"source": "a test"})
+
+
+class Bomb:
+    """Pickles to a command that leaves a file behind when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.trace, "it ran")
+
+
+def run(*arguments: object, stdin: str | None = None) -> Result:
+    """Call ``rbztf`` within this process."""
+    from rbztf.cli.app import app
+
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def run_well(*arguments: object, code: int = 0, stdin: str | None = None) -> Result:
+    """Call ``rbztf`` and expect the exit code ``code``."""
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == code, (result.exit_code, result.stderr, result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def refused(*arguments: object, code: int = 2, says: Sequence[str] = (), stdin: str | None = None) -> str:
+    """Call ``rbztf`` and expect one clear sentence (and what to do) on stderr; returns it."""
+    result = run_well(*arguments, code=code, stdin=stdin)
+    assert result.stdout == ""
+    message = result.stderr
+    assert message.startswith("Error: ")
+    assert message.endswith("\n")
+    assert message.count("\n") == 1, message
+    assert "Traceback" not in message
+    for word in says:
+        assert word in message, (word, message)
+    return message
+
+
+def strict_json(text: str) -> Any:
+    """Parse JSON as its standard has it: NaN and Infinity are no numbers."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def files_below(folder: Path) -> set[str]:
+    """Names of all files and folders below ``folder``."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
