@@ -100,7 +100,11 @@ def _from_csv(path: Path, text: str) -> Iterator[Labelled]:
     rows = csv.DictReader(text.splitlines())
     if not {"oid", "label"} <= set(rows.fieldnames or ()):
         raise InputError(f"The label file {path} lacks a column 'oid' or 'label'.", _HELP)
-    for number, row in enumerate(rows, 2):
+    try:
+        lines = list(rows)
+    except csv.Error as error:
+        raise InputError(f"The label file {path} is not CSV ({error}).", _HELP) from None
+    for number, row in enumerate(lines, 2):
         yield Labelled(_oid(path, number, row["oid"]), _label(path, number, row["label"]))
 
 

@@ -68,7 +68,10 @@ def _from_csv(path: Path, text: str) -> list[str]:
     rows = csv.DictReader(text.splitlines())
     if "oid" not in (rows.fieldnames or ()):
         raise InputError(f"{path} has no column 'oid'.", "Add a header line with 'oid'.")
-    return [row["oid"] for row in rows]
+    try:
+        return [row["oid"] for row in rows]
+    except csv.Error as error:
+        raise InputError(f"{path} is not CSV ({error}).", "Check the file.") from None
 
 
 def _from_json(path: Path, text: str) -> list[object]:

@@ -120,21 +120,25 @@ def read_split(path: Path) -> Split:
         raise UsageError(
             f"There is no split {str(path)!r}.", f"Use {', '.join(NAMES)}, or a CSV file with oid,fold."
         )
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
+    try:
+        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
         if not {"oid", "fold"} <= set(rows.fieldnames or ()):
             raise InputError(
                 f"The split file {path} lacks a column 'oid' or 'fold'.", "Give a CSV with oid,fold."
             )
-        try:
-            entries = [
-                (int(row["fold"]), int(row.get("position") or i), Oid(row["oid"]))
-                for i, row in enumerate(rows)
-            ]
-        except (ValueError, TypeError):
-            raise InputError(
-                f"The split file {path} has a fold that is no whole number.", "Correct it."
-            ) from None
+        lines = list(rows)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The split file {path} is not CSV ({error}).", "Give a CSV with oid,fold.") from None
+    try:
+        entries = [
+            (int(row["fold"]), int(row.get("position") or i), Oid(row["oid"])) for i, row in enumerate(lines)
+        ]
+    except (ValueError, TypeError):
+        raise InputError(
+            f"The split file {path} has a fold that is no whole number.", "Correct it."
+        ) from None
+    except InputError as error:
+        raise InputError(f"The split file {path}: {error.message}", error.next_step) from None
     if len({oid for _, _, oid in entries}) != len(entries):
         raise InputError(f"The split file {path} names an object twice.", "Keep one line for each.")
     folds: dict[int, list[Oid]] = {k: [] for k in sorted({fold for fold, _, _ in entries})}
