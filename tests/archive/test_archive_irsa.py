@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -17,7 +20,7 @@ from rbztf.archive.irsa import (
     parse_light_curves,
 )
 from rbztf.archive.state import blank_columns
-from rbztf.archive.tap import metadata_query, position_query
+from rbztf.archive.tap import metadata_query, parse_position, parse_radius, position_query
 from rbztf.archive.times import heliocentric_jd, mjd_of_filefracday
 from rbztf.errors import UsageError
 
@@ -123,6 +126,17 @@ def test_tap_queries_are_made_without_sending() -> None:
             position_query(*wrong)
 
 
+def test_positions_and_radii_are_read() -> None:
+    assert parse_position("101.2,-40.1") == (101.2, -40.1)
+    assert [parse_radius(text) for text in ("2arcsec", "0.5 arcmin", ".001deg", "3")] == [2, 30, 3.6, 3]
+    for wrong in ("", "101.2", "a,b", "1,2,3"):
+        with pytest.raises(UsageError, match="no position"):
+            parse_position(wrong)
+    for wrong in ("", "2 parsec", "-2", "arcsec"):
+        with pytest.raises(UsageError, match="no radius"):
+            parse_radius(wrong)
+
+
 def test_filters_choose_epochs() -> None:
     columns = blank_columns(10)
     columns["mjd"] = np.arange(58000.0, 58010.0)
@@ -140,3 +154,8 @@ def test_filters_choose_epochs() -> None:
     assert chosen(max_frames=0) == []
     columns["seeing"][5], columns["infobits"][6] = 4.0, 4
     assert chosen(max_seeing_pix=3.0, bad_infobits=6) == [0, 1, 2, 3, 4, 7, 8, 9]
+
+
+def test_fetching_needs_no_torch() -> None:
+    code = "import sys, rbztf.verbs.fetch, rbztf.archive.images; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -103,13 +103,23 @@ class EmbeddingStore(Embeddings):
             self._vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
             self._times = np.load(folder / "times.npy", mmap_mode="r", allow_pickle=False)
             objects = np.load(folder / "objects.npy", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            self._check(objects)
+            oids = [Oid(oid) for oid in objects["oid"]]
+        except (OSError, ValueError, EOFError, InputError) as error:
             raise InputError(
                 f"The embedding store {folder} is damaged ({error}).", "Make it again."
             ) from None
-        self._rows = dict(
-            zip(map(Oid, objects["oid"]), zip(objects["start"].tolist(), objects["n"].tolist()))
-        )
+        self._rows = dict(zip(oids, zip(objects["start"].tolist(), objects["n"].tolist())))
+
+    def _check(self, objects: NDArray[Any]) -> None:
+        n_frames, columns = len(self._vectors), self.stamp.latent + self.stamp.has_loss
+        if self._vectors.ndim != 2 or self._vectors.shape[1] < columns or self._times.shape != (n_frames,):
+            raise ValueError("its arrays are not of one shape")
+        if objects.dtype != _OBJECT or objects.ndim != 1:
+            raise ValueError("its index is of another kind")
+        start, n = objects["start"], objects["n"]
+        if np.any(start < 0) or np.any(n < 0) or np.any(start + n > n_frames):
+            raise ValueError("its index goes beyond its vectors")
 
     def vectors(self, oid: int) -> NDArray[np.float32]:
         start, n = self._rows[Oid(oid)]
@@ -148,11 +158,32 @@ class ForeignEmbeddings(Embeddings):
                 f"{folder} is no embedding store and holds no OID.npy.",
                 "Make a store with rbztf embed or rbztf import.",
             )
-        width = self._load(next(iter(self._paths))).shape[1]
-        self.stamp = Stamp(latent or width)
+        self.width = self._find_width(latent)
+        self.stamp = Stamp(latent or self.width)
+
+    def _find_width(self, latent: int | None) -> int:
+        """Columns of the first array that fits ``latent``, or else of the first that can be read."""
+        widths: list[int] = []
+        for oid in self._paths:
+            try:
+                widths.append(int(self._load(oid).shape[1]))
+            except DataError as error:
+                reason = error.message
+                continue
+            if latent is None or widths[-1] in (latent, 2 * latent):
+                return widths[-1]
+        if not widths:
+            raise InputError(f"{self.folder} holds no array that can be read. {reason}", "Make them again.")
+        return widths[0]
 
     def vectors(self, oid: int) -> NDArray[np.float32]:
-        return self._load(Oid(oid)).astype(np.float32, copy=False)
+        vectors = self._load(Oid(oid))
+        if vectors.shape[1] != self.width:
+            raise DataError(
+                f"{self._paths[Oid(oid)]} has {vectors.shape[1]} columns; the others have {self.width}.",
+                "Make it again.",
+            )
+        return vectors.astype(np.float32, copy=False)
 
     def times(self, oid: int) -> NDArray[np.float64]:
         return np.full(self.count(oid), np.nan)

@@ -17,6 +17,8 @@ TIMEOUT_S = (10.0, 120.0)
 RETRIES = 4
 MAX_RADIUS_ARCSEC = 600.0
 _COLUMNS = "oid, ra, dec, filtercode, nobsrel, meanmag"
+_RADIUS = re.compile(r"(\d*\.?\d+)\s*(arcsec|arcmin|deg)?")
+_ARCSEC_PER = {"arcsec": 1.0, "arcmin": 60.0, "deg": 3600.0}
 _COLLECTION = re.compile(r"ztf_(dr\d+)")
 
 
@@ -42,6 +44,35 @@ class FoundObject:
     band: Band
     n_obs: int = -1
     mean_mag: float = math.nan
+
+
+def parse_position(text: str) -> tuple[float, float]:
+    """``RA,DEC`` in degrees, as two floats.
+
+    Raises
+    ------
+    UsageError
+        If the text has another form.
+    """
+    try:
+        ra_deg, dec_deg = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise UsageError(f"{text!r} is no position.", "Give RA,DEC in degrees, as 255.5767,40.1.") from None
+    return ra_deg, dec_deg
+
+
+def parse_radius(text: str) -> float:
+    """A radius such as ``2arcsec``, ``0.5arcmin`` or ``2`` (arcsec), in arcsec.
+
+    Raises
+    ------
+    UsageError
+        If the text has another form.
+    """
+    match = _RADIUS.fullmatch(text.strip().lower())
+    if match is None:
+        raise UsageError(f"{text!r} is no radius.", "Give a number with arcsec, arcmin or deg, as 2arcsec.")
+    return float(match[1]) * _ARCSEC_PER[match[2] or "arcsec"]
 
 
 def position_query(ra_deg: float, dec_deg: float, radius_arcsec: float, collection: str = COLLECTION) -> str:

@@ -53,7 +53,7 @@ def normalise(frames: Frames, normaliser: str = "minmax", invalid: str = "zero")
         raise ValueError(f"Unknown normaliser {normaliser!r}. Must be one of: {', '.join(NORMALISERS)}")
     if invalid not in ("zero", "ignore"):
         raise ValueError(f"Unknown way with invalid pixels {invalid!r}. Must be one of: zero, ignore")
-    flat = frames.reshape(len(frames), -1)
+    flat = frames.reshape(len(frames), frames.shape[1] * frames.shape[2])
     finite = np.isfinite(flat)
     if finite.all():
         normalised = _apply(normaliser, flat)

@@ -226,15 +226,13 @@ def check_vectors(model: ClassifierBundle, embeddings: Embeddings, origin: Path 
     InputError
         If their width or their encoder is another.
     """
-    width = embeddings.vectors(next(iter(embeddings))).shape[1] if len(embeddings) else 0
-    means_only = (model.latent, 2 * model.latent)
-    fits = embeddings.latent == model.latent
+    width = embeddings.latent
+    fitting: tuple[int, ...] = (model.latent,)
     if isinstance(embeddings, ForeignEmbeddings):
-        fits = width in means_only
-    if len(embeddings) and not fits:
+        width, fitting = embeddings.width, (model.latent, 2 * model.latent)
+    if len(embeddings) and width not in fitting:
         raise InputError(
-            f"{origin} holds {width if isinstance(embeddings, ForeignEmbeddings) else embeddings.latent} columns "
-            f"per frame; the model takes {model.latent} latent means.",
+            f"{origin} holds {width} columns per frame; the model takes {model.latent} latent means.",
             "Use the embeddings of the model's own encoder.",
         )
     return _encoder_warnings(model, embeddings.stamp, origin)
