@@ -89,23 +89,24 @@ def fetch(options: argparse.Namespace) -> dict[str, float]:
 
 
 def serial(options: argparse.Namespace) -> dict[str, float]:
-    """One GET after another, a new connection and a FITS file each."""
+    """One GET after another, a new connection and a FITS file each, the light curve included."""
     import requests
     from astropy.io import fits
 
     from rbztf.archive.ask import frame_urls
     from rbztf.archive.irsa import light_curves_url, parse_light_curves
+    from rbztf.sky import Oid
 
-    oid = _oids(options)[0]
+    oid = Oid(_oids(options)[0])
+    started, cpu_s = time.monotonic(), time.process_time()
     text = requests.get(light_curves_url([oid], archive_url=options.url), timeout=60).text
     light_curve = parse_light_curves(text)[oid]
     urls = frame_urls(oid, light_curve, options.url)[: options.serial_frames]
-    started, cpu_s = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         for number, url in enumerate(urls):
             answer = requests.get(url, timeout=60)
             with fits.open(io.BytesIO(answer.content)) as hdus:
-                hdus[0].header["OID"] = str(oid)
+                hdus[0].header["OID"], hdus[0].header["URL"] = str(int(oid)), url
                 hdus.writeto(Path(folder) / f"{number}.fits", output_verify="ignore")
     return _figures(1, len(urls), time.monotonic() - started, time.process_time() - cpu_s)
 

@@ -19,6 +19,9 @@ from rbztf.errors import ConfigError
 from rbztf.sky import Band
 
 PROJECT_FILE = Path("rbztf.yaml")
+STANDARD_CLASSIFIER = "bigru-l2"
+STANDARD_VAE = "vae"
+"""Shipped configurations that train-rnn and cv, and train-vae, use when none is named."""
 
 
 class Section(BaseModel):
@@ -134,6 +137,7 @@ def load_config(
     overrides: Iterable[str] = (),
     *,
     project_file: Path | None = PROJECT_FILE,
+    standard: str | None = None,
 ) -> Config:
     """Resolve a configuration.
 
@@ -145,6 +149,8 @@ def load_config(
         ``KEY=VALUE`` pairs, keys dotted (``training.epochs=5``), values in YAML.
     project_file : Path, optional
         Read first where it exists; None ignores it.
+    standard : str, optional
+        Shipped configuration that stands below ``project_file`` where ``source`` is left out.
 
     Raises
     ------
@@ -153,8 +159,10 @@ def load_config(
     """
     tree: dict[str, Any] = {}
     origin = "the defaults"
+    if source is None and standard is not None:
+        tree = _read_yaml(find_config(standard))
     if project_file is not None and project_file.is_file():
-        tree, origin = _read_yaml(project_file), str(project_file)
+        tree, origin = _merge(tree, _read_yaml(project_file)), str(project_file)
     if source is not None:
         path = find_config(source)
         tree, origin = _merge(tree, {"name": path.stem} | _read_yaml(path)), str(path)

@@ -22,6 +22,7 @@ from rbztf.cli.options import (
     resolve,
 )
 from rbztf.cli.screen import Screen, screen
+from rbztf.config import STANDARD_CLASSIFIER
 from rbztf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def cv(
         _check_folds(folds, split)
         sources: list[str | None] = list[str | None](config) if config else [None]
         configs = [
-            resolve(source, set_, device, seed, cv__folds=folds, cv__split=split) for source in sources
+            resolve(source, set_, device, seed, STANDARD_CLASSIFIER, cv__folds=folds, cv__split=split)
+            for source in sources
         ]
         result = _run(configs, models, embeddings, labels, data, workers, out, show)
         if as_json:

@@ -123,8 +123,10 @@ def fetch(
         options |= {"archive_url": archive} if archive else {}
         options |= {"collection": collection} if collection else {}
         if position is not None:
-            ra_deg, dec_deg = _position(position)
-            result = verb.fetch_position(ra_deg, dec_deg, radius_arcsec=_arcsec(radius), **options)
+            from rbztf.archive.tap import parse_position, parse_radius
+
+            ra_deg, dec_deg = parse_position(position)
+            result = verb.fetch_position(ra_deg, dec_deg, radius_arcsec=parse_radius(radius), **options)
         else:
             result = verb.fetch(wanted, **options)
         _finish(show, result, store)
@@ -136,28 +138,6 @@ def _one_of(*given: bool) -> None:
             "Give objects (OID, --oid, --from), --position, --images, --labels or --check, one of them.",
             "Example: rbztf fetch 686103400034440.",
         )
-
-
-def _position(text: str) -> tuple[float, float]:
-    try:
-        ra_deg, dec_deg = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--position {text!r} is not RA,DEC in degrees.", "Example: 101.2,40.1.") from None
-    return ra_deg, dec_deg
-
-
-def _arcsec(text: str) -> float:
-    """An angle such as ``2arcsec``, ``0.1arcmin`` or, without a unit, arcseconds."""
-    from astropy import units as u
-
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return float(u.Quantity(text).to_value(u.arcsec))
-    except (ValueError, TypeError, u.UnitConversionError):
-        raise UsageError(f"--radius {text!r} is not an angle.", "Example: 2arcsec.") from None
 
 
 def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> None:

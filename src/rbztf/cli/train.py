@@ -9,6 +9,7 @@ import typer
 
 from rbztf.cli.options import ConfigFile, Data, Device, Embeddings, Json, Labels, Quiet, Seed, Set, resolve
 from rbztf.cli.screen import Screen, screen
+from rbztf.config import STANDARD_CLASSIFIER, STANDARD_VAE
 
 if TYPE_CHECKING:
     from rbztf.verbs.train_rnn import TrainResult
@@ -41,7 +42,7 @@ def train_vae(
 ) -> None:
     """Train the autoencoder on all frames of a cutout folder."""
     with screen(as_json, quiet) as show:
-        settings = resolve(config, set_, device, seed)
+        settings = resolve(config, set_, device, seed, STANDARD_VAE)
         from rbztf.verbs.train_vae import train_vae as run
 
         _show(show, run(settings, data=data, out=out, progress=show.progress), "frames")
@@ -61,7 +62,7 @@ def train_rnn(
 ) -> None:
     """Train a classifier on the labelled objects that have vectors."""
     with screen(as_json, quiet) as show:
-        settings = resolve(config, set_, device, seed)
+        settings = resolve(config, set_, device, seed, STANDARD_CLASSIFIER)
         from rbztf.verbs.train_rnn import train_rnn as run
 
         result = run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -29,13 +30,14 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         If the file is no state dict, or tries to do anything else.
     """
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError:
         raise InputError(
-            f"{path} holds more than weights; it was refused and nothing in it was run.",
+            f"{path} is damaged or holds more than weights; it was refused and nothing in it was run.",
             "Get the published file again, from its own repository.",
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
+    except Exception as error:  # noqa: BLE001 - torch meets damaged files with errors of any kind
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} is no torch weight file ({reason}).", "Get it again.") from None
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):

@@ -10,7 +10,7 @@ from typing import Any
 
 from rbztf.archive.embeddings import Embeddings, open_embeddings
 from rbztf.archive.labels import LabelTable
-from rbztf.config import Config
+from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
 from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate, usable_objects
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
@@ -75,7 +75,11 @@ def cv(
     UsageError, InputError, DataError
         For missing paths, or data that do not allow the folds asked for.
     """
-    configs = [configs] if isinstance(configs, Config) else list(configs) or [Config()]
+    configs = (
+        [configs]
+        if isinstance(configs, Config)
+        else list(configs) or [load_config(project_file=None, standard=STANDARD_CLASSIFIER)]
+    )
     first = configs[0]
     choose_device(first.device)
     table = labels_in_bands(labels, first)

@@ -11,7 +11,7 @@ from typing import Any
 import rbztf
 from rbztf.archive.embeddings import Embeddings, open_embeddings
 from rbztf.archive.labels import LabelTable
-from rbztf.config import Config
+from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
 from rbztf.evaluation.crossval import read_training_set, usable_objects
 from rbztf.models.checkpoint import History
@@ -72,7 +72,7 @@ def train_rnn(
     UsageError, InputError, DataError
         For missing paths, or too few objects.
     """
-    config = config or Config()
+    config = config or load_config(project_file=None, standard=STANDARD_CLASSIFIER)
     device = choose_device(config.device)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")

@@ -10,7 +10,7 @@ import numpy as np
 
 import rbztf
 from rbztf.archive.cutouts import open_cutouts
-from rbztf.config import Config
+from rbztf.config import STANDARD_VAE, Config, load_config
 from rbztf.frames.dataset import prepare_frames
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
@@ -45,7 +45,7 @@ def train_vae(
     UsageError, InputError, DataError
         For missing paths, or no usable frame.
     """
-    config = config or Config()
+    config = config or load_config(project_file=None, standard=STANDARD_VAE)
     device = choose_device(config.device)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
