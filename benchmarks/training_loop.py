@@ -35,7 +35,9 @@ LATENT = 36
 class ReferenceLoop:
     """One network and the loop it is trained by."""
 
-    def __init__(self, folder: Path, train: list[int], test: list[int], labels: dict[int, int], two_ways: bool) -> None:
+    def __init__(
+        self, folder: Path, train: list[int], test: list[int], labels: dict[int, int], two_ways: bool
+    ) -> None:
         self.folder, self.train, self.test, self.labels = folder, train, test, labels
         self.rnn = nn.GRU(LATENT, 128, batch_first=True, bidirectional=two_ways)
         self.clf = nn.Linear(256 if two_ways else 128, 2)
@@ -50,7 +52,10 @@ class ReferenceLoop:
             for start in range(0, len(members), 32):
                 chosen = members[start : start + 32]
                 items = [torch.from_numpy(np.load(self.folder / f"{oid}.npy")[:, :LATENT]) for oid in chosen]
-                yield pad_sequence(items, batch_first=True), torch.tensor([self.labels[oid] for oid in chosen])
+                yield (
+                    pad_sequence(items, batch_first=True),
+                    torch.tensor([self.labels[oid] for oid in chosen]),
+                )
 
     def logits(self, batch: torch.Tensor) -> torch.Tensor:
         state = self.rnn(batch)[1]
@@ -79,10 +84,14 @@ def our_epochs(data: TrainingSet, two_ways: bool, count: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--embeddings", type=Path, help="an embedding store; synthetic vectors if left out")
     parser.add_argument("--labels", type=Path)
-    parser.add_argument("--objects", type=int, default=400, help="objects to train on; a third as many to test on")
+    parser.add_argument(
+        "--objects", type=int, default=400, help="objects to train on; a third as many to test on"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -93,7 +102,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for oid, array in vectors.items():  # as published: means and log variances
             np.save(Path(name) / f"{oid}.npy", np.concatenate([array, array], axis=1))
-        print(f"{n_train} objects, {sum(len(vectors[oid]) for oid in oids[:n_train])} frames, {arguments.threads} threads")
+        print(
+            f"{n_train} objects, {sum(len(vectors[oid]) for oid in oids[:n_train])} frames, {arguments.threads} threads"
+        )
         print(f"{'network':<10} {'reference':>12} {'ours':>10} {'ratio':>7}")
         for two_ways in (False, True):
             compare(Path(name), vectors, labels, oids, n_train, two_ways, arguments.rounds)
@@ -121,14 +132,19 @@ def compare(
         theirs.append(time.perf_counter() - started)
         ours += our_epochs(data, two_ways, 1)
     one, other = statistics.median(theirs), statistics.median(ours)
-    print(f"{'BiGRU' if two_ways else 'GRU':<10} {one:>10.2f} s {other:>8.2f} s {one / other:>7.2f}", flush=True)
+    print(
+        f"{'BiGRU' if two_ways else 'GRU':<10} {one:>10.2f} s {other:>8.2f} s {one / other:>7.2f}", flush=True
+    )
 
 
 def load(arguments: argparse.Namespace) -> tuple[dict[int, np.ndarray], dict[int, int]]:
     count = round(arguments.objects * 4 / 3)
     random = np.random.default_rng(0)
     if arguments.embeddings:
-        store, table = open_embeddings(arguments.embeddings), read_labels(arguments.labels).in_bands((Band.R,))
+        store, table = (
+            open_embeddings(arguments.embeddings),
+            read_labels(arguments.labels).in_bands((Band.R,)),
+        )
         known = [oid for oid in table if oid in store]
         oids = random.permutation(np.array(known, np.int64))[:count].tolist()
         return {oid: store[oid] for oid in oids}, {oid: int(table[oid].label) for oid in oids}

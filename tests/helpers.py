@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rbztf.archive.cutouts import write_object
 from rbztf.archive.embeddings import EmbeddingWriter, Stamp
 from rbztf.archive.epochs import epoch_table
 from rbztf.config import Config, load_config
+from rbztf.errors import RbztfError
 from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.encoder_bundle import EncoderBundle
 from rbztf.models.vae import Decoder, Encoder
@@ -154,6 +155,15 @@ def refused(*arguments: object, code: int = 2, says: Sequence[str] = (), stdin: 
     for word in says:
         assert word in message, (word, message)
     return message
+
+
+def refusal(call: Callable[[], object]) -> RbztfError | None:
+    """What ``call`` is refused with, or None; any other error is a failure of the test."""
+    try:
+        call()
+    except RbztfError as error:
+        return error
+    return None
 
 
 def strict_json(text: str) -> Any:

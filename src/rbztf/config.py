@@ -94,9 +94,9 @@ class TrainingSection(Section):
     bucket_edges: tuple[int, ...] = ()
     """Sequence lengths at which batches are separated, as published; empty sorts by length."""
     patience: int = Field(0, ge=0)
-    """Epochs without a better inner AUC before stopping; 0 trains all epochs."""
-    inner_share: float = Field(0.15, gt=0, lt=0.5)
-    """Share of the training objects (whole fields) kept aside as the inner fold."""
+    """Epochs without a better AUC before an inner run stops; 0 trains all epochs, without inner folds."""
+    inner_folds: int = Field(3, ge=2)
+    """Folds of whole fields within the training objects; they choose the epoch and the threshold."""
     mixed_precision: bool = True
     """On CUDA only."""
     checkpoint_every: int = Field(1, ge=0)

@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from helpers import Frames, make_oid, random_frames, write_cutouts
+from helpers import Frames, make_oid, random_frames, refusal, write_cutouts
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rbztf.archive.cutouts import CutoutStore, is_store_file, open_cutouts, read_object, write_object
 from rbztf.archive.epochs import COLUMNS, NO_FRAME, FrameStatus, epoch_table
-from rbztf.errors import DataError, InputError, RbztfError
+from rbztf.errors import DataError, InputError
 
 OID = make_oid(17)
 PIXELS = st.floats(width=32, allow_nan=True, allow_infinity=True)
-FRAMES = st.integers(0, 4).flatmap(lambda n: hnp.arrays(np.float32, (n, 28, 28), elements=PIXELS, fill=PIXELS))
+FRAMES = st.integers(0, 4).flatmap(
+    lambda n: hnp.arrays(np.float32, (n, 28, 28), elements=PIXELS, fill=PIXELS)
+)
 
 
 def epochs_of(n: int) -> object:
@@ -110,12 +112,12 @@ def largest_file(n_bytes: int) -> Iterator[None]:
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / f"{OID}.fits"
-    with largest_file(10_000), pytest.raises(OSError, match="too large|requested"):
+    with largest_file(10_000), pytest.raises(OSError, match=r"too large|requested"):
         write_cutouts(tmp_path, {OID: random_frames(20)})
     assert list(tmp_path.iterdir()) == []
     write_cutouts(tmp_path, {OID: random_frames(2)})
     before = path.read_bytes()
-    with largest_file(10_000), pytest.raises(OSError, match="too large|requested"):
+    with largest_file(10_000), pytest.raises(OSError, match=r"too large|requested"):
         write_cutouts(tmp_path, {OID: random_frames(20)})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -149,10 +151,8 @@ def test_a_damaged_file_is_read_or_refused_in_words(
         for place in data.draw(st.lists(headers, min_size=1, max_size=6), "places"):
             content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
-    try:
-        read_all(path)
-    except RbztfError as error:
-        assert error.next_step
+    error = refusal(lambda: read_all(path))
+    assert error is None or error.next_step
 
 
 @given(kept=st.integers(0, 100))

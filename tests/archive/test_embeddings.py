@@ -13,7 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rbztf.archive.embeddings import EmbeddingStore, EmbeddingWriter, ForeignEmbeddings, Stamp, open_embeddings
+from rbztf.archive.embeddings import (
+    EmbeddingStore,
+    EmbeddingWriter,
+    ForeignEmbeddings,
+    Stamp,
+    open_embeddings,
+)
 from rbztf.errors import DataError, InputError, RbztfError, UsageError
 
 A, B, C = make_oid(30), make_oid(10), make_oid(20)
@@ -165,7 +171,7 @@ def test_a_newer_or_strange_stamp_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_arrays_holds_means_and_log_variances(tmp_path: Path) -> None:
-    arrays = {oid: array for oid, array in zip((A, B), random_sequences([3, 5], 8))}
+    arrays = dict(zip((A, B), random_sequences([3, 5], 8)))
     for oid, array in arrays.items():
         np.save(tmp_path / f"{oid}.npy", array)
     np.save(tmp_path / "loss.npy", np.zeros(3))

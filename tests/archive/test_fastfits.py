@@ -37,7 +37,9 @@ def test_real_frames_are_read_as_astropy_reads_them() -> None:
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "f4", "f8"])
 @pytest.mark.parametrize(("scale", "zero"), [(1.0, 0.0), (0.5, 100.0)])
-def test_every_kind_of_pixel_has_the_value_astropy_gives_it_or_is_left_to_it(dtype: str, scale: float, zero: float) -> None:
+def test_every_kind_of_pixel_has_the_value_astropy_gives_it_or_is_left_to_it(
+    dtype: str, scale: float, zero: float
+) -> None:
     stored = np.arange(20).reshape(4, 5).astype(dtype)
     hdu = fits.PrimaryHDU(stored)
     content = content_of(hdu)

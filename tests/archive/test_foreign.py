@@ -113,7 +113,9 @@ def clip(path: Path, target: Path, *, left: int = 0, right: int = 0, bottom: int
 
 
 @pytest.mark.parametrize("lost", [2, 5, 13])
-@pytest.mark.parametrize("sides", [("left",), ("right",), ("bottom",), ("top",), ("left", "top"), ("right", "bottom")])
+@pytest.mark.parametrize(
+    "sides", [("left",), ("right",), ("bottom",), ("top",), ("left", "top"), ("right", "bottom")]
+)
 def test_frames_at_a_chip_edge_land_where_they_came_from(
     real_frames: list[Path], tmp_path: Path, sides: tuple[str, ...], lost: int
 ) -> None:

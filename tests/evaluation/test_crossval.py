@@ -52,7 +52,9 @@ def split_of(path: Path, table: LabelTable, name: str = "field") -> Split:
     return make_split(name, table, 3, 0, set(open_embeddings(path)))
 
 
-def test_every_object_is_scored_once_by_a_model_that_has_not_met_its_field(prepared: tuple[Path, LabelTable]) -> None:
+def test_every_object_is_scored_once_by_a_model_that_has_not_met_its_field(
+    prepared: tuple[Path, LabelTable],
+) -> None:
     path, table = prepared
     split = split_of(path, table)
     (results,) = cross_validate([config()], path, table, split)
@@ -63,7 +65,9 @@ def test_every_object_is_scored_once_by_a_model_that_has_not_met_its_field(prepa
     assert not fields[0] & fields[2]
 
 
-def test_the_test_fold_has_no_influence_on_its_model(tmp_path: Path, prepared: tuple[Path, LabelTable]) -> None:
+def test_the_test_fold_has_no_influence_on_its_model(
+    tmp_path: Path, prepared: tuple[Path, LabelTable]
+) -> None:
     """Scaling one fold's vectors wildly changes the other folds' models, never its own."""
     path, table = prepared
     split = split_of(path, table)
@@ -94,7 +98,9 @@ def test_workers_do_not_change_the_scores(prepared: tuple[Path, LabelTable]) -> 
     assert reports
 
 
-def test_a_killed_cross_validation_goes_on_with_the_same_result(tmp_path: Path, prepared: tuple[Path, LabelTable]) -> None:
+def test_a_killed_cross_validation_goes_on_with_the_same_result(
+    tmp_path: Path, prepared: tuple[Path, LabelTable]
+) -> None:
     path, table = prepared
     split = split_of(path, table)
     seen = 0

@@ -23,7 +23,10 @@ def table(n: int, *, n_fields: int = 12, seed: int = 0) -> LabelTable:
     rng = np.random.default_rng(seed)
     fields, labels = rng.integers(300, 300 + n_fields, n), rng.integers(0, 2, n)
     return LabelTable(
-        [Labelled(Oid(make_oid(i, field=int(f))), Label(int(y))) for i, (f, y) in enumerate(zip(fields, labels))]
+        [
+            Labelled(Oid(make_oid(i, field=int(f))), Label(int(y)))
+            for i, (f, y) in enumerate(zip(fields, labels))
+        ]
     )
 
 
@@ -130,7 +133,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path, content: bytes, says: str) -> N
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(UsageError, match="no split 'feild'.*Use field, reference, random"):
+    with pytest.raises(UsageError, match=r"no split 'feild'.*Use field, reference, random"):
         make_split("feild", table(50), 5, 0, set())
 
 

@@ -16,12 +16,12 @@ from rbztf.evaluation.metrics import (
     FALSE_POSITIVE_RATES,
     METRICS,
     Scored,
-    best_f1_threshold,
     bootstrap,
     estimate,
     evaluate_fold,
     interval,
 )
+from rbztf.models.thresholds import best_f1_threshold
 
 Array = NDArray[np.float64]
 
@@ -73,9 +73,7 @@ ORACLES: dict[str, Callable[[Scored, Array], float]] = {
     "roc_auc": lambda f, w: sklearn.roc_auc_score(f.labels, f.scores, sample_weight=w),
     "average_precision": lambda f, w: sklearn.average_precision_score(f.labels, f.scores, sample_weight=w),
     "accuracy": lambda f, w: sklearn.accuracy_score(f.labels, f.scores >= f.threshold, sample_weight=w),
-    "f1": lambda f, w: sklearn.f1_score(
-        f.labels, f.scores >= f.threshold, sample_weight=w, zero_division=0
-    ),
+    "f1": lambda f, w: sklearn.f1_score(f.labels, f.scores >= f.threshold, sample_weight=w, zero_division=0),
     "brier": lambda f, w: sklearn.brier_score_loss(f.labels, f.scores, sample_weight=w),
     "ece": naive_ece,
     **{f"tpr_at_fpr.{limit}": sklearn_tpr(limit) for limit in FALSE_POSITIVE_RATES},

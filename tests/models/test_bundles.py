@@ -17,6 +17,7 @@ from helpers import (
     make_oid,
     random_frames,
     random_sequences,
+    refusal,
     tiny_classifier,
     tiny_encoder,
     write_embeddings,
@@ -25,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.archive.embeddings import open_embeddings
-from rbztf.errors import ConfigError, DataError, InputError, RbztfError, UsageError
+from rbztf.errors import ConfigError, DataError, InputError, UsageError
 from rbztf.models.bundle import new_bundle, weights_hash
 from rbztf.models.classifier_bundle import Standardisation, check_vectors, load_classifier, network_inputs
 from rbztf.models.encoder_bundle import load_encoder
@@ -84,7 +85,9 @@ def test_padding_can_be_chosen_afterwards() -> None:
     padded = model.with_padding("reference")
     assert padded.config.classifier.padding == "reference"
     assert model.config.classifier.padding == "masked"
-    assert np.array_equal(padded.with_padding("masked").probabilities(sequences), model.probabilities(sequences))
+    assert np.array_equal(
+        padded.with_padding("masked").probabilities(sequences), model.probabilities(sequences)
+    )
     assert abs(padded.probabilities(sequences)[0] - model.probabilities(sequences)[0]) > 1e-4
 
 
@@ -130,7 +133,7 @@ def test_a_pickle_in_a_bundle_is_refused_and_not_run(tmp_path: Path, form: str, 
     tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
     content = pickle.dumps(Bomb(trace)) if form == "pickle" else pickled(Bomb(trace), as_zip="zip" in form)
     (tmp_path / "m" / place / "weights.safetensors").write_bytes(content)
-    with pytest.raises(InputError, match="no safetensors file .*nothing in it was run"):
+    with pytest.raises(InputError, match=r"no safetensors file .*nothing in it was run"):
         load_classifier(tmp_path / "m")
     assert not trace.exists()
 
@@ -192,10 +195,8 @@ def test_flipped_bytes_give_a_model_or_a_refusal(
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
-    try:
-        load_classifier(folder).probabilities(random_sequences([4], 3))
-    except RbztfError as error:
-        assert str(folder) in str(error)
+    error = refusal(lambda: load_classifier(folder).probabilities(random_sequences([4], 3)))
+    assert error is None or str(folder) in str(error)
 
 
 def test_the_hash_is_that_of_the_weights() -> None:

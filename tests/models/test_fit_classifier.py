@@ -70,7 +70,9 @@ class Killed(Exception):
 @pytest.mark.parametrize("at", [1, 3, 5])
 @pytest.mark.parametrize("patience", [0, 6])
 def test_killed_and_resumed_is_the_same_as_never_killed(tmp_path: Path, at: int, patience: int) -> None:
-    settings = config(f"training.patience={patience}", "training.schedule=one-cycle", "classifier.dropout=0.3")
+    settings = config(
+        f"training.patience={patience}", "training.schedule=one-cycle", "classifier.dropout=0.3"
+    )
     path = tmp_path / "checkpoint.safetensors"
 
     def kill(stage: str, done: int, total: int | None, note: str = "") -> None:
@@ -91,7 +93,11 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     first = fit_classifier(objects(), config(), device=CPU, checkpoint_path=path)
     stages: list[int] = []
     second = fit_classifier(
-        objects(), config(), device=CPU, checkpoint_path=path, progress=lambda *report: stages.append(report[1])
+        objects(),
+        config(),
+        device=CPU,
+        checkpoint_path=path,
+        progress=lambda *report: stages.append(report[1]),
     )
     assert stages == []
     assert same(first, second)
@@ -109,11 +115,12 @@ def test_the_checkpoint_of_another_run_is_not_taken(tmp_path: Path) -> None:
         fit_classifier(objects(), config(), device=CPU, checkpoint_path=path)
 
 
-def test_the_best_inner_epoch_gives_the_weights() -> None:
-    fitted = fit_classifier(objects(), config("training.patience=3", "training.epochs=12"), device=CPU)
+def test_the_best_inner_epoch_is_where_the_final_run_stops() -> None:
+    fitted = fit_classifier(objects(), config("training.patience=12", "training.epochs=12"), device=CPU)
     scores = [row["inner_auc"] for row in fitted.history]
-    assert fitted.best_epoch == 1 + int(np.argmax(scores))
-    assert len(fitted.history) <= fitted.best_epoch + 3
+    assert len(fitted.history) == fitted.best_epoch
+    assert max(scores) == scores[-1]
+    assert 0 < fitted.bundle.threshold < 1
 
 
 def test_one_class_is_refused() -> None:
@@ -140,7 +147,7 @@ def test_one_constant_column_is_no_harm() -> None:
 def test_no_inner_fold_is_said() -> None:
     data = objects()
     one_field = TrainingSet(data.sequences, data.labels, np.zeros(80, np.int64))
-    with pytest.raises(DataError, match=r"80 training objects in 1 fields"):
+    with pytest.raises(DataError, match=r"80 training objects in 1 fields cannot be divided into 3"):
         fit_classifier(one_field, config("training.patience=3"), device=CPU)
 
 

@@ -36,7 +36,9 @@ def same(first: FittedVae, second: FittedVae) -> bool:
         (first.bundle.decoder, second.bundle.decoder),
     ]
     return all(
-        torch.equal(tensor, other.state_dict()[name]) for one, other in pairs for name, tensor in one.state_dict().items()
+        torch.equal(tensor, other.state_dict()[name])
+        for one, other in pairs
+        for name, tensor in one.state_dict().items()
     )
 
 
@@ -77,7 +79,9 @@ def test_a_last_batch_of_one_frame_does_no_harm() -> None:
 
 
 def test_an_epoch_shows_every_frame_once() -> None:
-    data = FrameSet(np.arange(50, dtype=np.float32)[:, None, None] * np.ones((1, 28, 28), np.float32), np.arange(50))
+    data = FrameSet(
+        np.arange(50, dtype=np.float32)[:, None, None] * np.ones((1, 28, 28), np.float32), np.arange(50)
+    )
     seen = np.concatenate([batch[:, 0, 0] for batch in data.batches(16, seed=1, epoch=2)])
     assert sorted(seen.tolist()) == list(range(50))
     other = np.concatenate([batch[:, 0, 0] for batch in data.batches(16, seed=1, epoch=3)])

@@ -18,7 +18,11 @@ from rbztf.models.vae import Decoder, Encoder, Vae
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 ENCODER_KEYS = [
-    *(f"encoder.{block}.{part}" for block in range(5) for part in ("0.weight", *(f"1.{name}" for name in NORM))),
+    *(
+        f"encoder.{block}.{part}"
+        for block in range(5)
+        for part in ("0.weight", *(f"1.{name}" for name in NORM))
+    ),
     "encoder.6.weight",
     "encoder.6.bias",
 ]

@@ -26,7 +26,9 @@ FAST_RNN = ("--set", "training.epochs=4", "--set", "vae.latent=6", "--set", "cla
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return write_dataset(tmp_path_factory.mktemp("simulated"), SimulatedSky(n_objects=40, n_epochs=12, seed=1))
+    return write_dataset(
+        tmp_path_factory.mktemp("simulated"), SimulatedSky(n_objects=40, n_epochs=12, seed=1)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +69,9 @@ def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> 
     run_well("train-rnn", "--embeddings", embeddings, "--labels", dataset.labels, "--out", out, *FAST_RNN)
     assert load_classifier(out).encoder is not None
     from_frames = strict_json(run_well("predict", "--model", out, "--data", dataset.cutouts, "--json").stdout)
-    from_vectors = strict_json(run_well("predict", "--model", out, "--embeddings", embeddings, "--json").stdout)
+    from_vectors = strict_json(
+        run_well("predict", "--model", out, "--embeddings", embeddings, "--json").stdout
+    )
     assert len(from_frames["objects"]) == 40
     one = {entry["oid"]: entry["p_bogus"] for entry in from_frames["objects"]}
     other = {entry["oid"]: entry["p_bogus"] for entry in from_vectors["objects"]}
@@ -77,10 +81,20 @@ def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> 
 def test_frames_in_is_the_same_as_vectors_in(dataset: Dataset, embeddings: Path, encoder: Path) -> None:
     """With the encoder frozen, reading frames is reading their vectors."""
     by_vectors, by_frames = dataset.folder / "by-vectors", dataset.folder / "by-frames"
-    run_well("train-rnn", "--embeddings", embeddings, "--labels", dataset.labels, "--out", by_vectors, *FAST_RNN)
+    run_well(
+        "train-rnn", "--embeddings", embeddings, "--labels", dataset.labels, "--out", by_vectors, *FAST_RNN
+    )
     inputs = ("--set", "classifier.inputs=frames", "--set", f"data.model={encoder}")
     run_well(
-        "train-rnn", "--data", dataset.cutouts, "--labels", dataset.labels, "--out", by_frames, *FAST_RNN, *inputs
+        "train-rnn",
+        "--data",
+        dataset.cutouts,
+        "--labels",
+        dataset.labels,
+        "--out",
+        by_frames,
+        *FAST_RNN,
+        *inputs,
     )
     one, other = (strict_json(_predict(model, embeddings)) for model in (by_vectors, by_frames))
     scores = [[entry["p_bogus"] for entry in answer["objects"]] for answer in (one, other)]
@@ -105,7 +119,15 @@ def test_cv_answers_as_promised_and_leaves_a_run(dataset: Dataset, embeddings: P
     out = tmp_path / "run"
     answer = strict_json(
         run_well(
-            *("cv", "--config", "reference/bigru-l2", "--config", "reference/lstm", "--embeddings", embeddings),
+            *(
+                "cv",
+                "--config",
+                "reference/bigru-l2",
+                "--config",
+                "reference/lstm",
+                "--embeddings",
+                embeddings,
+            ),
             *("--labels", dataset.labels, "--folds", 3, "--workers", 1, "--out", out, "--json"),
             *(*FAST_RNN, "--set", "training.patience=0", "--set", "cv.bootstrap=50"),
         ).stdout
@@ -136,7 +158,9 @@ def test_out_of_fold_scores_recompute_the_auc(dataset: Dataset, embeddings: Path
 
     out = tmp_path / "run"
     command = ("cv", "--embeddings", embeddings, "--labels", dataset.labels, "--folds", 2, "--workers", 1)
-    answer = strict_json(run_well(*command, "--out", out, "--json", *FAST_RNN, "--set", "training.patience=0").stdout)
+    answer = strict_json(
+        run_well(*command, "--out", out, "--json", *FAST_RNN, "--set", "training.patience=0").stdout
+    )
     with (out / "scores.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     for fold in answer["models"][0]["per_fold"]:
@@ -153,7 +177,9 @@ def test_a_prepared_folder_needs_no_paths(dataset: Dataset, embeddings: Path, ow
     assert list((own_folder / "runs").glob("*-cv/metrics.json"))
 
 
-def test_folds_that_contradict_the_split_file_are_wrong_use(dataset: Dataset, embeddings: Path, tmp_path: Path) -> None:
+def test_folds_that_contradict_the_split_file_are_wrong_use(
+    dataset: Dataset, embeddings: Path, tmp_path: Path
+) -> None:
     split = tmp_path / "folds.csv"
     oids = list(open_embeddings(embeddings))
     split.write_text("oid,fold\n" + "".join(f"{oid},{i % 3}\n" for i, oid in enumerate(oids)))
@@ -179,7 +205,14 @@ def test_kill_9_and_again_gives_the_same_weights(
 ) -> None:
     common = [sys.executable, "-m", "rbztf", verb, "--set", "vae.latent=6", "--quiet"]
     if verb == "train-vae":
-        common += ["--data", str(dataset.cutouts), "--set", "training.epochs=4", "--set", "training.batch_size=64"]
+        common += [
+            "--data",
+            str(dataset.cutouts),
+            "--set",
+            "training.epochs=4",
+            "--set",
+            "training.batch_size=64",
+        ]
     else:
         common += ["--embeddings", str(embeddings), "--labels", str(dataset.labels)]
         common += ["--set", "training.epochs=40", "--set", "classifier.hidden=16"]

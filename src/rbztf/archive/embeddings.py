@@ -109,7 +109,9 @@ class EmbeddingStore(Embeddings):
             raise InputError(
                 f"The embedding store {folder} is damaged ({error}).", "Make it again."
             ) from None
-        self._rows: dict[Oid, tuple[int, int]] = dict(zip(oids, zip(objects["start"].tolist(), objects["n"].tolist())))
+        self._rows: dict[Oid, tuple[int, int]] = dict(
+            zip(oids, zip(objects["start"].tolist(), objects["n"].tolist()))
+        )
 
     def _check(self, objects: NDArray[Any]) -> None:
         n_frames, columns = len(self._vectors), self.stamp.latent + self.stamp.has_loss

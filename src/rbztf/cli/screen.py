@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from rbztf.errors import Problem, RbztfError
+from rbztf.report.tables import json_text
 
 PARTIAL = 3
 SHOWN_PROBLEMS = 10
@@ -82,7 +82,7 @@ class Screen:
 
     def document(self, content: dict[str, Any]) -> None:
         """The verb's answer as one JSON document on stdout."""
-        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+        sys.stdout.write(json_text(content))
 
     def finish(self, problems: Sequence[Problem] = (), warnings: Sequence[str] = ()) -> None:
         """Say what went wrong with the rest done; exits with 3 if anything did."""

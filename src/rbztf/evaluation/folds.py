@@ -128,7 +128,9 @@ def read_split(path: Path) -> Split:
             )
         lines = list(rows)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The split file {path} is not CSV ({error}).", "Give a CSV with oid,fold.") from None
+        raise InputError(
+            f"The split file {path} is not CSV ({error}).", "Give a CSV with oid,fold."
+        ) from None
     try:
         entries = [
             (int(row["fold"]), int(row.get("position") or i), Oid(row["oid"])) for i, row in enumerate(lines)

@@ -100,8 +100,8 @@ def tpr_at_fpr(fold: Scored, weights: Array, limit: float) -> Array:
     """Largest share of artefacts found with at most ``limit`` of false alarms, (draws,)."""
     ranked = _Ranked.of(fold, weights)
     tpr, fpr = _share(ranked.hits), _share(ranked.false_alarms)
-    allowed = np.where(np.isnan(fpr), np.nan, np.where(fpr <= limit + 1e-12, tpr, 0.0))
-    return np.asarray(allowed.max(axis=1))
+    found = np.where(fpr <= limit + 1e-12, tpr, 0.0).max(axis=1)
+    return np.where(np.isnan(tpr[:, -1] + fpr[:, -1]), np.nan, found)
 
 
 def accuracy(fold: Scored, weights: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +36,16 @@ class State:
         Epochs finished.
     history : list of dict
         One row an epoch.
-    best : dict of str to Tensor
-        Weights of the best epoch so far, where epochs are compared.
-    best_score : float
-    best_epoch : int
+    scores : list of list of float
+        Scores of the objects set aside after each epoch, where there are any.
     done : bool
         Nothing is left to train.
     """
 
     epoch: int = 0
     history: History = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_score: float = float("-inf")
-    best_epoch: int = 0
+    scores: list[list[float]] = field(default_factory=list)
     done: bool = False
-
-    def note_score(self, score: float, model: nn.Module) -> None:
-        """Keep the weights if ``score`` is the best so far."""
-        if score > self.best_score:
-            self.best_score, self.best_epoch = score, self.epoch
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
 def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
@@ -71,18 +61,10 @@ def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
 def save(path: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, print_: str) -> None:
     """Write a checkpoint; the one before it stays until this one is whole."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    facts = {
-        "fingerprint": print_,
-        "epoch": state.epoch,
-        "history": state.history,
-        "best_score": state.best_score,
-        "best_epoch": state.best_epoch,
-        "done": state.done,
-    }
+    facts = {"fingerprint": print_, **asdict(state)}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(plain, part, metadata={"state": json.dumps(facts)})
@@ -119,14 +101,7 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, print_:
         )
     model.load_state_dict(_below(tensors, "model."))
     _load_optimiser(optimiser, _below(tensors, "optimiser."))
-    return State(
-        facts["epoch"],
-        facts["history"],
-        _below(tensors, "best."),
-        facts["best_score"],
-        facts["best_epoch"],
-        facts["done"],
-    )
+    return State(facts["epoch"], facts["history"], facts["scores"], facts["done"])
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

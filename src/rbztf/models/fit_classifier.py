@@ -18,7 +18,7 @@ from rbztf.errors import DataError
 from rbztf.models import checkpoint
 from rbztf.models.batching import by_bucket, pad
 from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
-from rbztf.models.inner import inner_fold
+from rbztf.models.inner import inner_folds
 from rbztf.models.losses import classifier_loss
 from rbztf.models.optimise import autocast, learning_rate, make_optimiser, seed_epoch, take_step
 from rbztf.models.recurrent import RecurrentClassifier
@@ -74,59 +74,83 @@ def fit_classifier(
 ) -> Fitted:
     """Train the network that ``config`` describes.
 
-    With ``training.patience`` an inner fold of whole fields is kept aside: the epoch with
-    the best AUC there gives the weights, and the threshold is the best F1 there. Without,
-    all objects train all epochs and the threshold is 0.5.
+    With ``training.patience`` the objects are first divided into inner folds of whole
+    fields: a run without each of them scores it after every epoch. The epoch with the best
+    mean AUC is where the final run, on all objects, stops; the inner scores at that epoch,
+    all folds together, give the threshold with the best F1. Without, all epochs are trained
+    and the threshold is 0.5.
 
     Parameters
     ----------
     checkpoint_path : Path, optional
-        Written after each ``training.checkpoint_every`` epochs, and resumed from.
+        Written after each ``training.checkpoint_every`` epochs, and resumed from; inner runs
+        keep theirs beside it.
 
     Raises
     ------
     DataError
-        If there is one class only, nothing varies, or no inner fold can be made.
+        If there is one class only, nothing varies, or no inner folds can be made.
     """
     _check(data)
-    section = config.training
-    inner = (
-        inner_fold(data.labels, data.groups, section.inner_share, config.seed) if section.patience else None
-    )
-    train = data if inner is None else data.take(np.flatnonzero(~inner))
-    aside = None if inner is None else data.take(np.flatnonzero(inner))
-    standardisation = _standardisation(train, config)
-    latent = train.sequences[0].shape[1] - config.classifier.inputs.endswith("+loss")
-    torch.manual_seed(config.seed)
-    network = build_network(config, latent).to(device)
-    ready = TrainingSet(
-        [standardisation(sequence) for sequence in train.sequences], train.labels, train.groups
-    )
-    bundle = ClassifierBundle(network, standardisation, config)
-    run = _Run(bundle, ready, aside, config, device, checkpoint_path)
+    n_epochs, threshold, inner_history = config.training.epochs, 0.5, list[float]()
+    if config.training.patience:
+        runs = []
+        for number, fold in enumerate(
+            inner_folds(data.labels, data.groups, config.training.inner_folds, config.seed)
+        ):
+            path = checkpoint_path and checkpoint_path.with_suffix(f".inner{number}.safetensors")
+            run = _Run(
+                data.take(np.flatnonzero(~fold)),
+                data.take(np.flatnonzero(fold)),
+                config,
+                n_epochs,
+                device,
+                path,
+            )
+            runs.append((run, run.to_the_end(progress, f"{stage}, inner {number + 1}")))
+        n_epochs, threshold, inner_history = _choose(runs)
+    run = _Run(data, None, config, n_epochs, device, checkpoint_path)
     state = run.to_the_end(progress, stage)
-    if state.best:
-        network.load_state_dict(state.best)
-    network.to("cpu").eval()
-    threshold = 0.5
-    if aside is not None:
-        threshold = best_f1_threshold(aside.labels, bundle.probabilities(aside.sequences))
-    fitted = ClassifierBundle(network, standardisation, config, threshold)
-    return Fitted(fitted, state.history, state.best_epoch or state.epoch)
+    network = run.bundle.network.to("cpu").eval()
+    fitted = ClassifierBundle(network, run.bundle.standardisation, config, threshold)
+    for row, score in zip(state.history, inner_history):
+        row["inner_auc"] = score
+    return Fitted(fitted, state.history, n_epochs)
 
 
-@dataclass
+def _choose(runs: list[tuple[_Run, checkpoint.State]]) -> tuple[int, float, list[float]]:
+    """Number of epochs, threshold, and the mean inner AUC of each epoch that all runs reached."""
+    n_common = min(state.epoch for _, state in runs)
+    areas = np.array([[row["inner_auc"] for row in state.history[:n_common]] for _, state in runs])
+    best = int(np.argmax(areas.mean(axis=0)))
+    labels = np.concatenate([run.aside.labels for run, _ in runs if run.aside is not None])
+    scores = np.concatenate([state.scores[best] for _, state in runs])
+    return best + 1, best_f1_threshold(labels, scores), areas.mean(axis=0).tolist()
+
+
 class _Run:
     """One training run, from its last checkpoint to its end."""
 
-    bundle: ClassifierBundle
-    train: TrainingSet
-    aside: TrainingSet | None
-    config: Config
-    device: torch.device
-    checkpoint_path: Path | None
+    def __init__(
+        self,
+        train: TrainingSet,
+        aside: TrainingSet | None,
+        config: Config,
+        n_epochs: int,
+        device: torch.device,
+        checkpoint_path: Path | None,
+    ) -> None:
+        self.aside, self.config, self.n_epochs = aside, config, n_epochs
+        self.device, self.checkpoint_path = device, checkpoint_path
+        standardisation = _standardisation(train, config)
+        sequences = [standardisation(sequence) for sequence in train.sequences]
+        self.train = TrainingSet(sequences, train.labels, train.groups)
+        torch.manual_seed(config.seed)
+        latent = sequences[0].shape[1] - config.classifier.inputs.endswith("+loss")
+        self.bundle = ClassifierBundle(build_network(config, latent).to(device), standardisation, config)
 
     def to_the_end(self, progress: Progress, stage: str) -> checkpoint.State:
+        """Train what is left to train."""
         section, network = self.config.training, self.bundle.network
         optimiser = make_optimiser(network, section)
         mark = checkpoint.fingerprint(self.config, [self.train.labels, *self.train.sequences])
@@ -137,19 +161,22 @@ class _Run:
             row = self._epoch(state.epoch, optimiser)
             state.epoch += 1
             if self.aside is not None:
-                row["inner_auc"] = self._inner_auc(self.aside)
-                state.note_score(row["inner_auc"], network)
+                scores = self.bundle.probabilities(self.aside.sequences, self.device)
+                state.scores.append(scores.tolist())
+                row["inner_auc"] = float(roc_auc_score(self.aside.labels, scores))
             state.history.append(row)
-            state.done = state.epoch >= section.epochs or self._out_of_patience(state)
+            state.done = state.epoch >= self.n_epochs or self._out_of_patience(state)
             due = section.checkpoint_every and state.epoch % section.checkpoint_every == 0
             if self.checkpoint_path and (due or state.done):
                 checkpoint.save(self.checkpoint_path, state, network, optimiser, mark)
-            progress(stage, state.epoch, section.epochs, _note(row))
+            progress(stage, state.epoch, self.n_epochs, _note(row))
         return state
 
     def _out_of_patience(self, state: checkpoint.State) -> bool:
-        section = self.config.training
-        return self.aside is not None and state.epoch - state.best_epoch >= section.patience
+        if self.aside is None:
+            return False
+        best = int(np.argmax([row["inner_auc"] for row in state.history]))
+        return state.epoch - 1 - best >= self.config.training.patience
 
     def _epoch(self, epoch: int, optimiser: torch.optim.Optimizer) -> dict[str, float]:
         """One pass over the training objects; returns a row of the history."""
@@ -180,11 +207,6 @@ class _Run:
         loss = classifier_loss(logits.float(), labels.to(self.device), self.config.classifier.tversky)
         take_step(network, optimiser, loss, rate, section.clip_norm)
         return float(loss.detach())
-
-    def _inner_auc(self, aside: TrainingSet) -> float:
-        """AUC on the inner fold, over all frames of each object."""
-        logits = self.bundle.logits(aside.sequences, self.device)
-        return float(roc_auc_score(aside.labels, logits[:, 1] - logits[:, 0]))
 
 
 def epoch_batches(

@@ -4,45 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
 
 from rbztf.errors import DataError
 
-TRIES = 100
 
-
-def inner_fold(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], share: float, seed: int
-) -> NDArray[np.bool_]:
-    """Set whole groups (ZTF fields) aside until they hold ``share`` of the objects.
+def inner_folds(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int
+) -> list[NDArray[np.bool_]]:
+    """Divide training objects into folds of whole groups (ZTF fields), classes balanced.
 
     Parameters
     ----------
     labels : ndarray (n,), int64
     groups : ndarray (n,), int64
-    share : float
-        Between 0 and 1.
+    count : int
+        Number of folds.
 
     Returns
     -------
-    ndarray (n,), bool
-        True for the objects set aside. Both parts hold both classes.
+    list of ndarray (n,), bool
+        True for the objects of each fold. Every fold, and every rest, holds both classes.
 
     Raises
     ------
     DataError
         If no such division is found.
     """
-    random = np.random.default_rng(seed)
-    names = np.unique(groups)
-    for _ in range(TRIES):
-        order = random.permutation(names)
-        sizes = np.array([np.sum(groups == name) for name in order])
-        count = int(np.searchsorted(np.cumsum(sizes), share * len(groups))) + 1
-        aside = np.isin(groups, order[:count])
-        if _has_both(labels[aside]) and _has_both(labels[~aside]):
-            return aside
+    n_groups = len(np.unique(groups))
+    if n_groups >= count:
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        folds = [np.isin(np.arange(len(labels)), test) for _, test in splitter.split(labels, labels, groups)]
+        if all(_has_both(labels[fold]) and _has_both(labels[~fold]) for fold in folds):
+            return folds
     raise DataError(
-        f"No inner fold with both classes can be made of {len(labels)} training objects in {len(names)} fields.",
+        f"{len(labels)} training objects in {n_groups} fields cannot be divided into {count} inner folds with both "
+        "classes in each.",
         "Give more objects, fewer --folds, or train all epochs: --set training.patience=0.",
     )
 

@@ -71,7 +71,7 @@ def losses(histories: Mapping[str, History], path: Path) -> None:
                 )
     panels[0].set(xlabel="Epoch", ylabel="Training loss")
     if with_auc:
-        panels[1].set(xlabel="Epoch", ylabel="AUC on the inner fold")
+        panels[1].set(xlabel="Epoch", ylabel="Mean AUC on the inner folds")
     panels[0].legend(fontsize=7)
     _save(figure, path)
 

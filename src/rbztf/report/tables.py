@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,17 +53,28 @@ def write_predictions(path: Path, result: PredictResult) -> None:
         if path.suffix == ".parquet":
             _write_parquet(part, result)
         else:
-            text = (
-                predictions_csv(result)
-                if path.suffix == ".csv"
-                else json.dumps(result.to_json(), indent=1) + "\n"
-            )
+            text = predictions_csv(result) if path.suffix == ".csv" else json_text(result.to_json())
             part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).", "Choose another --out.") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def json_text(content: Any) -> str:
+    """Indented JSON; NaN and infinity, for which JSON has no name, become null."""
+    return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
 
 
 def predictions_csv(result: PredictResult) -> str:

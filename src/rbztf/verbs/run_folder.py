@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from rbztf.config import Config
 from rbztf.errors import UsageError
 from rbztf.models.checkpoint import History
+from rbztf.report.tables import json_text
 
 RUNS = Path("runs")
 
@@ -37,7 +37,7 @@ def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON."""
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json_text(content), encoding="utf-8")
 
 
 def write_history(path: Path, histories: Mapping[str, History]) -> None:

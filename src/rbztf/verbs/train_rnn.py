@@ -121,12 +121,12 @@ def _notes(fitted: Fitted, labels: LabelTable, oids: Sequence[int], vectors: Emb
     notes: dict[str, Any] = {
         "made by": f"rbztf {rbztf.__version__}, train-rnn",
         "trained on": f"{len(oids)} objects, {n_artefacts} of them artefacts",
-        "epochs": f"{fitted.best_epoch} of {len(fitted.history)} run",
+        "epochs": fitted.best_epoch,
     }
     best = fitted.history[fitted.best_epoch - 1]
     if "inner_auc" in best:
-        notes["AUC on the inner fold"] = (
-            f"{best['inner_auc']:.3f} (it chose the epoch and the threshold, so it flatters; rbztf cv gives honest figures)"
+        notes["mean AUC on the inner folds"] = (
+            f"{best['inner_auc']:.3f} (it chose the epoch, so it flatters; rbztf cv gives honest figures)"
         )
     return notes
 
