@@ -53,26 +53,32 @@ def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 
 def losses(histories: Mapping[str, History], path: Path) -> None:
-    """Loss of each training run per epoch and, where there is one, the inner AUC."""
+    """Loss of each training run per epoch and, where there is one, the inner AUC.
+
+    Runs called ``MODEL, fold K`` share the colour of their model.
+    """
     with_auc = any("inner_auc" in row for history in histories.values() for row in history)
     figure = Figure(figsize=(9 if with_auc else 5.5, 4), layout="constrained")
     panels = figure.subplots(1, 2 if with_auc else 1, squeeze=False)[0]
-    for (name, history), colour in zip(histories.items(), _colours(len(histories))):
-        for axes, column in zip(panels, ("loss", "inner_auc")):
+    models = list(dict.fromkeys(name.partition(", fold")[0] for name in histories))
+    colours = dict(zip(models, _colours(len(models))))
+    for axes, column in zip(panels, ("loss", "inner_auc")):
+        for name, history in histories.items():
             if history and column in history[0]:
-                epochs = [row["epoch"] for row in history]
+                values = [row[column] for row in history]
                 axes.plot(
-                    epochs,
-                    [row[column] for row in history],
-                    color=colour,
-                    label=name,
-                    marker=".",
-                    markersize=3,
+                    [row["epoch"] for row in history],
+                    values,
+                    color=colours[name.partition(", fold")[0]],
+                    linewidth=1,
                 )
     panels[0].set(xlabel="Epoch", ylabel="Training loss")
     if with_auc:
         panels[1].set(xlabel="Epoch", ylabel="Mean AUC on the inner folds")
-    panels[0].legend(fontsize=7)
+    handles = [panels[0].plot([], [], color=colours[model], label=model)[0] for model in models]
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=min(len(models), 6), frameon=False, fontsize=9
+    )
     _save(figure, path)
 
 
@@ -116,7 +122,7 @@ def examples(frames: Sequence[tuple[str, NDArray[np.float32]]], path: Path, colu
     for axes, (caption, frame) in zip(figure.axes, frames):
         low, high = np.nanpercentile(frame, [1, 99.5])
         axes.imshow(frame, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-        axes.set_title(caption, fontsize=7)
+        axes.set_title(caption, fontsize=6.5)
     _save(figure, path)
 
 

@@ -106,6 +106,7 @@ def demo(
     out = Path(out)
     timer = _Timer()
     choices = [f"seed={seed}", f"device={device}"]
+    choices.append(f"data.cutouts={out / 'cutouts'}")
     encoder, classifier = (load_config(name, choices, project_file=None) for name in ("demo-vae", "demo"))
     sky = SimulatedSky(n_objects=n_objects, n_epochs=n_epochs, seed=seed)
     new = list(sky.oids[::NEW_SHARE])
