@@ -10,7 +10,6 @@ VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read 
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from rbztf.archive.folders import is_taken, new_folder, replace_folder
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.sky import Oid
 
@@ -251,7 +251,7 @@ class EmbeddingWriter:
     """
 
     def __init__(self, folder: Path, stamp: Stamp, width: int) -> None:
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "store.yaml").is_file():
+        if is_taken(folder, "store.yaml"):
             raise UsageError(f"{folder} exists and is no embedding store.", "Choose another --out.")
         self.folder, self.stamp, self.width = folder, stamp, width
         self._part = folder.with_name(f".{folder.name}.part")
@@ -270,8 +270,7 @@ class EmbeddingWriter:
         return folder
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._part, ignore_errors=True)
-        self._part.mkdir(parents=True)
+        new_folder(self._part)
         self._stream = (self._part / "vectors.npy").open("wb")
         self._write_header()
         return self
@@ -304,16 +303,6 @@ class EmbeddingWriter:
         """NumPy pads headers so that the first axis can grow without moving the data."""
         header = {"descr": "<f4", "fortran_order": False, "shape": (self._n, self.width)}
         np.lib.format.write_array_header_1_0(self._stream, header)
-
-
-def replace_folder(new: Path, target: Path) -> None:
-    """Put the folder ``new`` in the place of ``target``, with no moment of half a folder."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    with contextlib.suppress(FileNotFoundError):
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _read_stamp(folder: Path) -> Stamp:

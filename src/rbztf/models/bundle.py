@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rbztf.archive.embeddings import replace_folder
+from rbztf.archive.folders import is_taken, new_folder, replace_folder
 from rbztf.errors import InputError, UsageError
 
 SCHEMA = 1
@@ -46,11 +46,9 @@ def new_bundle(folder: Path) -> Iterator[Path]:
     UsageError
         If ``folder`` exists and is something else than a bundle.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / METADATA).is_file():
+    if is_taken(folder, METADATA):
         raise UsageError(f"{folder} exists and is no model folder.", "Choose another --out.")
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    part = new_folder(folder.with_name(f".{folder.name}.{os.getpid()}.part"))
     try:
         yield part
         replace_folder(part, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -59,7 +60,8 @@ def write_predictions(path: Path, result: PredictResult) -> None:
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}).", "Choose another --out.") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def json_text(content: Any) -> str:
@@ -94,4 +96,7 @@ def _write_parquet(path: Path, result: PredictResult) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    parquet.write_table(pa.Table.from_pylist(_rows(result)), path)
+    kinds = {"oid": pa.int64(), "n_frames": pa.int64(), "n_missing": pa.int64()}
+    kinds |= dict.fromkeys(("decision", "model"), pa.string())
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in COLUMNS])
+    parquet.write_table(pa.Table.from_pylist(_rows(result), schema), path)
