@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import statistics
 import subprocess
 import sys
@@ -51,7 +52,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PUBLISHED_FRAMES = 1_015_177
 BATCH = 256
 FRAMES_PER_OBJECT = 400
-FIRST_OID = 655_2_13_3_0000001  # where the FITS files and stores made here pretend to be
+FIRST_OID = 655_213_300_000_001  # the files and stores made here pretend to be of this quadrant
 CLIPPED = 0.01
 Frames = NDArray[np.float32]
 
@@ -246,7 +247,11 @@ def our_history(frames: Frames, folder: Path, epochs: int) -> Path:
         write_object(folder / "cutouts", oid, some, table, ra_deg=np.nan, dec_deg=np.nan)
     command = ["train-vae", "--config", "reference/vae", "--data", str(folder / "cutouts")]
     command += ["--out", str(folder / "encoder"), "--device", "cpu", "--set", f"training.epochs={epochs}"]
-    subprocess.run([sys.executable, "-m", "rbztf", *command], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "rbztf", *command],
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
     return history
 
 

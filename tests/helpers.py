@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def write_embeddings(
     return folder
 
 
+@cache
 def tiny_encoder(latent: int = 4, *, seed: int = 0, decoder: bool = False) -> EncoderBundle:
     """An untrained encoder whose batch normalisation has seen a few frames."""
     torch.manual_seed(seed)

@@ -206,8 +206,9 @@ def test_other_floats_are_read(tmp_path: Path, dtype: object) -> None:
         b"",
         b"\x93NUMPY\x01\x00v",
         b"not an array",
+        b"PK\x03\x04" + bytes(60),
     ],
-    ids=["1-D", "3-D", "integers", "another width", "empty", "cut short", "text"],
+    ids=["1-D", "3-D", "integers", "another width", "empty", "cut short", "text", "zip"],
 )
 def test_one_bad_array_does_not_hide_the_others(tmp_path: Path, content: np.ndarray | bytes) -> None:
     bad = tmp_path / f"{B}.npy"  # the first by number

@@ -67,9 +67,7 @@ def test_the_article_s_protocol_chooses_the_threshold_on_the_test_fold(
     models: Path, embeddings: Embeddings
 ) -> None:
     members = find_families(models)["gru"]
-    (entry,), _ = evaluate_family(
-        "gru", members, SPLIT, embeddings, LABELS, paddings=["reference"], draws=0
-    )
+    (entry,), _ = evaluate_family("gru", members, SPLIT, embeddings, LABELS, paddings=["reference"], draws=0)
     best_f1, accuracy = [], []
     for fold in entry.folds.values():
         called = [fold.scores >= limit for limit in np.unique(fold.scores)]
@@ -83,7 +81,10 @@ def test_the_article_s_protocol_chooses_the_threshold_on_the_test_fold(
 
 def test_families_are_found_by_their_folders(models: Path) -> None:
     found = find_families(models)
-    assert {name: sorted(members) for name, members in found.items()} == {"gru": [0, 1, 2], "bigru": [0, 1, 2]}
+    assert {name: sorted(members) for name, members in found.items()} == {
+        "gru": [0, 1, 2],
+        "bigru": [0, 1, 2],
+    }
     assert find_families(models / "gru") == {"gru": found["gru"]}
     (models / "gru" / "3").mkdir()
     (models / "gru" / "notes").mkdir()

@@ -63,7 +63,9 @@ def test_what_cannot_be_known_is_null_in_json() -> None:
     found = strict_json(json_text(entry.to_json()))
     assert found["roc_auc"]["ci95"] == [None, None]
     assert found["roc_auc"]["mean"] == pytest.approx(entry.metrics["roc_auc"].mean)
-    assert strict_json(json_text({"a": (1.5, float("inf"), {"b": float("nan")}), "c": [True, "NaN", None]})) == {
+    assert strict_json(
+        json_text({"a": (1.5, float("inf"), {"b": float("nan")}), "c": [True, "NaN", None]})
+    ) == {
         "a": [1.5, None, {"b": None}],
         "c": [True, "NaN", None],
     }

@@ -269,3 +269,12 @@ def test_the_loss_of_each_frame_follows_its_means(tmp_path: Path) -> None:
     without = open_embeddings(write_embeddings(tmp_path / "b", {A: vectors}, 4))
     with pytest.raises(DataError, match="do not hold the VAE loss"):
         network_inputs(without, A, 4, uses_loss=True)
+
+
+def test_a_bundle_outlives_changes_to_the_training_settings(tmp_path: Path) -> None:
+    tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "model")
+    for path in tmp_path.rglob("model.yaml"):
+        content = yaml.safe_load(path.read_text())
+        content["config"]["training"]["a_setting_of_another_version"] = 1
+        path.write_text(yaml.safe_dump(content))
+    assert load_classifier(tmp_path / "model").encoder is not None

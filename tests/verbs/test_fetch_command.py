@@ -33,11 +33,24 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def test_fetch_by_option_argument_and_list(sky: SimulatedSky, archive: SimulatedArchive, tmp_path: Path) -> None:
+def test_fetch_by_option_argument_and_list(
+    sky: SimulatedSky, archive: SimulatedArchive, tmp_path: Path
+) -> None:
     first, second, third = sky.oids[:3]
     listed = tmp_path / "oids.txt"
     listed.write_text(f"{third}\n")
-    command = ("fetch", first, "--oid", second, "--from", listed, "--archive", archive.url, "--out", tmp_path / "store")
+    command = (
+        "fetch",
+        first,
+        "--oid",
+        second,
+        "--from",
+        listed,
+        "--archive",
+        archive.url,
+        "--out",
+        tmp_path / "store",
+    )
     answer = strict_json(run_well(*command, "--json").stdout)
     assert answer["complete"]
     store = open_cutouts(tmp_path / "store")
@@ -75,7 +88,18 @@ def test_predict_fetches_what_the_store_lacks(
     store = tmp_path / "store"
     first, second = sky.oids[:2]
     run_well("fetch", first, "--archive", archive.url, "--out", store)
-    command = ("predict", first, second, "--model", model, "--data", store, "--archive", archive.url, "--json")
+    command = (
+        "predict",
+        first,
+        second,
+        "--model",
+        model,
+        "--data",
+        store,
+        "--archive",
+        archive.url,
+        "--json",
+    )
     refusing = strict_json(run_well(*command, "--no-fetch", code=3).stdout)
     assert [entry["oid"] for entry in refusing["objects"]] == [first]
     answer = strict_json(run_well(*command).stdout)

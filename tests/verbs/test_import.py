@@ -61,7 +61,7 @@ VECTORS = f"embeddings/{A}.npy"
 def test_the_published_files(published: Path) -> None:
     names = {name for name in files_below(published) if name.endswith("model.yaml")}
     assert names == {
-        *(f"{name}/model.yaml" for name in ("encoder", "encoder_aug", "encoder_ld78")),
+        *(f"{name}/model.yaml" for name in ("encoder", "encoder_aug", "encoder_ld78", "embeddings/encoder")),
         *(
             f"rnn/{name}/{place}model.yaml"
             for name in ("baseline/0", "baseline/1", "wd_2dir/0", "wd_2dir/1", "lstm/3")
@@ -126,12 +126,15 @@ def test_any_part_is_worth_importing(tmp_path: Path, part: str) -> None:
         assert np.array_equal(store[A], vectors[:, :36])
         assert store.stamp.encoder == ""
     data = yaml.safe_load((tmp_path / "out/rbztf.yaml").read_text())["data"]
-    assert data == {
-        ENCODER: {},
-        MODEL: {"model": "rnn/wd_2dir/0"},
-        LABELS: {"labels": "labels.json"},
-        VECTORS: {"embeddings": "embeddings"},
-    }[part]
+    assert (
+        data
+        == {
+            ENCODER: {},
+            MODEL: {"model": "rnn/wd_2dir/0"},
+            LABELS: {"labels": "labels.json"},
+            VECTORS: {"embeddings": "embeddings"},
+        }[part]
+    )
 
 
 def test_an_imported_folder_is_ready_for_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,15 +193,18 @@ def test_a_malicious_file_alone_is_refused(tmp_path: Path, part: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04" + b"\x00" * 60, b"cut"])
 def test_a_damaged_file_is_named_and_the_rest_imported(tmp_path: Path, part: str, content: bytes) -> None:
     good = {ENCODER, MODEL, LABELS, VECTORS} - {part}
-    copy_of(tmp_path / "copy", *good, part if part != "embeddings_mu.npz" else LABELS, latent=4)
+    copy_of(tmp_path / "copy", *good, part if part != "embeddings_mu.npz" else LABELS, latent=36)
     path = tmp_path / "copy" / part
     if part == "embeddings_mu.npz":
-        np.savez(path, oid=[B], n_frames=[3], upstream_fold=[0], mu=np.ones((3, 4), np.float16))
+        np.savez(path, oid=[B], n_frames=[3], upstream_fold=[0], mu=np.ones((3, 36), np.float16))
     path.write_bytes(path.read_bytes()[:-200] if content == b"cut" else content)
     result = run_well("import", tmp_path / "copy", "--out", tmp_path / "out", "--json", code=3)
     answer = strict_json(result.stdout)
     assert len(answer["problems"]) >= 1
-    assert len(answer["found"]) == (3 if part != "embeddings_mu.npz" else 3)
+    if part == "embeddings_mu.npz":
+        good.remove(LABELS)
+        assert answer["found"]["embeddings"] == "1 objects, 7 frames"
+    assert len(answer["found"]) == len(good) + (part == "embeddings_mu.npz")
     assert not [name for name in files_below(tmp_path / "out") if ".part" in name]
 
 
@@ -269,7 +275,9 @@ def test_frames_of_published_classifiers_go_through_the_encoder(published: Path,
     direct = strict_json(run_well("predict", "--model", model, "--data", tmp_path / "c", "--json").stdout)
     run_well("embed", "--model", model, "--data", tmp_path / "c", "--out", tmp_path / "e")
     shutil.rmtree(tmp_path / "c")
-    apart = strict_json(run_well("predict", "--model", model, "--embeddings", tmp_path / "e", "--json").stdout)
+    apart = strict_json(
+        run_well("predict", "--model", model, "--embeddings", tmp_path / "e", "--json").stdout
+    )
     assert direct["objects"] == apart["objects"]
     assert len(direct["objects"]) == 3
     assert apart["warnings"] == []

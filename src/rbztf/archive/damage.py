@@ -1,4 +1,4 @@
-"""Damaged FITS files: whatever a general FITS reader trips over becomes one clear error."""
+"""Damaged files: whatever a general reader trips over becomes one clear error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from rbztf.errors import DataError, RbztfError
 
 
 @contextmanager
-def readable(path: Path, what: str = "is not a readable FITS file") -> Iterator[None]:
+def readable(
+    path: Path, what: str = "is not a readable FITS file", next_step: str = "Fetch it again."
+) -> Iterator[None]:
     """Read from ``path`` within the block; ``what`` says what it is not, if that fails.
 
     Raises
@@ -26,4 +28,4 @@ def readable(path: Path, what: str = "is not a readable FITS file") -> Iterator[
         raise
     except Exception as error:  # noqa: BLE001 - damaged bytes fail in a dozen ways, none of them documented
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} {what} ({reason}).", "Fetch it again.") from None
+        raise DataError(f"{path} {what} ({reason}).", next_step) from None

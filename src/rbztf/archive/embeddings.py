@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from rbztf.archive.damage import readable
 from rbztf.archive.folders import is_taken, new_folder, replace_folder
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.sky import Oid
@@ -192,16 +193,14 @@ class ForeignEmbeddings(Embeddings):
 
     def _load(self, oid: Oid) -> NDArray[Any]:
         path = self._paths[oid]
-        try:
-            vectors = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} is not a NumPy array ({error}).", "Make it again.") from None
+        with readable(path, "is not a NumPy array", "Make it again."):
+            vectors = np.asarray(np.load(path, allow_pickle=False))
         if vectors.ndim != 2 or vectors.dtype.kind != "f":
             raise DataError(
                 f"{path} must hold floats of shape (n_frames, width): {vectors.dtype} {vectors.shape}.",
                 "Make it again.",
             )
-        return np.asarray(vectors)
+        return vectors
 
     def __iter__(self) -> Iterator[Oid]:
         return iter(self._paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from rbztf.report.tables import json_text
 
 PARTIAL = 3
 SHOWN_PROBLEMS = 10
+LOG_EVERY_S = 30.0
 WIDE = 160
 """Columns of a table that goes to a file or a pipe."""
 
@@ -38,7 +40,8 @@ class Screen:
         self.as_json = as_json
         self.out = Console(width=None if sys.stdout.isatty() else WIDE)
         self.err = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._show = not quiet and self.err.is_terminal
+        self._quiet = quiet
+        self._logged = time.monotonic()
         self._tasks: dict[str, Any] = {}
         self._bars = RichProgress(
             TextColumn("{task.description}"),
@@ -52,15 +55,28 @@ class Screen:
         )
 
     def progress(self, stage: str, done: int, total: int | None, note: str = "") -> None:
-        """A progress callback (:class:`rbztf.progress.Progress`) that draws bars."""
-        if not self._show:
+        """A progress callback (:class:`rbztf.progress.Progress`): bars, or a line now and then in a log."""
+        if self._quiet:
+            return
+        if not self.err.is_terminal:
+            self._log(stage, done, total, note)
             return
         if stage not in self._tasks:
             self._bars.start()
             self._tasks[stage] = self._bars.add_task(stage, total=total, note=note, rate="")
         task = self._bars.tasks[self._bars.task_ids.index(self._tasks[stage])]
         rate = f"{task.speed:,.1f}/s" if task.speed else ""
-        self._bars.update(self._tasks[stage], completed=done, total=total, note=note, rate=rate)
+        unfinished = total is None or done < total
+        self._bars.update(task.id, completed=done, total=total, note=note, rate=rate, visible=unfinished)
+
+    def _log(self, stage: str, done: int, total: int | None, note: str) -> None:
+        """One line at most every :data:`LOG_EVERY_S` seconds."""
+        now = time.monotonic()
+        if now - self._logged < LOG_EVERY_S:
+            return
+        self._logged = now
+        of = f" of {total}" if total is not None else ""
+        self.err.print(f"{stage}: {done}{of} {note}".rstrip(), markup=False)
 
     def stop(self) -> None:
         """Take the bars away."""
@@ -69,10 +85,12 @@ class Screen:
 
     def say(self, message: str) -> None:
         """A message on stderr."""
+        self.stop()
         self.err.print(message, markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
         """A table on stdout; the first ``left`` columns are aligned left, the others right."""
+        self.stop()
         table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
         for number, column in enumerate(columns):
             table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
@@ -82,6 +100,7 @@ class Screen:
 
     def document(self, content: dict[str, Any]) -> None:
         """The verb's answer as one JSON document on stdout."""
+        self.stop()
         sys.stdout.write(json_text(content))
 
     def finish(self, problems: Sequence[Problem] = (), warnings: Sequence[str] = ()) -> None:

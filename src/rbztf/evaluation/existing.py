@@ -92,7 +92,7 @@ def evaluate_family(
         progress(name, done, len(numbers), f"fold {k}")
         model = load_classifier(members[k])
         warnings += check_vectors(model, embeddings, "the embeddings")
-        sequences = [model.inputs(embeddings, oid) for oid in split.folds[k]]
+        sequences = [_finite(model.inputs(embeddings, oid)) for oid in split.folds[k]]
         for padding in paddings:
             scored[padding][k] = _score(model.with_padding(padding), split, k, sequences, labels, device)
     progress(name, len(numbers), len(numbers))
@@ -101,6 +101,10 @@ def evaluate_family(
         summarise(name, split.name, folds, labels, draws=draws, seconds=seconds, extra=_extra(padding, folds))
         for padding, folds in scored.items()
     ], list(dict.fromkeys(warnings))
+
+
+def _finite(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    return inputs[np.isfinite(inputs).all(axis=1)]
 
 
 def _score(

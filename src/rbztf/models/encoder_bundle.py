@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -143,11 +144,18 @@ def load_encoder(folder: Path | str) -> EncoderBundle:
     )
 
 
-def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
-    """The resolved configuration kept in a bundle."""
-    import yaml
+MODEL_SECTIONS = ("name", "frames", "vae", "classifier")
+"""Parts of a configuration that describe a model; the others are kept as a record of its making."""
 
-    return parse_config(yaml.safe_dump(metadata.get("config", {})), str(folder / bundle.METADATA))
+
+def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
+    """What the configuration kept in a bundle says of the model itself.
+
+    How it was trained is not read back, so a bundle outlives changes to those settings.
+    """
+    kept = metadata.get("config") or {}
+    described = {name: kept[name] for name in MODEL_SECTIONS if name in kept}
+    return parse_config(yaml.safe_dump(described), str(folder / bundle.METADATA))
 
 
 def encoder_card(model: EncoderBundle) -> str:

@@ -116,7 +116,7 @@ def _epoch(
         take_step(vae, optimiser, parts[0].mean(), rate, section.clip_norm)
         totals += torch.stack([part.detach().sum() for part in parts])
         done += len(frames)
-        progress(f"epoch {epoch + 1}", done, len(data), "frames")
+        progress("epoch", done, len(data), f"frames of epoch {epoch + 1}")
     seconds = time.perf_counter() - started
     loss, error, kl = (totals / done).tolist()
     return {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from rbztf.archive.damage import readable
 from rbztf.archive.embeddings import EmbeddingWriter, ForeignEmbeddings, Stamp
 from rbztf.archive.github import cached_repository, is_url
 from rbztf.archive.labels import read_labels
 from rbztf.config import Config, load_config
-from rbztf.errors import InputError, Problem, RbztfError, UsageError
+from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError
 from rbztf.models.encoder_bundle import EncoderBundle
 from rbztf.models.published import SOURCE, classifier_from, encoder_from
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 
+_Vectors = NDArray[np.floating[Any]]
 DEFAULT_OUT = Path("published")
 ENCODERS = {
     "encoder": "reference/vae",
@@ -81,11 +84,14 @@ def import_published(
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}.", f"Give a copy of {SOURCE}, or its address.")
     result = ImportResult(str(source), Path(out))
+    was_there = result.out.exists()
     encoders = _import_encoders(folder, result)
     _import_classifiers(folder, result, encoders.get("encoder"), progress)
     _import_embeddings(folder, result, encoders.get("encoder"), progress)
     _import_labels(folder, result)
     if not result.found:
+        if not was_there:
+            shutil.rmtree(result.out, ignore_errors=True)
         reason = f" {result.problems[0]}" if result.problems else ""
         raise InputError(
             f"{folder} holds nothing of RB_ZTF that could be imported.{reason}", f"Give a copy of {SOURCE}."
@@ -97,7 +103,7 @@ def import_published(
 def _import_encoders(folder: Path, result: ImportResult) -> dict[str, EncoderBundle]:
     encoders = {}
     for name, recipe in ENCODERS.items():
-        path = _one(folder, f"vae/{name}.zip")
+        path = _one(folder, f"vae/{name}.zip", result)
         if path is None:
             result.missing.append(name)
             continue
@@ -131,7 +137,7 @@ def _import_classifiers(
 def _import_classifier(
     folder: Path, result: ImportResult, encoder: EncoderBundle | None, config: Config, family: str, k: int
 ) -> bool:
-    path = _one(folder, f"{family}/model{k}.zip")
+    path = _one(folder, f"{family}/model{k}.zip", result)
     if path is None:
         result.missing.append(f"{family}/{k}")
         return False
@@ -151,57 +157,77 @@ def _import_embeddings(
     The log variances are left behind: published files have them for every object, partial
     copies for few, and no published model reads them.
     """
-    exact, packed = _one(folder, "embeddings"), _one(folder, "embeddings_mu.npz")
-    if exact is None and packed is None:
-        result.missing.append("embeddings")
-        return
     latent = encoder.latent if encoder else 36
+    sources = _vectors(folder, latent, result)
+    if not sources:
+        return
     frames = encoder.config.frames.model_dump(mode="json") if encoder else None
     stamp = Stamp(latent, encoder.hash if encoder else "", frames)
     n_frames = 0
     try:
-        sources = _vectors(exact, packed, latent)
         with EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer:
             if encoder:
                 encoder.write_into(writer.beside("encoder"))
-            for oid, vectors in sources:
-                if vectors.shape[1] not in (latent, 2 * latent):
-                    what = f"it has {vectors.shape[1]} columns; the encoder gives {latent} means."
-                    result.problems.append(Problem(str(oid), what))
+            for oid, read in sources.items():
+                try:
+                    means = _means(read(), latent)
+                except RbztfError as error:
+                    result.problems.append(Problem(f"embeddings of {oid}", str(error)))
                     continue
-                means = vectors[:, :latent].astype(np.float32)
                 writer.add(oid, means, np.full(len(means), np.nan))
                 n_frames += len(means)
                 progress("embeddings", n_frames, None, "frames")
             n_objects = len(writer)
-    except (RbztfError, OSError, ValueError, KeyError) as error:
+            if not n_objects:
+                raise DataError("Not one object's vectors could be read.")
+    except RbztfError as error:
         result.problems.append(Problem("embeddings", str(error)))
         return
     result.found["embeddings"] = f"{n_objects} objects, {n_frames} frames"
 
 
-def _vectors(
-    exact: Path | None, packed: Path | None, latent: int
-) -> Iterator[tuple[Oid, NDArray[np.floating[Any]]]]:
-    """Vectors object by object, the array as published preferred to its rounded copy."""
-    published = ForeignEmbeddings(exact, latent) if exact else None
-    seen = set()
-    if packed:
-        with np.load(packed, allow_pickle=False) as content:
-            oids, counts, means = content["oid"], content["n_frames"], content["mu"]
-        for oid, stop, count in zip(map(Oid, oids), np.cumsum(counts), counts):
-            seen.add(oid)
-            yield (
-                oid,
-                published.vectors(oid) if published and oid in published else means[stop - count : stop],
-            )
-    for oid in published or ():
-        if oid not in seen and published:
-            yield oid, published.vectors(oid)
+def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Callable[[], _Vectors]]:
+    """How to read each object's vectors, the array as published preferred to its rounded copy."""
+    exact, packed = _one(folder, "embeddings", result), _one(folder, "embeddings_mu.npz", result)
+    if exact is None and packed is None:
+        result.missing.append("embeddings")
+    sources: dict[Oid, Callable[[], _Vectors]] = {}
+    try:
+        if packed:
+            sources |= _packed_vectors(packed)
+    except RbztfError as error:
+        result.problems.append(Problem(packed.name if packed else "", str(error)))
+    try:
+        if exact:
+            published = ForeignEmbeddings(exact, latent)
+            sources |= {oid: partial(published.vectors, oid) for oid in published}
+    except RbztfError as error:
+        result.problems.append(Problem("embeddings", str(error)))
+    return sources
+
+
+def _packed_vectors(path: Path) -> dict[Oid, Callable[[], _Vectors]]:
+    with (
+        readable(path, "holds no packed vectors", "Get it again."),
+        np.load(path, allow_pickle=False) as content,
+    ):
+        oids, counts, means = content["oid"], content["n_frames"], content["mu"]
+        if len(oids) != len(counts) or counts.sum() != len(means):
+            raise ValueError("its arrays do not fit each other")
+        parts = np.split(means, np.cumsum(counts)[:-1])
+        return {Oid(oid): partial(np.asarray, part) for oid, part in zip(oids, parts)}
+
+
+def _means(vectors: _Vectors, latent: int) -> NDArray[np.float32]:
+    if vectors.ndim != 2 or vectors.shape[1] not in (latent, 2 * latent):
+        raise DataError(
+            f"They have the shape {vectors.shape}; the encoder gives {latent} means.", "Check the files."
+        )
+    return vectors[:, :latent].astype(np.float32)
 
 
 def _import_labels(folder: Path, result: ImportResult) -> None:
-    path = next(iter(sorted(folder.rglob("akb*.json"))), None)
+    path = _one(folder, "akb*.json", result)
     if path is None:
         result.missing.append("labels.json")
         return
@@ -222,7 +248,7 @@ def _write_project_file(result: ImportResult) -> None:
     (result.out / "rbztf.yaml").write_text(yaml.safe_dump({"data": there}, sort_keys=False), encoding="utf-8")
 
 
-def _one(folder: Path, ending: str) -> Path | None:
-    """The shallowest path below ``folder`` that ends so, or None."""
-    found = sorted(folder.rglob(ending), key=lambda path: (len(path.parts), path))
-    return found[0] if found else None
+def _one(folder: Path, ending: str, result: ImportResult) -> Path | None:
+    """The shallowest path below ``folder`` that ends so, or None; what was imported before does not count."""
+    found = [path for path in folder.rglob(ending) if not path.is_relative_to(result.out)]
+    return min(found, key=lambda path: (len(path.parts), path), default=None)
