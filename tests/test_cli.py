@@ -117,7 +117,7 @@ def test_no_arguments_show_help() -> None:
 def test_wrong_use_of_the_command_line(arguments: list[str]) -> None:
     result = run_well(*arguments, code=2)
     assert result.stdout == ""
-    assert "Usage: " in result.stderr
+    assert "Error" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -140,7 +140,7 @@ def test_a_fold_with_one_class_is_refused() -> None:
 
 def test_an_empty_fold_is_refused() -> None:
     _, table = sky()
-    with pytest.raises(DataError, match="Fold 1 .* has no object"):
+    with pytest.raises(DataError, match=r"Fold 1 .* has no object"):
         check_split(Split("test", {0: list(table), 1: []}))
 
 

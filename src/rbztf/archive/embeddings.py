@@ -262,6 +262,11 @@ class EmbeddingWriter:
     def __len__(self) -> int:
         return len(self._objects)
 
+    @property
+    def n_frames(self) -> int:
+        """Frames added so far."""
+        return self._n
+
     def beside(self, name: str) -> Path:
         """A new folder within the store, for what belongs to the vectors (their encoder)."""
         folder = self._part / name

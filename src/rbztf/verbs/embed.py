@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import ObjectCutouts, open_cutouts
+from rbztf.archive.cutouts import CutoutStore, ObjectCutouts, open_cutouts
 from rbztf.archive.embeddings import EmbeddingWriter
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.frames.normalise import usable_frames
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
+from rbztf.models.encoder_bundle import load_encoder
 from rbztf.progress import Progress, silent
+from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate, locate_optional
 
 DEFAULT_OUT = Path("embeddings")
+GROUP_FRAMES = 2048
+"""Frames that are encoded together."""
+Usable = tuple[Oid, NDArray[np.float32], NDArray[np.float64]]
+"""An object's usable frames and their times."""
 
 
 @dataclass(frozen=True)
@@ -85,20 +90,15 @@ def embed(
     store = open_cutouts(folder)
     target = locate_optional("embeddings", out, config) or DEFAULT_OUT
     problems: list[Problem] = []
-    n_objects = n_frames = 0
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
         bundle.write_into(writer.beside("encoder"))
-        for done, oid in enumerate(store):
-            progress("embed", done, len(store), f"{n_frames} frames")
-            try:
-                cutouts = store[oid]
-                vectors, times = embed_object(bundle, cutouts, device, problems)
-            except RbztfError as error:
-                problems.append(Problem(str(oid), str(error)))
-                continue
-            writer.add(oid, vectors, times)
-            n_objects, n_frames = n_objects + 1, n_frames + len(vectors)
-        progress("embed", len(store), len(store), f"{n_frames} frames")
+        for group in _groups(store, problems, progress):
+            frames = np.concatenate([frames for _, frames, _ in group])
+            vectors = bundle.embed(frames, device)
+            starts = np.cumsum([len(times) for _, _, times in group])[:-1]
+            for (oid, _, times), part in zip(group, np.split(vectors, starts)):
+                writer.add(oid, part, times)
+        n_objects, n_frames = len(writer), writer.n_frames
         if not n_objects:
             first = f" First: {problems[0]}" if problems else ""
             raise DataError(f"{folder} holds no object that could be embedded.{first}", "Check the folder.")
@@ -113,10 +113,31 @@ def embed(
     )
 
 
-def embed_object(
-    bundle: EncoderBundle, cutouts: ObjectCutouts, device: torch.device, problems: list[Problem]
+def _groups(store: CutoutStore, problems: list[Problem], progress: Progress) -> Iterator[list[Usable]]:
+    """Objects in groups of about :data:`GROUP_FRAMES`, so that short ones do not slow the encoder."""
+    group: list[Usable] = []
+    n_frames = 0
+    for done, oid in enumerate(store):
+        progress("embed", done, len(store), f"objects, {n_frames} frames")
+        try:
+            frames, times = read_usable(store[oid], problems)
+        except RbztfError as error:
+            problems.append(Problem(str(oid), str(error)))
+            continue
+        group.append((oid, frames, times))
+        n_frames += len(frames)
+        if sum(len(times) for _, _, times in group) >= GROUP_FRAMES:
+            yield group
+            group = []
+    if group:
+        yield group
+    progress("embed", len(store), len(store), f"objects, {n_frames} frames")
+
+
+def read_usable(
+    cutouts: ObjectCutouts, problems: list[Problem]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Vectors (n, width) float32 and times (n,) float64 (HJD, days) of an object's usable frames.
+    """Usable frames (n, 28, 28) float32 in DN and their times (n,) float64 (HJD, days).
 
     Frames without a single valid pixel are left out and reported in ``problems``.
 
@@ -132,7 +153,6 @@ def embed_object(
         reason = "all its frames are empty (NaN)" if len(usable) else "it has no frame"
         raise DataError(f"{cutouts.path}: {reason}.", "Fetch the object again.")
     if not usable.all():
-        problems.append(
-            Problem(str(cutouts.oid), f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN).")
-        )
-    return bundle.embed(cutouts.frames[usable], device), times[usable]
+        what = f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN)."
+        problems.append(Problem(str(cutouts.oid), what))
+    return cutouts.frames[usable], times[usable]

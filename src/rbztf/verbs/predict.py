@@ -20,7 +20,7 @@ from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors, load
 from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
-from rbztf.verbs.embed import embed_object
+from rbztf.verbs.embed import read_usable
 from rbztf.verbs.inputs import locate, locate_optional
 
 CHUNK = 500
@@ -187,7 +187,8 @@ class _Source:
     def _from_frames(self, store: CutoutStore, oid: Oid, problems: list[Problem]) -> tuple[Vectors, int]:
         cutouts, encoder = store[oid], self.bundle.encoder
         assert encoder is not None  # open() sees to it
-        vectors, _ = embed_object(encoder, cutouts, self.device, problems)
+        frames, _ = read_usable(cutouts, problems)
+        vectors = encoder.embed(frames, self.device)
         inputs = vectors[:, : encoder.latent]
         if self.bundle.uses_loss:
             inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
