@@ -142,15 +142,22 @@ def compare(frames: Frames, header: fits.Header, arguments: argparse.Namespace) 
             "ours, frames in memory": lambda: our_epoch(in_memory, config),
         }
         rates: dict[str, list[float]] = {way: [] for way in ways}
+        costs: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(arguments.rounds):
             for way, measure in ways.items():
+                before = cpu_s()
                 rates[way].append(measure())
+                costs[way].append(1000 * (cpu_s() - before) / len(frames))
     middle = {way: statistics.median(values) for way, values in rates.items()}
     print(f"{len(frames)} frames, {arguments.threads} threads, {arguments.workers} loader workers")
     print(f"our one-off normalising of these files took {once_s:.1f} s")
-    print(f"{'median of ' + str(arguments.rounds) + ' rounds':<26} {'frames/s':>9}   rounds")
+    print(
+        f"{'median of ' + str(arguments.rounds) + ' rounds':<26} {'frames/s':>9} {'CPU ms/frame':>13}   rounds"
+    )
     for way, values in rates.items():
-        print(f"{way:<26} {middle[way]:>9.0f}   {' '.join(f'{value:.0f}' for value in values)}")
+        print(
+            f"{way:<26} {middle[way]:>9.0f} {statistics.median(costs[way]):>13.2f}   {' '.join(f'{value:.0f}' for value in values)}"
+        )
     for one, other in (
         ("ours, training", "reference, training"),
         ("ours, training", "reference, reading alone"),
@@ -160,6 +167,12 @@ def compare(frames: Frames, header: fits.Header, arguments: argparse.Namespace) 
         print(
             f"{one} / {other}: {middle[one] / middle[other]:.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f})"
         )
+
+
+def cpu_s() -> float:
+    """CPU time of this process and its finished children, which neighbours on the machine change little."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def write_files(folder: Path, frames: Frames, header: fits.Header) -> None:
@@ -260,27 +273,40 @@ def draw(history: Path, published: NDArray[np.float64], n_frames: int, path: Pat
     with history.open(encoding="utf-8") as stream:
         ours = np.array([float(row["loss"]) for row in csv.DictReader(stream)])
     steps, their_steps = -(-n_frames // BATCH), -(-PUBLISHED_FRAMES // BATCH)
-    figure = Figure(figsize=(9.5, 4), layout="constrained")
-    by_epoch, by_step = figure.subplots(1, 2, sharey=True)
-    label = f"ours: {n_frames:,} frames, {steps} steps an epoch"
-    their_label = f"published: {PUBLISHED_FRAMES:,} frames, {their_steps:,} steps an epoch"
     epochs, their_epochs = np.arange(1, len(ours) + 1), np.arange(1, len(published) + 1)
-    for axes, ratio, their_ratio in ((by_epoch, 1, 1), (by_step, steps, their_steps)):
-        shift = 0 if ratio == 1 else 0.5  # the mean of an epoch stands in the middle of its steps
-        axes.plot((epochs - shift) * ratio, ours, color=COLOURS[0], marker=".", label=label)
-        axes.plot(
-            (their_epochs - shift) * their_ratio, published, color=GREY, marker=".", ms=3, label=their_label
-        )
+    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    by_epoch, by_step = figure.subplots(1, 2, sharey=True)
+    blue = {"color": COLOURS[0], "marker": ".", "markersize": 5}
+    grey = {"color": GREY, "marker": ".", "markersize": 4}
+    by_epoch.plot(epochs, ours, **blue, label=f"ours: {n_frames:,} frames, {steps} steps an epoch")
+    label = f"published: {PUBLISHED_FRAMES:,} frames, {their_steps:,} steps an epoch"
+    by_epoch.plot(their_epochs, published, **grey, label=label)
+    # The mean of an epoch stands in the middle of its steps.
+    by_step.plot((epochs - 0.5) * steps, ours, **blue, label="ours, mean of each epoch")
+    since_start = np.cumsum(ours) / epochs
+    by_step.plot(epochs * steps, since_start, "--", color=COLOURS[1], label="ours, mean since the start")
+    by_step.plot((their_epochs - 0.5) * their_steps, published, **grey, label="published, mean of each epoch")
+    first = ([steps / 2, their_steps], [published[0]] * 2)
+    by_step.plot(*first, ":", color=GREY, label=f"published first epoch: mean of {their_steps:,} steps")
+    by_epoch.set(xlabel="Epoch", ylabel="Loss per frame")
+    by_step.set(xlabel="Optimiser steps of 256 frames")
+    ticks = [0.002, 0.003, 0.005, 0.01, 0.02]
+    for axes in (by_epoch, by_step):
         axes.set(xscale="log", yscale="log")
-        axes.grid(alpha=0.3, which="both", linewidth=0.5)
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_yticks([], minor=True)
+        axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
-    by_epoch.set(xlabel="Epoch", ylabel="Loss per frame (mean of the epoch)")
-    by_step.set(xlabel="Optimiser steps of 256 frames (middle of the epoch)")
-    by_epoch.legend(loc="upper right", fontsize=8)
+        axes.legend(loc="upper right", fontsize=8)
+    by_epoch.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+    by_epoch.set_title("By epoch: one of theirs has many more frames", fontsize=10)
+    by_step.set_title("By step", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
-    print(f"our loss {ours[0]:.5f} → {ours[-1]:.5f} in {len(ours) * steps} steps")
-    print(f"published {published[0]:.5f} (first {their_steps} steps) → {published[-1]:.5f}; drawn in {path}")
+    print(
+        f"ours: {ours[0]:.5f} → {ours[-1]:.5f} in {len(ours) * steps} steps, mean since start {since_start[-1]:.5f}"
+    )
+    print(f"published: {published[0]:.5f}, mean of the first {their_steps} steps → {published[-1]:.5f}")
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from rbztf.archive.cutouts import write_object
-from rbztf.archive.embeddings import EmbeddingWriter, Stamp
+from rbztf.archive.embedding_writer import EmbeddingWriter
+from rbztf.archive.embeddings import Stamp
 from rbztf.archive.epochs import epoch_table
 from rbztf.config import Config, load_config
 from rbztf.errors import RbztfError

@@ -123,6 +123,16 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_whoever_reads_the_old_file_may_go_on(tmp_path: Path) -> None:
+    path = write_cutouts(tmp_path, {OID: random_frames(2)}) / f"{OID}.fits"
+    before = path.read_bytes()
+    with path.open("rb") as opened:
+        start = opened.read(1000)
+        write_cutouts(tmp_path, {OID: random_frames(9)})
+        assert start + opened.read() == before
+    assert len(read_object(path).frames) == 9
+
+
 def test_a_newer_layout_is_refused(tmp_path: Path) -> None:
     write_cutouts(tmp_path, {OID: random_frames(1)})
     fits.setval(tmp_path / f"{OID}.fits", "SCHEMA", value=2)

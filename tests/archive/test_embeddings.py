@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.archive.embeddings import (
     EmbeddingStore,
-    EmbeddingWriter,
     ForeignEmbeddings,
     Stamp,
     open_embeddings,

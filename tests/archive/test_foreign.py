@@ -24,8 +24,8 @@ def real_frames() -> list[Path]:
 
 
 def test_the_reference_s_folder_is_read_in_time_order(tmp_path: Path) -> None:
-    frames = random_frames(4)
-    times = [58300.123, 58299.5, 100000.25, 58301]
+    frames = random_frames(12)
+    times = [58300.123, 58299.5, 100000.25, 58301, *np.random.default_rng(0).uniform(58e3, 59e3, 8).round(4)]
     for frame, hmjd in zip(frames, times):
         write_frame(
             tmp_path / str(OID) / f"{hmjd}.fits",

@@ -116,6 +116,14 @@ def test_metrics_of_perfect_and_of_reversed_scores() -> None:
     assert wrong["brier"] == 1
 
 
+def test_a_rate_of_false_alarms_at_the_limit_is_allowed() -> None:
+    labels = np.array([0] * 20 + [1] * 4)
+    scores = np.concatenate([[0.7], np.full(19, 0.1), [0.9, 0.6, 0.6, 0.05]])
+    found = evaluate_fold(scored(labels, scores))
+    assert found["tpr_at_fpr.0.05"] == 0.75
+    assert found["tpr_at_fpr.0.01"] == 0.25
+
+
 def test_a_missing_class_is_not_a_number_rather_than_a_guess() -> None:
     found = evaluate_fold(scored(np.zeros(5), np.linspace(0, 1, 5)))
     assert np.isnan(found["roc_auc"])

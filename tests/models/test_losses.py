@@ -62,9 +62,9 @@ def test_the_autoencoder_s_loss_is_the_reference_s() -> None:
 
 
 def test_tversky_by_hand() -> None:
-    scores = torch.tensor([[0.2, 0.8], [0.6, 0.4]])
+    scores = torch.tensor([[0.3, 0.8], [0.9, 0.4]])
     targets = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
-    hit, false_alarm, missed = 0.8 + 0.4, 0.2 + 0.6, 0.2 + 0.6
+    hit, false_alarm, missed = 0.8 + 0.4, 0.3 + 0.9, 0.2 + 0.6
     expected = 1 - (hit + 1) / (hit + 0.3 * false_alarm + 0.7 * missed + 1)
     assert float(tversky_loss(scores, targets)) == pytest.approx(expected, rel=1e-6)
     assert float(tversky_loss(targets, targets)) == pytest.approx(0)

@@ -10,24 +10,22 @@ VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from rbztf.archive.damage import readable
-from rbztf.archive.folders import is_taken, new_folder, replace_folder
-from rbztf.errors import DataError, InputError, UsageError
+from rbztf.errors import DataError, InputError
 from rbztf.sky import Oid
 
 SCHEMA = 1
-_OBJECT = np.dtype([("oid", "i8"), ("start", "i8"), ("n", "i8")])
+OBJECT = np.dtype([("oid", "i8"), ("start", "i8"), ("n", "i8")])
+"""One row of the index."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ class EmbeddingStore(Embeddings):
         n_frames, columns = len(self._vectors), self.stamp.latent + self.stamp.has_loss
         if self._vectors.ndim != 2 or self._vectors.shape[1] < columns or self._times.shape != (n_frames,):
             raise ValueError("its arrays are not of one shape")
-        if objects.dtype != _OBJECT or objects.ndim != 1:
+        if objects.dtype != OBJECT or objects.ndim != 1:
             raise ValueError("its index is of another kind")
         start, n = objects["start"], objects["n"]
         if np.any(start < 0) or np.any(n < 0) or np.any(start + n > n_frames):
@@ -236,77 +234,6 @@ def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
     if (folder / "store.yaml").is_file():
         return EmbeddingStore(folder)
     return ForeignEmbeddings(folder, latent)
-
-
-class EmbeddingWriter:
-    """Write an embedding store object by object; the folder appears whole on leaving.
-
-    Use as a context manager. Leaving by an exception leaves what was there before.
-
-    Raises
-    ------
-    UsageError
-        If ``folder`` exists and is something else than an embedding store.
-    """
-
-    def __init__(self, folder: Path, stamp: Stamp, width: int) -> None:
-        if is_taken(folder, "store.yaml"):
-            raise UsageError(f"{folder} exists and is no embedding store.", "Choose another --out.")
-        self.folder, self.stamp, self.width = folder, stamp, width
-        self._part = folder.with_name(f".{folder.name}.part")
-        self._objects: list[tuple[int, int, int]] = []
-        self._times: list[NDArray[np.float64]] = []
-        self._n = 0
-        self._stream: BinaryIO
-
-    def __len__(self) -> int:
-        return len(self._objects)
-
-    @property
-    def n_frames(self) -> int:
-        """Frames added so far."""
-        return self._n
-
-    def beside(self, name: str) -> Path:
-        """A new folder within the store, for what belongs to the vectors (their encoder)."""
-        folder = self._part / name
-        folder.mkdir()
-        return folder
-
-    def __enter__(self) -> Self:
-        new_folder(self._part)
-        self._stream = (self._part / "vectors.npy").open("wb")
-        self._write_header()
-        return self
-
-    def add(self, oid: int, vectors: NDArray[np.float32], times: NDArray[np.float64]) -> None:
-        """Append an object: ``vectors`` (n, width) float32 and ``times`` (n,) in days (HJD)."""
-        if vectors.shape != (len(times), self.width):
-            raise ValueError(f"vectors must have the shape ({len(times)}, {self.width}): {vectors.shape}")
-        self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
-        self._objects.append((int(oid), self._n, len(vectors)))
-        self._times.append(np.asarray(times, np.float64))
-        self._n += len(vectors)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._stream.seek(0)
-            self._write_header()
-        self._stream.close()
-        if kind is None:
-            times = np.concatenate(self._times) if self._times else np.empty(0)
-            np.save(self._part / "times.npy", times)
-            np.save(self._part / "objects.npy", np.array(self._objects, _OBJECT))
-            (self._part / "store.yaml").write_text(yaml.safe_dump(asdict(self.stamp), sort_keys=False))
-            replace_folder(self._part, self.folder)
-        shutil.rmtree(self._part, ignore_errors=True)
-
-    def _write_header(self) -> None:
-        """NumPy pads headers so that the first axis can grow without moving the data."""
-        header = {"descr": "<f4", "fortran_order": False, "shape": (self._n, self.width)}
-        np.lib.format.write_array_header_1_0(self._stream, header)
 
 
 def _read_stamp(folder: Path) -> Stamp:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.cutouts import CutoutStore, ObjectCutouts, open_cutouts
-from rbztf.archive.embeddings import EmbeddingWriter
+from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.frames.normalise import usable_frames

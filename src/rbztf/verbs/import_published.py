@@ -14,7 +14,8 @@ import yaml
 from numpy.typing import NDArray
 
 from rbztf.archive.damage import readable
-from rbztf.archive.embeddings import EmbeddingWriter, ForeignEmbeddings, Stamp
+from rbztf.archive.embedding_writer import EmbeddingWriter
+from rbztf.archive.embeddings import ForeignEmbeddings, Stamp
 from rbztf.archive.github import cached_repository, is_url
 from rbztf.archive.labels import read_labels
 from rbztf.config import Config, load_config
