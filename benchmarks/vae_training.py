@@ -7,7 +7,7 @@ worker processes to the loop. Ours normalises the same files once, keeps them in
 memory-mapped array, and trains the same network with the same loss from there.
 
     python benchmarks/vae_training.py
-    python benchmarks/vae_training.py --figure docs/figures/vae_loss.png --epochs 20
+    python benchmarks/vae_training.py --figure docs/figures/vae_loss.png
 """
 
 from __future__ import annotations
