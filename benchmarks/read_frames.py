@@ -24,7 +24,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import open_cutouts, write_object
+from rbztf.archive.cutouts import CutoutStore, open_cutouts, write_object
 from rbztf.archive.epochs import epoch_table
 from rbztf.frames.normalise import normalise
 from rbztf.simulate.sky import SimulatedSky
@@ -85,9 +85,9 @@ def place(pixels: NDArray[np.float32], header: Any) -> NDArray[np.float32]:
     return canvas
 
 
-def read_store(folder: Path, oid: int) -> NDArray[np.float32]:
+def read_store(store: CutoutStore, oid: int) -> NDArray[np.float32]:
     """Open the object's file and normalise all its frames."""
-    return normalise(open_cutouts(folder)[oid].frames)
+    return normalise(store[oid].frames)
 
 
 def seconds(call: Any, *arguments: Any) -> float:
@@ -107,7 +107,8 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp())
         try:
             oid = 600203100000001 + number
-            store, reference = write_both(folder, oid, n_frames)
+            opened, reference = write_both(folder, oid, n_frames)
+            store = open_cutouts(opened)
             assert np.array_equal(read_store(store, oid), read_reference(reference))
             slow, fast = [], []
             for _ in range(arguments.repeat):

@@ -160,25 +160,28 @@ def read_object(path: Path) -> ObjectCutouts:
         raise DataError(
             f"{path} cannot be read ({error.strerror}).", "Check the file and its rights."
         ) from None
-    with readable(path, "has a header that makes no sense"):
-        if int(primary.get("SCHEMA", "0")) > SCHEMA:
-            raise InputError(
-                f"{path} has the layout version {primary['SCHEMA']}; this rbztf knows {SCHEMA}.",
-                "Update rbztf.",
-            )
-        if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
-            raise DataError(
-                f"{path} holds frames of the shape {frames.shape}, not (n, {SIZE_PIX}, {SIZE_PIX}).",
-                "Fetch it again.",
-            )
-        return ObjectCutouts(
-            oid=Oid(primary.get("OID", path.stem)),
-            frames=frames,
-            path=path,
-            ra_deg=float(primary.get("RA", "nan")),
-            dec_deg=float(primary.get("DEC", "nan")),
-            collection=primary.get("COLLECT", ""),
+    try:
+        schema = int(primary.get("SCHEMA", "0"))
+        ra_deg, dec_deg = float(primary.get("RA", "nan")), float(primary.get("DEC", "nan"))
+    except ValueError as error:
+        raise DataError(f"{path} has a header that makes no sense ({error}).", "Fetch it again.") from None
+    if schema > SCHEMA:
+        raise InputError(
+            f"{path} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
         )
+    if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
+        raise DataError(
+            f"{path} holds frames of the shape {frames.shape}, not (n, {SIZE_PIX}, {SIZE_PIX}).",
+            "Fetch it again.",
+        )
+    return ObjectCutouts(
+        oid=Oid(primary.get("OID", path.stem)),
+        frames=frames,
+        path=path,
+        ra_deg=ra_deg,
+        dec_deg=dec_deg,
+        collection=primary.get("COLLECT", ""),
+    )
 
 
 def read_epochs(path: Path) -> Table:
