@@ -72,6 +72,6 @@ def _show(show: Screen, result: DemoResult) -> None:
         ["AUC on new objects", f"{result.new_auc:.3f}"],
         ["new objects decided rightly", f"{result.new_right:.0%} of {len(ordered)}"],
     ]
-    show.table("Against the known truth", ["", ""], rows)
+    show.table("Against the known truth", ["figure", "value"], rows)
     show.say(f"ROC plot: {result.validation.out / 'roc.png'}")
     show.say(f"Go on from there: cd {result.out} && rbztf cv --folds 5")

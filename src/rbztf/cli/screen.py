@@ -91,11 +91,12 @@ class Screen:
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
         """A table on stdout; the first ``left`` columns are aligned left, the others right."""
         self.stop()
-        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
+        table = Table(box=box.SIMPLE, pad_edge=False)
         for number, column in enumerate(columns):
             table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
         for row in rows:
             table.add_row(*row)
+        self.out.print(title, style="bold", highlight=False, markup=False)
         self.out.print(table)
 
     def document(self, content: dict[str, Any]) -> None:
