@@ -143,6 +143,7 @@ def compare(
     print(
         f"{'BiGRU' if two_ways else 'GRU':<10} {one:>10.2f} s {other:>8.2f} s {one / other:>7.2f}", flush=True
     )
+    return one, data
 
 
 def load(arguments: argparse.Namespace) -> tuple[dict[int, np.ndarray], dict[int, int]]:
