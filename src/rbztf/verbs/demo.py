@@ -182,7 +182,7 @@ def _write_project_file(out: Path, config: Config) -> None:
     import yaml
 
     data = {"embeddings": "embeddings", "labels": "labels.json", "cutouts": "cutouts", "model": "classifier"}
-    content = config.model_dump(mode="json", include={"frames", "vae", "classifier", "training"}) | {
+    content = config.model_dump(mode="json", include={"name", "frames", "vae", "classifier", "training"}) | {
         "data": data
     }
     (out / "rbztf.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
