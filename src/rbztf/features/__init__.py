@@ -1,0 +1,1 @@
+"""Numbers per object: statistics of its frame vectors, and features of its light curve."""
