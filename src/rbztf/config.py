@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -103,6 +103,64 @@ class TrainingSection(Section):
     """Epochs between checkpoints; 0 writes none."""
 
 
+Inputs = tuple[Literal["image", "lightcurve"], ...]
+
+
+class NetworkMember(Section):
+    """A network of the ensemble: reads frames, light-curve features, or both (models/pooling.py)."""
+
+    kind: Literal["network"]
+    inputs: Inputs = Field(("image",), min_length=1)
+    hidden: int = Field(64, ge=1)
+    context: int = Field(64, ge=1)
+    heads: int = Field(4, ge=1)
+    recurrent: int = Field(0, ge=0)
+    """Hidden size of each direction of a GRU over the frames; 0 leaves it out."""
+    dropout: float = Field(0.5, ge=0, lt=1)
+    epochs: int = Field(15, ge=1)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    subsample: int = Field(128, ge=1)
+    """Frames of an object shown per epoch, in order, drawn anew each time."""
+    smoothing: float = Field(0.05, ge=0, lt=0.5)
+    """Targets are this far from 0 and 1."""
+    auxiliary: float = Field(0.0, ge=0)
+    """Weight of the tags as further targets."""
+
+
+class TreesMember(Section):
+    """Gradient-boosted trees of the ensemble (LightGBM), on statistics, features, or both."""
+
+    kind: Literal["trees"]
+    inputs: Inputs = Field(("image", "lightcurve"), min_length=1)
+    trees: int = Field(800, ge=1)
+    learning_rate: float = Field(0.03, gt=0)
+    leaves: int = Field(15, ge=2)
+    min_leaf: int = Field(10, ge=1)
+    row_share: float = Field(0.7, gt=0, le=1)
+    column_share: float = Field(0.2, gt=0, le=1)
+    random_splits: bool = True
+    """One random threshold a feature, as extremely randomised trees have."""
+
+
+Member = Annotated[NetworkMember | TreesMember, Field(discriminator="kind")]
+
+
+class EnsembleSection(Section):
+    """Several members, their logits added with weights from inner folds, and calibrated."""
+
+    members: dict[str, Member] = Field(min_length=1)
+    bags: int = Field(5, ge=2)
+    """Inner folds of whole fields. Each member is trained without each; all of these are kept."""
+    least_spread: float = Field(0.05, ge=0)
+    """Latents that vary less than this share of the most variable one are left out."""
+    uncertain_weight: float = Field(1.0, gt=0, le=1)
+    """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
+    error_rate: float = Field(0.1, gt=0, lt=1)
+    """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
+
+
 class CvSection(Section):
     """Cross-validation."""
 
@@ -122,6 +180,8 @@ class Config(Section):
     vae: VaeSection = VaeSection()
     classifier: ClassifierSection = ClassifierSection()
     training: TrainingSection = TrainingSection()
+    ensemble: EnsembleSection | None = None
+    """Where it is given, the model is an ensemble, and ``training`` counts for the autoencoder alone."""
     cv: CvSection = CvSection()
     device: str = "auto"
     """``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1`` …"""

@@ -46,6 +46,19 @@ ARTEFACT_TAG = "artefact"
 UNCERTAIN_TAG = "uncertain"
 ARTEFACT_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge")
 """Artefact kinds with enough examples in the SNAD knowledge base to be told apart."""
+AUXILIARY_TAGS: tuple[frozenset[str], ...] = (
+    *(frozenset({kind}) for kind in ARTEFACT_KINDS),
+    frozenset({"1-point"}),
+    frozenset({"SN", "SNIa", "CCSN"}),
+    frozenset({"AGN", "QSO"}),
+    frozenset({"VAR"}),
+    frozenset({"Pulsating"}),
+    frozenset({"Eclipsing"}),
+    frozenset({"M_dwarf_flare"}),
+    frozenset({"STAR"}),
+    frozenset({"non-catalogued"}),
+)
+"""Tags that networks learn beside the label, any of a set counting: the artefact kinds first."""
 
 
 class Oid(int):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,10 @@ class LabelTable(Mapping[Oid, Labelled]):
     def in_bands(self, bands: Collection[Band]) -> LabelTable:
         """The objects observed in one of ``bands``."""
         return LabelTable([entry for entry in self.values() if entry.oid.band in bands])
+
+    def only(self, oids: Iterable[int]) -> LabelTable:
+        """The objects ``oids``, in that order."""
+        return LabelTable([self[oid] for oid in oids])
 
     def labels(self, oids: Collection[int]) -> NDArray[np.int64]:
         """Labels of ``oids``, (n,) int64, 1 = artefact."""

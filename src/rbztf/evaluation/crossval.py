@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rbztf.archive.embeddings import Embeddings, open_embeddings
@@ -16,26 +18,42 @@ from rbztf.engine import spread
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.metrics import Scored
+from rbztf.evaluation.reading import read_objects
+from rbztf.features.lightcurve import read_features
+from rbztf.features.table import FeatureTable
 from rbztf.models.checkpoint import History
 from rbztf.models.classifier_bundle import network_inputs
 from rbztf.models.device import choose_device
+from rbztf.models.ensemble import Ensemble, Verdicts
 from rbztf.models.fit_classifier import TrainingSet, fit_classifier
+from rbztf.models.fit_ensemble import fit_ensemble
+from rbztf.models.objects import ObjectSet
 from rbztf.models.optimise import threads
+from rbztf.models.targets import label_objects
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 
 
 @dataclass(frozen=True)
 class FoldTask:
-    """One training and one scoring; small enough to send to another process."""
+    """One training and one scoring; small enough to send to another process.
+
+    Attributes
+    ----------
+    embeddings, features : Path or None
+        Where vectors and light-curve features are.
+    train, test : LabelTable
+        Objects of the other folds, and of this one, in their order.
+    checkpoint : Path or None
+        Beginning of the names of what is kept for going on.
+    """
 
     config: Config
-    embeddings: Path
+    embeddings: Path | None
+    features: Path | None
     fold: int
-    train: NDArray[np.int64]
-    train_labels: NDArray[np.int64]
-    test: NDArray[np.int64]
-    test_labels: NDArray[np.int64]
+    train: LabelTable
+    test: LabelTable
     checkpoint: Path | None
     stage: str
 
@@ -62,9 +80,11 @@ def read_training_set(
 
 
 def usable_objects(
-    embeddings: Embeddings, labels: LabelTable, least: int
+    embeddings: Embeddings | None, labels: LabelTable, least: int, features: FeatureTable | None = None
 ) -> tuple[dict[Oid, int], list[Problem]]:
     """Labelled objects with at least ``least`` frames of finite vectors, and the others.
+
+    Without embeddings, labelled objects that are in the table of features, with 0 frames.
 
     Returns
     -------
@@ -74,7 +94,10 @@ def usable_objects(
         Labelled objects whose vectors cannot be used. Objects without vectors are not listed.
     """
     counts: dict[Oid, int] = {}
-    problems = []
+    problems: list[Problem] = []
+    if embeddings is None:
+        known = set(features.oids.tolist()) if features is not None else set()
+        return {oid: 0 for oid in labels if oid in known}, problems
     for oid in labels:
         if oid not in embeddings:
             continue
@@ -130,23 +153,26 @@ def check_labels(split: Split, labels: LabelTable) -> None:
 
 def cross_validate(
     configs: Sequence[Config],
-    embeddings: Path,
+    embeddings: Path | None,
     labels: LabelTable,
     split: Split,
     *,
+    features: Path | None = None,
     checkpoints: Path | None = None,
     workers: int = 1,
     progress: Progress = silent,
 ) -> list[list[FoldResult]]:
     """Train and score every configuration on every fold.
 
-    Nothing is fitted on a test fold: standardisation, number of epochs and threshold come
-    from its training objects.
+    Nothing is fitted on a test fold: standardisation, number of epochs, weights, calibration
+    and thresholds come from its training objects.
 
     Parameters
     ----------
+    features : path, optional
+        CSV of light-curve features, for ensembles.
     checkpoints : path, optional
-        Folder for checkpoints; a finished fold is not trained again.
+        Folder for checkpoints; what is trained is not trained again.
     workers : int
         Processes; 0 takes one a core. The result does not depend on it.
 
@@ -164,11 +190,10 @@ def cross_validate(
                 FoldTask(
                     config,
                     embeddings,
+                    features,
                     fold,
-                    np.array(train, np.int64),
-                    labels.labels(train),
-                    np.array(test, np.int64),
-                    labels.labels(test),
+                    labels.only(train),
+                    labels.only(test),
                     checkpoints / f"{name}.safetensors" if checkpoints else None,
                     f"{config.name or 'default'}, fold {fold}",
                 )
@@ -180,19 +205,54 @@ def cross_validate(
 
 def run_fold(task: FoldTask, progress: Progress = silent) -> FoldResult:
     """Train without a fold and score it."""
-    vectors = open_embeddings(task.embeddings, task.config.vae.latent)
-    uses_loss = task.config.classifier.inputs.endswith("+loss")
     device = choose_device(task.config.device)
     with threads(0 if device.type == "cuda" else 1):
-        fitted = fit_classifier(
-            read_training_set(vectors, task.train.tolist(), task.train_labels, uses_loss),
-            task.config,
-            device=device,
-            checkpoint_path=task.checkpoint,
-            progress=progress,
-            stage=task.stage,
-        )
-        test = read_training_set(vectors, task.test.tolist(), task.test_labels, uses_loss)
-        scores = fitted.bundle.probabilities(test.sequences, device)
-    scored = Scored(task.test, task.test_labels, scores, fitted.bundle.threshold)
+        if task.config.ensemble is not None:
+            return _run_ensemble(task, device, progress)
+        return _run_network(task, device, progress)
+
+
+def _run_network(task: FoldTask, device: torch.device, progress: Progress) -> FoldResult:
+    assert task.embeddings is not None
+    vectors = open_embeddings(task.embeddings, task.config.vae.latent)
+    uses_loss = task.config.classifier.inputs.endswith("+loss")
+    train, test = list(task.train), list(task.test)
+    fitted = fit_classifier(
+        read_training_set(vectors, train, task.train.labels(train), uses_loss),
+        task.config,
+        device=device,
+        checkpoint_path=task.checkpoint,
+        progress=progress,
+        stage=task.stage,
+    )
+    labels = task.test.labels(test)
+    sequences = read_training_set(vectors, test, labels, uses_loss).sequences
+    scores = fitted.bundle.probabilities(sequences, device)
+    scored = Scored(np.array(test, np.int64), labels, scores, fitted.bundle.threshold)
     return FoldResult(task.fold, scored, fitted.history, sum(row["seconds"] for row in fitted.history))
+
+
+def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> FoldResult:
+    started = time.perf_counter()
+    config, section = task.config, task.config.ensemble
+    assert section is not None
+    vectors = open_embeddings(task.embeddings, config.vae.latent) if task.embeddings else None
+    features = read_features(task.features) if task.features else None
+    train = read_objects(list(task.train), vectors, features, config)
+    model = fit_ensemble(
+        label_objects(train, task.train, section.uncertain_weight),
+        config,
+        device=device,
+        scratch=task.checkpoint.with_suffix("") if task.checkpoint else None,
+        progress=progress,
+        stage=task.stage,
+    )
+    test = read_objects(list(task.test), vectors, features, config, model.latents)
+    verdicts = model.score(test, device)
+    return FoldResult(task.fold, score_ensemble(model, verdicts, test, task.test), [], time.perf_counter() - started)
+
+
+def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:
+    """Test objects with their scores."""
+    oids = objects.oids
+    return Scored(oids, labels.labels(oids.tolist()), verdicts.p_bogus, model.threshold())

@@ -94,6 +94,23 @@ class FeatureTable:
                 values[:, column] = self.values[:, place[name]]
         return replace(self, names=tuple(names), values=values)
 
+    def take(self, index: NDArray[Any]) -> FeatureTable:
+        """The rows at ``index`` (numbers, or a mask)."""
+        return replace(self, oids=self.oids[index], values=self.values[index])
+
+    def beside(self, other: FeatureTable) -> FeatureTable:
+        """The columns of both tables, of the same objects in the same order.
+
+        Raises
+        ------
+        ValueError
+            If the objects are not the same.
+        """
+        if not np.array_equal(self.oids, other.oids):
+            raise ValueError("tables side by side must have the same objects")
+        values = np.concatenate([self.values, other.values], axis=1)
+        return replace(self, names=self.names + other.names, values=values, definition=Definition())
+
     def known(self) -> NDArray[np.bool_]:
         """Whether an object has any feature, (n,) bool."""
         return np.asarray(np.isfinite(self.values).any(axis=1))

@@ -50,12 +50,35 @@ class State:
 
 def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
     """A hash of all that decides a run's result: model, training, seed and data."""
-    content = config.model_dump(mode="json", include={"frames", "vae", "classifier", "training", "seed"})
+    content = config.model_dump(mode="json", include={"frames", "vae", "classifier", "training", "ensemble", "seed"})
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()[:16]
+
+
+def claim(folder: Path, print_: str) -> None:
+    """Make ``folder`` the scratch of the run with this fingerprint.
+
+    Raises
+    ------
+    UsageError
+        If it belongs to another run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "fingerprint"
+    if not mark.is_file():
+        mark.write_text(print_)
+    elif mark.read_text() != print_:
+        raise _another_run(folder)
+
+
+def _another_run(folder: Path) -> UsageError:
+    return UsageError(
+        f"{folder} holds an unfinished run with another configuration or other data.",
+        "Choose another --out, or delete that folder to start anew.",
+    )
 
 
 def save(path: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, print_: str) -> None:
@@ -95,10 +118,7 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, print_:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"The checkpoint {path} is damaged ({error}).", "Delete it to start anew.") from None
     if facts["fingerprint"] != print_:
-        raise UsageError(
-            f"{path.parent} holds an unfinished run with another configuration or other data.",
-            "Choose another --out, or delete that folder to start anew.",
-        )
+        raise _another_run(path.parent)
     model.load_state_dict(_below(tensors, "model."))
     _load_optimiser(optimiser, _below(tensors, "optimiser."))
     return State(facts["epoch"], facts["history"], facts["scores"], facts["done"])

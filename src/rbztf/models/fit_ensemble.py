@@ -1,0 +1,190 @@
+"""Train an ensemble: every member without each inner fold, then weights on what was left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rbztf.config import Config, EnsembleSection, NetworkMember
+from rbztf.errors import DataError
+from rbztf.features.table import FeatureTable
+from rbztf.models import checkpoint
+from rbztf.models.combine import Combination, platt
+from rbztf.models.ensemble import Ensemble, Fitted, KindScale, read_member, write_member
+from rbztf.models.inner import inner_folds
+from rbztf.models.networks import FittedNetwork, fit_network
+from rbztf.models.objects import LabelledSet, Modality
+from rbztf.models.trees import fit_trees
+from rbztf.progress import Progress, silent
+from rbztf.sky import ARTEFACT_KINDS
+
+Array = NDArray[np.float64]
+LEAST_POSITIVE = 10
+"""Objects of a kind below which its probability is not calibrated, and so not given."""
+
+
+def fit_ensemble(
+    data: LabelledSet,
+    config: Config,
+    *,
+    device: torch.device,
+    scratch: Path | None = None,
+    progress: Progress = silent,
+    stage: str = "train",
+) -> Ensemble:
+    """Train the ensemble that ``config`` describes.
+
+    The objects are divided into ``ensemble.bags`` inner folds of whole fields, and each
+    member is trained without each of them. Scores of the left-out objects give the weights
+    of the members, the calibration, thresholds and conformal quantiles, for objects with
+    images, with light-curve features and with both. All trained members are kept; the
+    score of a new object is their mean.
+
+    Parameters
+    ----------
+    scratch : path, optional
+        Members are kept there as they are trained; the same call goes on from them.
+
+    Raises
+    ------
+    DataError
+        If there is one class only, or no inner folds can be made.
+    UsageError
+        If ``scratch`` belongs to another configuration or other data.
+    """
+    section = config.ensemble
+    assert section is not None
+    _check(data, section)
+    folds = inner_folds(data.labels, data.groups, section.bags, config.seed)
+    if scratch is not None:
+        checkpoint.claim(scratch, fingerprint(config, data))
+    members: dict[str, list[Fitted]] = {name: [] for name in section.members}
+    logits = {name: np.full(len(data), np.nan) for name in section.members}
+    tags = {name: np.full(data.tags.shape, np.nan) for name in _networks_with_tags(section)}
+    total, done = len(folds) * len(section.members), 0
+    started = time.perf_counter()
+    for bag, fold in enumerate(folds):
+        for name in section.members:
+            fitted = _fit_one(name, bag, data.take(~fold), config, device, scratch)
+            members[name].append(fitted)
+            index = np.flatnonzero(fold)[data.objects.take(fold).has_all(fitted.modalities)]
+            left_out = data.objects.take(index)
+            if isinstance(fitted, FittedNetwork) and name in tags:
+                outputs = fitted.outputs(left_out, device)
+                logits[name][index], tags[name][index] = outputs[:, 0], outputs[:, 1:]
+            else:
+                logits[name][index] = fitted.logits(left_out)
+            done += 1
+            progress(stage, done, total, f"{name}, {time.perf_counter() - started:.0f} s")
+    combinations = _combine(section, members, logits, data)
+    kinds = _scale_kinds(combinations, tags, data)
+    width = data.objects.sequences[0].shape[1]
+    return Ensemble(
+        {name: tuple(bags) for name, bags in members.items()},
+        combinations,
+        kinds,
+        config,
+        width,
+        data.objects.latents,
+        float(data.labels.mean()),
+        data.objects.lightcurve.names,
+        data.objects.lightcurve.definition,
+    )
+
+
+def fingerprint(config: Config, data: LabelledSet) -> str:
+    """A hash of all that decides the result."""
+    table: FeatureTable = data.objects.lightcurve
+    arrays = [data.labels, data.tags, data.weights, table.values, *data.objects.sequences]
+    return checkpoint.fingerprint(config, arrays)
+
+
+def _fit_one(
+    name: str, bag: int, data: LabelledSet, config: Config, device: torch.device, scratch: Path | None
+) -> Fitted:
+    ensemble = config.ensemble
+    assert ensemble is not None
+    section = ensemble.members[name]
+    if scratch is not None:
+        kept = read_member(scratch, name, bag, section, data.objects.lightcurve.names)
+        if kept is not None:
+            return kept
+    usable = data.take(data.objects.has_all([Modality(part) for part in section.inputs]))
+    seed = config.seed * 1000 + bag
+    fitted: Fitted
+    if isinstance(section, NetworkMember):
+        fitted = fit_network(usable, section, seed, device)
+    else:
+        fitted = fit_trees(usable, section, seed)
+    if scratch is not None:
+        write_member(scratch, name, bag, fitted)
+    return fitted
+
+
+def _combine(
+    section: EnsembleSection, members: Mapping[str, list[Fitted]], logits: Mapping[str, Array], data: LabelledSet
+) -> dict[tuple[Modality, ...], Combination]:
+    """One combination for each set of modalities that some member can score."""
+    needs = {name: set(bags[0].modalities) for name, bags in members.items()}
+    combinations = {}
+    for have in ((Modality.IMAGE,), (Modality.LIGHTCURVE,), (Modality.IMAGE, Modality.LIGHTCURVE)):
+        names = [name for name in section.members if needs[name] <= set(have)]
+        if not names or not any(needs[name] == set(have) for name in names) and len(names) == 1:
+            continue
+        index = np.flatnonzero(data.objects.has_all(have))
+        if len(np.unique(data.labels[index])) < 2:
+            continue
+        stacked = np.stack([logits[name][index] for name in names], axis=1)
+        combinations[have] = Combination.fit(names, stacked, data.labels[index])
+    return combinations
+
+
+def _networks_with_tags(section: EnsembleSection) -> list[str]:
+    return [
+        name
+        for name, member in section.members.items()
+        if isinstance(member, NetworkMember) and member.auxiliary
+    ]
+
+
+def _scale_kinds(
+    combinations: Mapping[tuple[Modality, ...], Combination], tags: Mapping[str, Array], data: LabelledSet
+) -> dict[tuple[Modality, ...], KindScale]:
+    """Calibrate the auxiliary logits of the artefact kinds, for each set of modalities."""
+    scales = {}
+    for have, combination in combinations.items():
+        names = tuple(name for name in combination.members if name in tags)
+        if not names:
+            continue
+        mean = np.mean([tags[name] for name in names], axis=0)
+        known = np.isfinite(mean).all(axis=1)
+        slope, offset = np.full((2, len(ARTEFACT_KINDS)), np.nan)
+        for kind in range(len(ARTEFACT_KINDS)):
+            truth = data.tags[known, kind]
+            if LEAST_POSITIVE <= truth.sum() <= len(truth) - LEAST_POSITIVE:
+                slope[kind], offset[kind] = platt(mean[known, kind], truth)
+        scales[have] = KindScale(names, slope, offset)
+    return scales
+
+
+def _check(data: LabelledSet, section: EnsembleSection) -> None:
+    counts = np.bincount(data.labels, minlength=2)
+    if not counts.all():
+        raise DataError(
+            f"The training objects are {counts[0]} real and {counts[1]} artefacts; both kinds are needed.",
+            "Give more labelled objects, or other folds.",
+        )
+    for name, member in section.members.items():
+        if not data.objects.has_all([Modality(part) for part in member.inputs]).any():
+            missing = " and ".join(member.inputs)
+            raise DataError(
+                f"No training object has the inputs ({missing}) that the member {name} reads.",
+                "Give --embeddings and --features, or another configuration (image-only, lightcurve-only).",
+            )
+
+

@@ -1,0 +1,232 @@
+"""Training and scoring of a pooled network as a member of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rbztf.config import NetworkMember, TrainingSection
+from rbztf.models.batching import by_length
+from rbztf.models.device import one_thread
+from rbztf.models.frame_inputs import FrameScaling, RowEncoding
+from rbztf.models.objects import LabelledSet, Modality, ObjectSet
+from rbztf.models.optimise import learning_rate, take_step
+from rbztf.models.pooling import PooledNetwork
+
+Floats = NDArray[np.float32]
+FRAMES_PER_BATCH = 8192
+CLIP_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A network and how its inputs are made.
+
+    Attributes
+    ----------
+    network : PooledNetwork
+    scaling : FrameScaling or None
+        None if it reads no frames.
+    encoding : RowEncoding or None
+        None if it reads no feature rows.
+    names : tuple of str
+        Feature columns that ``encoding`` encodes.
+    """
+
+    network: PooledNetwork
+    scaling: FrameScaling | None
+    encoding: RowEncoding | None
+    names: tuple[str, ...]
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What an object must have to be scored."""
+        image = (Modality.IMAGE,) if self.scaling else ()
+        return (*image, *((Modality.LIGHTCURVE,) if self.encoding else ()))
+
+    def logits(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
+        """Log odds of bogus, (n,) float64; of objects that have all modalities."""
+        return self.outputs(objects, device)[:, 0]
+
+    @torch.inference_mode()
+    def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
+        """All logits, (n, 1 + tags) float64: bogus, then the auxiliary tags."""
+        device = device or torch.device("cpu")
+        self.network.eval().to(device)
+        out = np.empty((len(objects), len(self.network.bias)))
+        with one_thread():
+            for members, batch in self._batches(objects):
+                out[members] = self.network(*(part.to(device) for part in batch)).cpu().numpy()
+        return out
+
+    @torch.inference_mode()
+    def shares(self, objects: ObjectSet) -> list[NDArray[np.float64]]:
+        """What each frame adds to the logit of bogus, one (n_frames,) float64 per object.
+
+        Their sum, and the same constant for every object (``network.bias[0]``), is the logit.
+        """
+        self.network.eval().to("cpu")
+        out: dict[int, NDArray[np.float64]] = {}
+        with one_thread():
+            for members, batch in self._batches(objects):
+                shares = self.network.shares(*batch).numpy().astype(np.float64)
+                lengths = batch[1].sum(dim=1).tolist()
+                out |= {int(i): row[:n] for i, row, n in zip(members, shares, lengths)}
+        return [out[i] for i in range(len(objects))]
+
+    def _batches(self, objects: ObjectSet) -> Iterator[tuple[NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
+        rows = self._rows(objects)
+        if self.scaling is None:
+            lengths = np.ones(len(objects), np.int64)
+        else:
+            lengths = np.array([len(sequence) for sequence in objects.sequences], np.int64)
+        for members in by_length(lengths, FRAMES_PER_BATCH):
+            yield members, collate([self._frames(objects.sequences[i]) for i in members], rows[members])
+
+    def _frames(self, sequence: Floats) -> Floats:
+        return self.scaling.inputs(sequence) if self.scaling else np.zeros((1, 0), np.float32)
+
+    def _rows(self, objects: ObjectSet) -> Floats:
+        if self.encoding is None:
+            return np.zeros((len(objects), 0), np.float32)
+        return self.encoding(objects.lightcurve.columns(self.names).values)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All arrays, for a bundle; :meth:`restore` reads them."""
+        out = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        if self.scaling:
+            out |= {
+                "scaling.latents": torch.from_numpy(self.scaling.latents),
+                "scaling.mean": torch.from_numpy(self.scaling.mean),
+                "scaling.scale": torch.from_numpy(self.scaling.scale),
+            }
+        if self.encoding:
+            out["encoding.edges"] = torch.from_numpy(self.encoding.edges)
+            out["encoding.median"] = torch.from_numpy(self.encoding.median)
+        return out
+
+    @classmethod
+    def restore(
+        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str], outputs: int
+    ) -> FittedNetwork:
+        """A network from :meth:`tensors`.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            If tensors are missing, or of other shapes.
+        """
+        scaling = encoding = None
+        if "image" in section.inputs:
+            scaling = FrameScaling(*(tensors[f"scaling.{part}"].numpy() for part in ("latents", "mean", "scale")))
+        if "lightcurve" in section.inputs:
+            encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
+        network = _build(section, scaling, encoding, outputs)
+        prefix = "network."
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        return cls(network.eval(), scaling, encoding, tuple(names) if encoding else ())
+
+
+def fit_network(
+    data: LabelledSet, section: NetworkMember, seed: int, device: torch.device
+) -> FittedNetwork:
+    """Train a network on objects that have all modalities of ``section``."""
+    scaling = encoding = None
+    if "image" in section.inputs:
+        scaling = FrameScaling.fit(data.objects.sequences, data.objects.latents)
+    names = data.objects.lightcurve.names if "lightcurve" in section.inputs else ()
+    if names:
+        encoding = RowEncoding.fit(data.objects.lightcurve.values)
+    n_tags = data.tags.shape[1] if section.auxiliary else 0
+    torch.manual_seed(seed)
+    network = _build(section, scaling, encoding, 1 + n_tags).to(device)
+    fitted = FittedNetwork(network, scaling, encoding, names)
+    _train(fitted, data, section, seed, device)
+    network.to("cpu").eval()
+    return fitted
+
+
+def _train(
+    fitted: FittedNetwork, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device
+) -> None:
+    network = fitted.network
+    frames = [fitted._frames(sequence) for sequence in data.objects.sequences]
+    rows = fitted._rows(data.objects)
+    targets = torch.from_numpy(_targets(data, section, network))
+    weights = torch.from_numpy(data.weights.astype(np.float32))
+    random = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay
+    )
+    n_batches = max(1, -(-len(data) // section.batch_size))
+    schedule = TrainingSection(learning_rate=section.learning_rate, schedule="one-cycle")
+    network.train()
+    for epoch in range(section.epochs):
+        order = random.permutation(len(data))
+        for number, members in enumerate(np.array_split(order, n_batches)):
+            batch = collate([_draw(frames[i], section.subsample, random) for i in members], rows[members])
+            logits = network(*(part.to(device) for part in batch))
+            loss = _loss(logits, targets[members].to(device), weights[members].to(device), section.auxiliary)
+            rate = learning_rate(schedule, epoch * n_batches + number, section.epochs * n_batches)
+            take_step(network, optimiser, loss, rate, CLIP_NORM)
+
+
+def _targets(data: LabelledSet, section: NetworkMember, network: PooledNetwork) -> Floats:
+    """Smoothed label, then the tags if they are targets, (n, outputs) float32."""
+    label = data.labels[:, None] * (1 - 2 * section.smoothing) + section.smoothing
+    return np.concatenate([label, data.tags[:, : len(network.bias) - 1]], axis=1, dtype=np.float32)
+
+
+def _loss(logits: Tensor, targets: Tensor, weights: Tensor, auxiliary: float) -> Tensor:
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    loss = (each[:, 0] * weights).sum() / weights.sum()
+    if auxiliary and logits.shape[1] > 1:
+        loss = loss + auxiliary * each[:, 1:].sum(dim=1).mean()
+    return loss
+
+
+def collate(frames: Sequence[Floats], rows: Floats) -> tuple[Tensor, Tensor, Tensor]:
+    """Pad frame inputs with zeros.
+
+    Returns
+    -------
+    frames : Tensor (n, longest, columns), float32
+    valid : Tensor (n, longest), bool
+    rows : Tensor (n, row columns), float32
+    """
+    longest = max(len(sequence) for sequence in frames)
+    batch = np.zeros((len(frames), longest, frames[0].shape[1]), np.float32)
+    valid = np.zeros((len(frames), longest), bool)
+    for row, sequence in enumerate(frames):
+        batch[row, : len(sequence)] = sequence
+        valid[row, : len(sequence)] = True
+    return torch.from_numpy(batch), torch.from_numpy(valid), torch.from_numpy(rows)
+
+
+def _draw(frames: Floats, count: int, random: np.random.Generator) -> Floats:
+    if len(frames) <= count:
+        return frames
+    return frames[np.sort(random.permutation(len(frames))[:count])]
+
+
+def _build(
+    section: NetworkMember, scaling: FrameScaling | None, encoding: RowEncoding | None, outputs: int
+) -> PooledNetwork:
+    return PooledNetwork(
+        scaling.width if scaling else 0,
+        encoding.width if encoding else 0,
+        outputs,
+        hidden=section.hidden,
+        context=section.context,
+        heads=section.heads,
+        recurrent=section.recurrent,
+        dropout=section.dropout,
+    )
+
+

@@ -1,0 +1,132 @@
+"""What models of an ensemble read: objects with their frame vectors and light-curve features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.features.image import image_features
+from rbztf.features.table import FeatureTable
+
+Vectors = NDArray[np.float32]
+Index = NDArray[Any]
+
+
+class Modality(StrEnum):
+    """Where knowledge of an object comes from."""
+
+    IMAGE = "image"
+    LIGHTCURVE = "lightcurve"
+
+
+@dataclass(frozen=True)
+class ObjectSet:
+    """Objects and all that is known of them.
+
+    Attributes
+    ----------
+    sequences : list of ndarray (n_frames, latent), float32
+        Latent means of the frames of each object, in time order; no row where it has no frames.
+    latents : tuple of int
+        Those that models read.
+    image : FeatureTable
+        Statistics of those latents.
+    lightcurve : FeatureTable
+        Light-curve features; NaN where an object has none.
+    """
+
+    sequences: list[Vectors]
+    latents: tuple[int, ...]
+    image: FeatureTable
+    lightcurve: FeatureTable
+
+    @classmethod
+    def of(
+        cls,
+        oids: Sequence[int] | NDArray[np.int64],
+        sequences: Sequence[Vectors],
+        latents: Sequence[int],
+        features: FeatureTable | None,
+    ) -> ObjectSet:
+        """Objects with their frames and the rows that ``features`` has for them."""
+        numbers = np.asarray(oids, np.int64)
+        rows = features.rows(numbers) if features is not None else _no_features(numbers)
+        return cls(list(sequences), tuple(latents), image_features(numbers, sequences, latents), rows)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @property
+    def oids(self) -> NDArray[np.int64]:
+        """(n,) int64."""
+        return self.image.oids
+
+    def take(self, index: Index) -> ObjectSet:
+        """The objects at ``index`` (numbers, or a mask)."""
+        places = np.arange(len(self))[index]
+        return ObjectSet(
+            [self.sequences[i] for i in places],
+            self.latents,
+            self.image.take(index),
+            self.lightcurve.take(index),
+        )
+
+    def has(self, modality: Modality) -> NDArray[np.bool_]:
+        """Whether each object has it, (n,) bool."""
+        if modality is Modality.IMAGE:
+            return np.array([len(sequence) > 0 for sequence in self.sequences], bool)
+        return self.lightcurve.known()
+
+    def has_all(self, modalities: Sequence[Modality]) -> NDArray[np.bool_]:
+        """Whether each object has all of ``modalities``, (n,) bool."""
+        out = np.ones(len(self), bool)
+        for modality in modalities:
+            out &= self.has(modality)
+        return out
+
+    def table(self, modalities: Sequence[Modality]) -> FeatureTable:
+        """The feature columns of ``modalities`` side by side."""
+        parts = [self.image if modality is Modality.IMAGE else self.lightcurve for modality in modalities]
+        return parts[0] if len(parts) == 1 else parts[0].beside(parts[1])
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Objects to train on.
+
+    Attributes
+    ----------
+    objects : ObjectSet
+    labels : ndarray (n,), int64
+        1 = artefact.
+    groups : ndarray (n,), int64
+        ZTF field of each object; an inner fold holds whole groups.
+    tags : ndarray (n, k), float32
+        1 where an object has the k-th auxiliary tag.
+    weights : ndarray (n,), float64
+        Of each object in training; evaluation counts all alike.
+    """
+
+    objects: ObjectSet
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    tags: NDArray[np.float32]
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Index) -> LabelledSet:
+        """The objects at ``index`` (numbers, or a mask)."""
+        return LabelledSet(
+            self.objects.take(index), self.labels[index], self.groups[index], self.tags[index], self.weights[index]
+        )
+
+
+def _no_features(oids: NDArray[np.int64]) -> FeatureTable:
+    return FeatureTable(oids, (), np.empty((len(oids), 0)))
