@@ -165,10 +165,7 @@ def read_object(path: Path) -> ObjectCutouts:
         ra_deg, dec_deg = float(primary.get("RA", "nan")), float(primary.get("DEC", "nan"))
     except ValueError as error:
         raise DataError(f"{path} has a header that makes no sense ({error}).", "Fetch it again.") from None
-    if schema > SCHEMA:
-        raise InputError(
-            f"{path} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
-        )
+    _check_schema(path, schema)
     if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
         raise DataError(
             f"{path} holds frames of the shape {frames.shape}, not (n, {SIZE_PIX}, {SIZE_PIX}).",
@@ -184,12 +181,28 @@ def read_object(path: Path) -> ObjectCutouts:
     )
 
 
+def _check_schema(path: Path, schema: int) -> None:
+    if schema > SCHEMA:
+        raise InputError(
+            f"{path} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
+        )
+
+
 def read_epochs(path: Path) -> Table:
-    """The ``EPOCHS`` table of a file of the store."""
+    """The ``EPOCHS`` table of a file of the store.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    InputError
+        If a newer rbztf wrote the file.
+    """
     from astropy.io import fits
     from astropy.table import Table
 
     with readable(path, f"has no readable {EPOCHS} table"), fits.open(path, memmap=False) as hdus:
+        _check_schema(path, int(hdus[0].header.get("SCHEMA", 0)))
         return Table.read(hdus[EPOCHS], mask_invalid=False)
 
 
@@ -213,6 +226,13 @@ class CutoutStore(Mapping[Oid, ObjectCutouts]):
 
     def __getitem__(self, oid: int | str) -> ObjectCutouts:
         return read_object(self._paths[Oid(oid)])
+
+    def epochs(self, oid: int | str) -> Table:
+        """As ``store[oid].epochs``, without reading the frames where they are apart."""
+        path = self._paths[Oid(oid)]
+        with readable(path, "cannot be read"):
+            ours = path.is_file() and is_store_file(path)
+        return read_epochs(path) if ours else read_object(path).epochs
 
     def __iter__(self) -> Iterator[Oid]:
         return iter(self._paths)

@@ -1,0 +1,185 @@
+"""Light-curve features from the epochs of a cutout store; no frame is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive.cutouts import CutoutStore
+from rbztf.errors import DataError, Problem, RbztfError, UsageError
+from rbztf.features import recipe
+from rbztf.features.recipe import FEATURE_NAMES, MIN_EPOCHS
+from rbztf.features.table import Definition, FeatureTable
+from rbztf.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+ALL_FLAGS = 0xFFFF
+"""Any of the 16 bits of ``catflags``: SNAD keeps the epochs with ``catflags = 0`` alone. (IRSA
+calls bit 15, 32768, bad; the other bits warn.)"""
+MJD_TO_JD = 2400000.5
+LARGEST_MJD = 1e6
+Photometry = NDArray[np.float64]
+"""Rows of time (days), magnitude and its error, (3, n) float64."""
+
+
+def usable_photometry(
+    epochs: Table, *, until_mjd: float | None = None, catflags: int = ALL_FLAGS
+) -> Photometry:
+    """The epochs that features are computed from.
+
+    Parameters
+    ----------
+    epochs : Table
+        With the columns mag, magerr (mag), catflags, and hjd or mjd (days), as in a cutout store.
+    until_mjd : float, optional
+        Leave out what comes later, days.
+    catflags : int
+        Leave out epochs with any of these bits.
+
+    Returns
+    -------
+    ndarray (3, n), float64
+        Time, magnitude, error. The time is the heliocentric MJD (``hjd`` - 2400000.5, days),
+        or ``mjd`` of an epoch whose ``hjd`` is unknown; ascending, the first epoch of
+        those at the same time. No NaN, no error of 0 or less.
+    """
+    n = len(epochs)
+    hjd = _column(epochs, "hjd", n)
+    time_d = np.where(np.isfinite(hjd), hjd - MJD_TO_JD, _column(epochs, "mjd", n))
+    series = np.stack([time_d, _column(epochs, "mag", n), _column(epochs, "magerr", n)])
+    flags = np.nan_to_num(_column(epochs, "catflags", n)).astype(np.int64)
+    good = np.isfinite(series).all(axis=0) & (series[2] > 0) & (flags & catflags == 0)
+    if until_mjd is not None:
+        good &= series[0] <= until_mjd
+    series = series[:, good]
+    _, first = np.unique(series[0], return_index=True)
+    return series[:, first]
+
+
+def _column(epochs: Table, name: str, n: int) -> NDArray[np.float64]:
+    """A column as float64, NaN where it is masked or lacking."""
+    if name not in epochs.colnames:
+        return np.full(n, np.nan)
+    return np.asarray(np.ma.filled(np.ma.asarray(epochs[name], np.float64), np.nan))
+
+
+def light_curve_features(
+    epochs: Table, *, until_mjd: float | None = None, catflags: int = ALL_FLAGS
+) -> NDArray[np.float64]:
+    """The 54 features of one object.
+
+    Flux features are computed from 10**(-0.4 (mag - 8.9)), see :func:`rbztf.features.recipe.compute`.
+
+    Parameters
+    ----------
+    epochs, until_mjd, catflags
+        See :func:`usable_photometry`.
+
+    Returns
+    -------
+    ndarray (54,), float64
+        In the order of :data:`FEATURE_NAMES`; NaN where one is not defined, all NaN with
+        fewer than :data:`MIN_EPOCHS` usable epochs.
+
+    Raises
+    ------
+    UsageError
+        If the package light-curve is not installed, or ``until_mjd`` is no MJD.
+    """
+    check_until(until_mjd)
+    return _features(usable_photometry(epochs, until_mjd=until_mjd, catflags=catflags))
+
+
+def _features(series: Photometry) -> NDArray[np.float64]:
+    if series.shape[1] < MIN_EPOCHS:
+        recipe.package()
+        return np.full(len(FEATURE_NAMES), np.nan)
+    return recipe.compute(*series)
+
+
+def check_until(until_mjd: float | None) -> None:
+    """Refuse a time that cannot be an MJD.
+
+    Raises
+    ------
+    UsageError
+        If it is NaN, infinite, negative, or a Julian date.
+    """
+    if until_mjd is None or 0 <= until_mjd < LARGEST_MJD:
+        return
+    hint = f" (MJD {until_mjd - MJD_TO_JD:g}?)" if math.isfinite(until_mjd) and until_mjd > MJD_TO_JD else ""
+    raise UsageError(
+        f"{until_mjd:.12g} is no modified Julian date{hint}.", "Give days such as 58849 (1 January 2020)."
+    )
+
+
+def features_from_cutouts(
+    store: CutoutStore,
+    oids: Iterable[int] | None = None,
+    *,
+    until_mjd: float | None = None,
+    catflags: int = ALL_FLAGS,
+    progress: Progress = silent,
+    problems: list[Problem] | None = None,
+) -> FeatureTable:
+    """The 54 features of the objects of a cutout store, from their epochs.
+
+    Parameters
+    ----------
+    store : CutoutStore
+        From :func:`rbztf.archive.cutouts.open_cutouts`.
+    oids : iterable of int, optional
+        Objects, in the order of the answer; all of the store if left out.
+    until_mjd, catflags
+        See :func:`usable_photometry`.
+    problems : list of Problem, optional
+        Gets the objects that are damaged or not in the store, which the table lacks, and
+        those with too few usable epochs, whose row is all NaN.
+
+    Returns
+    -------
+    FeatureTable
+        With its definition: package and recipe, ``catflags``, span of the epochs used.
+
+    Raises
+    ------
+    UsageError
+        If the package light-curve is not installed, or ``until_mjd`` is no MJD.
+    """
+    check_until(until_mjd)
+    source = recipe.source()
+    problems = [] if problems is None else problems
+    wanted = list(store if oids is None else dict.fromkeys(oids))
+    kept: list[int] = []
+    rows: list[NDArray[np.float64]] = []
+    spans: list[float] = []
+    for done, oid in enumerate(wanted):
+        progress("features", done, len(wanted), "objects")
+        try:
+            series = _read(store, oid, until_mjd, catflags)
+        except RbztfError as error:
+            problems.append(Problem(str(int(oid)), str(error)))
+            continue
+        if series.shape[1] < MIN_EPOCHS:
+            what = f"{series.shape[1]} usable epochs are too few for features ({MIN_EPOCHS} are needed)."
+            problems.append(Problem(str(int(oid)), what))
+        else:
+            spans += [series[0, 0], series[0, -1]]
+        kept.append(int(oid))
+        rows.append(_features(series))
+    progress("features", len(wanted), len(wanted), "objects")
+    span = (float(min(spans)), float(max(spans))) if spans else None
+    values = np.array(rows, np.float64).reshape(len(rows), len(FEATURE_NAMES))
+    return FeatureTable(np.array(kept, np.int64), FEATURE_NAMES, values, Definition(source, catflags, span))
+
+
+def _read(store: CutoutStore, oid: int, until_mjd: float | None, catflags: int) -> Photometry:
+    if oid not in store:
+        raise DataError(f"It is not in {store.folder}.", "Fetch it first.")
+    return usable_photometry(store.epochs(oid), until_mjd=until_mjd, catflags=catflags)
