@@ -19,7 +19,7 @@ from rbztf.errors import ConfigError
 from rbztf.sky import Band
 
 PROJECT_FILE = Path("rbztf.yaml")
-STANDARD_CLASSIFIER = "bigru-l2"
+STANDARD_CLASSIFIER = "default"
 STANDARD_VAE = "vae"
 """Shipped configurations that train-rnn and cv, and train-vae, use when none is named."""
 

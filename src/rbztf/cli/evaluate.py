@@ -13,6 +13,7 @@ from rbztf.cli.options import (
     Data,
     Device,
     Embeddings,
+    Features,
     Json,
     Labels,
     Out,
@@ -43,6 +44,7 @@ def cv(
     config: ConfigFiles = None,
     embeddings: Embeddings = None,
     labels: Labels = None,
+    features: Features = None,
     folds: Annotated[int | None, typer.Option(help="Number of folds (default 5).", metavar="N")] = None,
     split: Annotated[
         str | None,
@@ -68,7 +70,7 @@ def cv(
             resolve(source, set_, device, seed, STANDARD_CLASSIFIER, cv__folds=folds, cv__split=split)
             for source in sources
         ]
-        result = _run(configs, models, embeddings, labels, data, workers, out, show)
+        result = _run(configs, models, embeddings, labels, features, data, workers, out, show)
         if as_json:
             show.document(result.to_json())
         elif models is not None:
@@ -96,6 +98,7 @@ def _run(
     models: Path | None,
     embeddings: Path | None,
     labels: Path | None,
+    features: Path | None,
     data: Path | None,
     workers: int,
     out: Path | None,
@@ -112,6 +115,7 @@ def _run(
         configs,
         embeddings=embeddings,
         labels=labels,
+        features=features,
         data=data,
         workers=workers,
         out=out,

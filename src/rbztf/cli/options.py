@@ -34,6 +34,10 @@ Model = Annotated[Path | None, typer.Option(help="Model folder.", metavar="DIR")
 Embeddings = Annotated[
     Path | None, typer.Option(help="Embedding store, or folder of OID.npy.", metavar="PATH")
 ]
+Features = Annotated[
+    Path | None,
+    typer.Option(help="CSV of light-curve features, oid and one column each.", metavar="CSV"),
+]
 Labels = Annotated[Path | None, typer.Option(help="SNAD JSON, or CSV with oid,label.", metavar="FILE")]
 
 

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rbztf.cli.options import ConfigFile, Data, Device, Embeddings, Json, Labels, Quiet, Seed, Set, resolve
+from rbztf.cli.options import (
+    ConfigFile,
+    Data,
+    Device,
+    Embeddings,
+    Features,
+    Json,
+    Labels,
+    Quiet,
+    Seed,
+    Set,
+    resolve,
+)
 from rbztf.cli.screen import Screen, screen
 from rbztf.config import STANDARD_CLASSIFIER, STANDARD_VAE
 
@@ -52,6 +64,7 @@ def train_rnn(
     config: ConfigFile = None,
     embeddings: Embeddings = None,
     labels: Labels = None,
+    features: Features = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Classifier bundle to write.", metavar="DIR")] = None,
     set_: Set = None,
@@ -66,7 +79,13 @@ def train_rnn(
         from rbztf.verbs.train_rnn import train_rnn as run
 
         result = run(
-            settings, embeddings=embeddings, labels=labels, data=data, out=out, progress=show.progress
+            settings,
+            embeddings=embeddings,
+            labels=labels,
+            features=features,
+            data=data,
+            out=out,
+            progress=show.progress,
         )
         _show(show, result, "objects")
 
@@ -74,7 +93,7 @@ def train_rnn(
 def _show(show: Screen, result: TrainResult, unit: str) -> None:
     if show.as_json:
         show.document(result.to_json())
-    else:
+    elif result.history:
         last = result.history[-1]
         seconds = sum(row["seconds"] for row in result.history)
         count = result.n_frames if unit == "frames" else result.n_objects
@@ -82,4 +101,8 @@ def _show(show: Screen, result: TrainResult, unit: str) -> None:
             f"{count} {unit}, {result.epochs} epochs, {seconds:.1f} s ({count * result.epochs / seconds:,.0f} {unit}/s), "
             f"last loss {last['loss']:.5f} → {result.out}"
         )
+    else:
+        show.say(f"{result.n_objects} objects, {result.seconds:.0f} s → {result.out}")
+        for have, auc in result.inner_auc.items():
+            show.say(f"AUC on inner folds, {have}: {auc:.3f}")
     show.finish(result.problems, result.warnings)

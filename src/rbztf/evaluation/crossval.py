@@ -19,7 +19,7 @@ from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.metrics import Scored
 from rbztf.evaluation.reading import read_objects
-from rbztf.features.lightcurve import read_features
+from rbztf.features.files import read_features
 from rbztf.features.table import FeatureTable
 from rbztf.models.checkpoint import History
 from rbztf.models.classifier_bundle import network_inputs
@@ -249,7 +249,9 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
     )
     test = read_objects(list(task.test), vectors, features, config, model.latents)
     verdicts = model.score(test, device)
-    return FoldResult(task.fold, score_ensemble(model, verdicts, test, task.test), [], time.perf_counter() - started)
+    return FoldResult(
+        task.fold, score_ensemble(model, verdicts, test, task.test), [], time.perf_counter() - started
+    )
 
 
 def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:

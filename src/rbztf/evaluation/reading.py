@@ -84,7 +84,9 @@ def fit_to_data(config: Config, have: set[Modality]) -> tuple[Config, list[str]]
     missing = " and ".join(what[name] for name in lacking)
     advice = f"Give {' and '.join(options[name] for name in lacking)}."
     if not kept:
-        raise UsageError(f"No {missing} given, which every member of {config.name or 'the model'} reads.", advice)
+        raise UsageError(
+            f"No {missing} given, which every member of {config.name or 'the model'} reads.", advice
+        )
     left_out = ", ".join(name for name in section.members if name not in kept)
     warning = f"No {missing} given: trained without {left_out}, which costs accuracy. {advice}"
     return config.model_copy(update={"ensemble": section.model_copy(update={"members": kept})}), [warning]

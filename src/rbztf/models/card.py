@@ -36,7 +36,9 @@ def _combinations(model: Ensemble) -> str:
     ]
     for have, combination in model.combinations.items():
         weights = ", ".join(f"{n} {w:.2f}" for n, w in zip(combination.members, combination.weights))
-        lines.append(f"| {' + '.join(have)} | {weights} | {combination.auc:.3f} | {len(combination.labels)} |")
+        lines.append(
+            f"| {' + '.join(have)} | {weights} | {combination.auc:.3f} | {len(combination.labels)} |"
+        )
     lines += [
         "",
         "Each object was scored by members not trained on its field; the weights were fitted on those scores, "
@@ -50,6 +52,8 @@ def _features(model: Ensemble) -> str:
         return ""
     definition = model.definition
     source = definition.source or "unknown (read from a CSV that does not say)"
-    span = f", MJD {definition.span_mjd[0]:.1f} to {definition.span_mjd[1]:.1f}" if definition.span_mjd else ""
+    span = (
+        f", MJD {definition.span_mjd[0]:.1f} to {definition.span_mjd[1]:.1f}" if definition.span_mjd else ""
+    )
     flags = f", catflags {definition.catflags}" if definition.catflags is not None else ""
     return f"Light-curve features: {len(model.feature_names)}; definitions: {source}{flags}{span}."

@@ -50,7 +50,9 @@ class State:
 
 def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
     """A hash of all that decides a run's result: model, training, seed and data."""
-    content = config.model_dump(mode="json", include={"frames", "vae", "classifier", "training", "ensemble", "seed"})
+    content = config.model_dump(
+        mode="json", include={"frames", "vae", "classifier", "training", "ensemble", "seed"}
+    )
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())

@@ -88,7 +88,9 @@ def _fit_weights(logits: Array, labels: NDArray[np.int64]) -> tuple[Array, float
         return value, np.append(logits.T @ slope + 2 * RIDGE * distance, slope.sum())
 
     bounds = [(0.0, None)] * n_members + [(None, None)]
-    found = minimize(loss, np.append(np.full(n_members, equal), 0.0), jac=True, method="L-BFGS-B", bounds=bounds)
+    found = minimize(
+        loss, np.append(np.full(n_members, equal), 0.0), jac=True, method="L-BFGS-B", bounds=bounds
+    )
     return np.asarray(found.x[:-1]), float(found.x[-1])
 
 

@@ -308,9 +308,7 @@ def write_member(folder: Path, name: str, bag: int, member: Fitted) -> None:
     part.replace(path)
 
 
-def read_member(
-    folder: Path, name: str, bag: int, section: Member, columns: Sequence[str]
-) -> Fitted | None:
+def read_member(folder: Path, name: str, bag: int, section: Member, columns: Sequence[str]) -> Fitted | None:
     """Read what :func:`write_member` wrote; None if it is not there.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
 from rbztf.models import checkpoint
 from rbztf.models.combine import Combination, platt
-from rbztf.models.ensemble import Ensemble, Fitted, KindScale, read_member, write_member
+from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale, read_member, write_member
 from rbztf.models.inner import inner_folds
 from rbztf.models.networks import FittedNetwork, fit_network
 from rbztf.models.objects import LabelledSet, Modality
@@ -24,6 +25,11 @@ from rbztf.progress import Progress, silent
 from rbztf.sky import ARTEFACT_KINDS
 
 Array = NDArray[np.float64]
+POSSIBLE: tuple[Have, ...] = (
+    (Modality.IMAGE,),
+    (Modality.LIGHTCURVE,),
+    (Modality.IMAGE, Modality.LIGHTCURVE),
+)
 LEAST_POSITIVE = 10
 """Objects of a kind below which its probability is not calibrated, and so not given."""
 
@@ -100,7 +106,7 @@ def fit_ensemble(
 def fingerprint(config: Config, data: LabelledSet) -> str:
     """A hash of all that decides the result."""
     table: FeatureTable = data.objects.lightcurve
-    arrays = [data.labels, data.tags, data.weights, table.values, *data.objects.sequences]
+    arrays: list[NDArray[Any]] = [data.labels, data.tags, data.weights, table.values, *data.objects.sequences]
     return checkpoint.fingerprint(config, arrays)
 
 
@@ -127,14 +133,18 @@ def _fit_one(
 
 
 def _combine(
-    section: EnsembleSection, members: Mapping[str, list[Fitted]], logits: Mapping[str, Array], data: LabelledSet
-) -> dict[tuple[Modality, ...], Combination]:
+    section: EnsembleSection,
+    members: Mapping[str, list[Fitted]],
+    logits: Mapping[str, Array],
+    data: LabelledSet,
+) -> dict[Have, Combination]:
     """One combination for each set of modalities that some member can score."""
     needs = {name: set(bags[0].modalities) for name, bags in members.items()}
-    combinations = {}
-    for have in ((Modality.IMAGE,), (Modality.LIGHTCURVE,), (Modality.IMAGE, Modality.LIGHTCURVE)):
+    combinations: dict[Have, Combination] = {}
+    for have in POSSIBLE:
         names = [name for name in section.members if needs[name] <= set(have)]
-        if not names or not any(needs[name] == set(have) for name in names) and len(names) == 1:
+        read = {modality for name in names for modality in needs[name]}
+        if read != set(have):  # a smaller set of modalities has the same members
             continue
         index = np.flatnonzero(data.objects.has_all(have))
         if len(np.unique(data.labels[index])) < 2:
@@ -153,8 +163,8 @@ def _networks_with_tags(section: EnsembleSection) -> list[str]:
 
 
 def _scale_kinds(
-    combinations: Mapping[tuple[Modality, ...], Combination], tags: Mapping[str, Array], data: LabelledSet
-) -> dict[tuple[Modality, ...], KindScale]:
+    combinations: Mapping[Have, Combination], tags: Mapping[str, Array], data: LabelledSet
+) -> dict[Have, KindScale]:
     """Calibrate the auxiliary logits of the artefact kinds, for each set of modalities."""
     scales = {}
     for have, combination in combinations.items():
@@ -186,5 +196,3 @@ def _check(data: LabelledSet, section: EnsembleSection) -> None:
                 f"No training object has the inputs ({missing}) that the member {name} reads.",
                 "Give --embeddings and --features, or another configuration (image-only, lightcurve-only).",
             )
-
-

@@ -96,7 +96,7 @@ class RowEncoding:
     @property
     def width(self) -> int:
         """Columns of an encoded row."""
-        return self.edges.shape[0] * (self.edges.shape[1] - 1)
+        return int(self.edges.shape[0] * (self.edges.shape[1] - 1))
 
     def __call__(self, values: NDArray[np.float64]) -> Floats:
         """Encode rows, (n, k) → (n, k * BINS) float32: how much of each bin a value has passed, less a half."""

@@ -80,7 +80,9 @@ class FittedNetwork:
                 out |= {int(i): row[:n] for i, row, n in zip(members, shares, lengths)}
         return [out[i] for i in range(len(objects))]
 
-    def _batches(self, objects: ObjectSet) -> Iterator[tuple[NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
+    def _batches(
+        self, objects: ObjectSet
+    ) -> Iterator[tuple[NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
         rows = self._rows(objects)
         if self.scaling is None:
             lengths = np.ones(len(objects), np.int64)
@@ -124,18 +126,20 @@ class FittedNetwork:
         """
         scaling = encoding = None
         if "image" in section.inputs:
-            scaling = FrameScaling(*(tensors[f"scaling.{part}"].numpy() for part in ("latents", "mean", "scale")))
+            scaling = FrameScaling(
+                *(tensors[f"scaling.{part}"].numpy() for part in ("latents", "mean", "scale"))
+            )
         if "lightcurve" in section.inputs:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
         network = _build(section, scaling, encoding, outputs)
         prefix = "network."
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
         return cls(network.eval(), scaling, encoding, tuple(names) if encoding else ())
 
 
-def fit_network(
-    data: LabelledSet, section: NetworkMember, seed: int, device: torch.device
-) -> FittedNetwork:
+def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
     """Train a network on objects that have all modalities of ``section``."""
     scaling = encoding = None
     if "image" in section.inputs:
@@ -228,5 +232,3 @@ def _build(
         recurrent=section.recurrent,
         dropout=section.dropout,
     )
-
-

@@ -124,7 +124,11 @@ class LabelledSet:
     def take(self, index: Index) -> LabelledSet:
         """The objects at ``index`` (numbers, or a mask)."""
         return LabelledSet(
-            self.objects.take(index), self.labels[index], self.groups[index], self.tags[index], self.weights[index]
+            self.objects.take(index),
+            self.labels[index],
+            self.groups[index],
+            self.tags[index],
+            self.weights[index],
         )
 
 

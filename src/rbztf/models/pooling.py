@@ -66,7 +66,10 @@ class PooledNetwork(nn.Module):
             self.weigh = nn.Linear(context, 1)
         if row_inputs:
             self.read_row = nn.Sequential(
-                nn.Linear(row_inputs, 2 * context), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * context, context)
+                nn.Linear(row_inputs, 2 * context),
+                nn.GELU(),
+                nn.Dropout(dropout),
+                nn.Linear(2 * context, context),
             )
 
     def forward(self, frames: Tensor, valid: Tensor, rows: Tensor) -> Tensor:
@@ -96,7 +99,7 @@ class PooledNetwork(nn.Module):
 
     def _weights_and_votes(self, frames: Tensor, valid: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (batch, longest), summing to one, and votes (batch, longest, outputs)."""
-        context = self.read_row(rows)[:, None] if rows.shape[1] else 0
+        context = self.read_row(rows)[:, None] if rows.shape[1] else frames.new_zeros(())
         if not self.reads_frames:
             seen = F.dropout(F.gelu(context), self.dropout, self.training)
             return seen.new_ones(seen.shape[:2]), self.vote(seen)

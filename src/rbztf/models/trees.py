@@ -43,7 +43,9 @@ class FittedTrees:
         return str(self.booster.model_to_string())
 
     @classmethod
-    def parse(cls, text: str, modalities: Sequence[Modality], names: Sequence[str], origin: str) -> FittedTrees:
+    def parse(
+        cls, text: str, modalities: Sequence[Modality], names: Sequence[str], origin: str
+    ) -> FittedTrees:
         """Trees from their text.
 
         Raises

@@ -20,11 +20,12 @@ from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cro
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
 from rbztf.evaluation.folds import make_split
 from rbztf.evaluation.summary import Evaluation, compare, summarise, write_scores
+from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
-from rbztf.verbs.inputs import labels_in_bands, locate, locate_vectors
+from rbztf.verbs.inputs import labels_in_bands, locate, locate_inputs
 from rbztf.verbs.run_folder import new_run, write_history, write_json
 
 EXAMPLES = 16
@@ -57,6 +58,7 @@ def cv(
     *,
     embeddings: Path | str | None = None,
     labels: Path | str | None = None,
+    features: Path | str | None = None,
     data: Path | str | None = None,
     workers: int = 1,
     out: Path | str | None = None,
@@ -71,6 +73,8 @@ def cv(
     embeddings : path
         Vectors of the labelled objects.
     labels : path
+    features : path
+        CSV of light-curve features, for ensembles that read them.
     data : path
         Cutouts, for configurations whose ``classifier.inputs`` are frames.
     workers : int
@@ -92,15 +96,24 @@ def cv(
     choose_device(first.device)
     table = labels_in_bands(labels, first)
     folder = new_run("cv", first, out)
-    path = locate_vectors(embeddings, data, first, folder / "embeddings", progress)
-    vectors = open_embeddings(path, first.vae.latent)
-    counts, problems = usable_objects(vectors, table, first.classifier.min_frames)
+    inputs = locate_inputs(configs, embeddings, features, data, folder / "embeddings", progress)
+    configs = inputs.configs
+    vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
+    known = read_features(inputs.features) if inputs.features else None
+    counts, problems = usable_objects(vectors, table, first.classifier.min_frames, known)
     split = make_split(first.cv.split, table, first.cv.folds, first.seed, set(counts))
     check_split(split)
     check_labels(split, table)
     checkpoints = folder / "checkpoints"
     results = cross_validate(
-        configs, path, table, split, checkpoints=checkpoints, workers=workers, progress=progress
+        configs,
+        inputs.embeddings,
+        table,
+        split,
+        features=inputs.features,
+        checkpoints=checkpoints,
+        workers=workers,
+        progress=progress,
     )
     evaluations = [
         summarise(
@@ -115,9 +128,8 @@ def cv(
         for config, folds in zip(configs, results)
     ]
     comparison = compare(evaluations, first.cv.bootstrap)
-    result = CvResult(
-        folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(_warnings(vectors, path))
-    )
+    warnings = [*inputs.warnings, *(_warnings(vectors, inputs.embeddings) if vectors is not None else [])]
+    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
     _write(result)
     for config in configs[1:]:
         (folder / f"config-{(config.name or 'default').replace('/', '-')}.yaml").write_text(config.dump())
@@ -195,7 +207,7 @@ def _latent(families: dict[str, dict[int, Path]]) -> int:
     return load_classifier(next(iter(first.values()))).latent
 
 
-def _warnings(vectors: Embeddings, path: Path) -> list[str]:
+def _warnings(vectors: Embeddings, path: Path | None) -> list[str]:
     if vectors.stamp.encoder:
         return []
     return [f"{path} does not say which encoder made its vectors."]
@@ -220,9 +232,11 @@ def _plot(
     for config, folds in zip(configs, results):
         for fold in folds:
             histories[f"{config.name or 'default'}, fold {fold.fold}"] = fold.history
-    write_history(folder / "history.csv", histories)
     plots.roc(result.evaluations, folder / "roc.png")
-    plots.losses(histories, folder / "losses.png")
+    histories = {name: history for name, history in histories.items() if history}
+    if histories:  # ensembles keep none
+        write_history(folder / "history.csv", histories)
+        plots.losses(histories, folder / "losses.png")
     by_label = {
         "real": [n for oid, n in counts.items() if not labels[oid].label],
         "artefact": [n for oid, n in counts.items() if labels[oid].label],

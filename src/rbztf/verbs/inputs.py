@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rbztf.archive.labels import LabelTable, read_labels
 from rbztf.config import Config
 from rbztf.errors import DataError, UsageError
+from rbztf.evaluation.reading import fit_to_data
+from rbztf.models.objects import Modality
 from rbztf.progress import Progress
 
 _OPTIONS = {
@@ -48,6 +52,63 @@ def locate_optional(name: str, option: Path | str | None, config: Config) -> Pat
         return Path(option)
     found: Path | None = getattr(config.data, name)
     return found
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What models are trained on.
+
+    Attributes
+    ----------
+    embeddings, features : Path or None
+    configs : tuple of Config
+        Members of ensembles that read what is not there left out.
+    warnings : tuple of str
+        What was left out.
+    """
+
+    embeddings: Path | None
+    features: Path | None
+    configs: tuple[Config, ...]
+    warnings: tuple[str, ...]
+
+
+def locate_inputs(
+    configs: Sequence[Config],
+    embeddings: Path | str | None,
+    features: Path | str | None,
+    data: Path | str | None,
+    scratch: Path,
+    progress: Progress,
+) -> Inputs:
+    """Find what ``configs`` read; the first one's ``data`` section fills in paths left out.
+
+    Raises
+    ------
+    UsageError
+        If a network lacks its embeddings, or no member of an ensemble has what it reads.
+    """
+    first = configs[0]
+    vectors = locate_optional("embeddings", embeddings, first)
+    networks = [config for config in configs if config.ensemble is None]
+    if networks:
+        vectors = locate_vectors(embeddings, data, networks[0], scratch, progress)
+    table = locate_optional("features", features, first)
+    have = {modality for modality, path in ((Modality.IMAGE, vectors), (Modality.LIGHTCURVE, table)) if path}
+    fitted, warnings = [], dict[str, None]()
+    for config in configs:
+        fitting, warned = fit_to_data(config, set(have))
+        fitted.append(fitting)
+        warnings |= dict.fromkeys(warned)
+    reads = {
+        name
+        for config in configs
+        if config.ensemble
+        for m in config.ensemble.members.values()
+        for name in m.inputs
+    }
+    used = table if "lightcurve" in reads else None
+    return Inputs(vectors, used, tuple(fitted), tuple(warnings))
 
 
 def locate_vectors(

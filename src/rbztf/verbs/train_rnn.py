@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import rbztf
-from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.archive.embeddings import open_embeddings
 from rbztf.archive.labels import LabelTable
 from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
 from rbztf.evaluation.crossval import read_training_set, usable_objects
+from rbztf.evaluation.reading import read_objects
+from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
 from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
 from rbztf.models.fit_classifier import Fitted, fit_classifier
+from rbztf.models.fit_ensemble import fit_ensemble
 from rbztf.models.optimise import threads
+from rbztf.models.targets import label_objects
 from rbztf.progress import Progress, silent
-from rbztf.verbs.inputs import labels_in_bands, locate_vectors
+from rbztf.sky import Oid
+from rbztf.verbs.inputs import Inputs, labels_in_bands, locate_inputs
 from rbztf.verbs.run_folder import write_history
 
 DEFAULT_OUT = Path("models/classifier")
@@ -38,6 +44,9 @@ class TrainResult:
     history: History
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    inner_auc: dict[str, float] = field(default_factory=dict)
+    """Of an ensemble: AUC on the inner folds, by what objects have."""
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``--json``."""
@@ -50,6 +59,7 @@ def train_rnn(
     *,
     embeddings: Path | str | None = None,
     labels: Path | str | None = None,
+    features: Path | str | None = None,
     data: Path | str | None = None,
     out: Path | str | None = None,
     progress: Progress = silent,
@@ -61,6 +71,8 @@ def train_rnn(
     embeddings : path
         The encoder that lies in the store becomes part of the bundle.
     labels : path
+    features : path
+        CSV of light-curve features, for an ensemble that reads them.
     data : path
         Cutouts, where ``classifier.inputs`` are frames; the encoder is then ``data.model``.
     out : path
@@ -73,17 +85,25 @@ def train_rnn(
         For missing paths, or too few objects.
     """
     config = config or load_config(project_file=None, standard=STANDARD_CLASSIFIER)
-    device = choose_device(config.device)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
     table = labels_in_bands(labels, config)
-    path = locate_vectors(embeddings, data, config, scratch / "embeddings", progress)
+    inputs = locate_inputs([config], embeddings, features, data, scratch / "embeddings", progress)
+    train = _train_network if config.ensemble is None else _train_ensemble
+    result = train(inputs, table, target, scratch, progress)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return result
+
+
+def _train_network(
+    inputs: Inputs, table: LabelTable, target: Path, scratch: Path, progress: Progress
+) -> TrainResult:
+    config, path = inputs.configs[0], inputs.embeddings
+    assert path is not None  # locate_inputs sees to it
+    device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent)
     counts, problems = usable_objects(vectors, table, config.classifier.min_frames)
-    if not counts:
-        raise DataError(
-            f"None of the {len(table)} labelled objects has usable vectors in {path}.", "Check both."
-        )
+    _check_some(counts, table, path)
     encoder = _encoder_in(path)
     oids = list(counts)
     with threads(0 if device.type == "cuda" else 1):
@@ -95,10 +115,9 @@ def train_rnn(
             progress=progress,
             stage="train-rnn",
         )
-    bundle = replace(fitted.bundle, encoder=encoder, notes=_notes(fitted, table, oids, vectors))
+    bundle = replace(fitted.bundle, encoder=encoder, notes=_notes(fitted, table, oids))
     bundle.save(target)
     _write_curves(target, fitted.history)
-    shutil.rmtree(scratch, ignore_errors=True)
     warnings = () if encoder else (f"{path} holds no encoder: the model can score vectors, not frames.",)
     return TrainResult(
         target,
@@ -112,17 +131,68 @@ def train_rnn(
     )
 
 
+def _train_ensemble(
+    inputs: Inputs, table: LabelTable, target: Path, scratch: Path, progress: Progress
+) -> TrainResult:
+    config, path = inputs.configs[0], inputs.embeddings
+    assert config.ensemble is not None
+    started = time.perf_counter()
+    device = choose_device(config.device)
+    vectors = open_embeddings(path, config.vae.latent) if path else None
+    features = read_features(inputs.features) if inputs.features else None
+    counts, problems = usable_objects(vectors, table, config.classifier.min_frames, features)
+    _check_some(counts, table, path or inputs.features)
+    objects = read_objects(list(counts), vectors, features, config)
+    with threads(0 if device.type == "cuda" else 1):
+        model = fit_ensemble(
+            label_objects(objects, table, config.ensemble.uncertain_weight),
+            config,
+            device=device,
+            scratch=scratch / "members",
+            progress=progress,
+            stage="train-rnn",
+        )
+    encoder = _encoder_in(path) if path else None
+    model = model.with_encoder(encoder, _trained_on(table, list(counts)))
+    model.save(target)
+    warnings = list(inputs.warnings)
+    if path and not encoder:
+        warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")
+    return TrainResult(
+        target,
+        len(counts),
+        sum(counts.values()),
+        config.ensemble.bags,
+        0,
+        [],
+        tuple(problems),
+        tuple(warnings),
+        seconds=time.perf_counter() - started,
+        inner_auc={" + ".join(have): combination.auc for have, combination in model.combinations.items()},
+    )
+
+
+def _check_some(counts: Mapping[Oid, int], table: LabelTable, path: Path | None) -> None:
+    if not counts:
+        raise DataError(
+            f"None of the {len(table)} labelled objects has usable vectors in {path}.", "Check both."
+        )
+
+
 def _encoder_in(path: Path) -> EncoderBundle | None:
     return load_encoder(path / "encoder") if (path / "encoder").is_dir() else None
 
 
-def _notes(fitted: Fitted, labels: LabelTable, oids: Sequence[int], vectors: Embeddings) -> dict[str, Any]:
+def _trained_on(labels: LabelTable, oids: Sequence[int]) -> dict[str, Any]:
     n_artefacts = int(labels.labels(oids).sum())
-    notes: dict[str, Any] = {
+    return {
         "made by": f"rbztf {rbztf.__version__}, train-rnn",
         "trained on": f"{len(oids)} objects, {n_artefacts} of them artefacts",
-        "epochs": fitted.best_epoch,
     }
+
+
+def _notes(fitted: Fitted, labels: LabelTable, oids: Sequence[int]) -> dict[str, Any]:
+    notes = {**_trained_on(labels, oids), "epochs": fitted.best_epoch}
     best = fitted.history[fitted.best_epoch - 1]
     if "inner_auc" in best:
         notes["mean AUC on the inner folds"] = (
