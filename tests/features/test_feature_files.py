@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import UPSTREAM, make_oid, need
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rbztf.errors import InputError, UsageError
@@ -33,6 +33,7 @@ def tables(draw: st.DrawFn) -> FeatureTable:
     return FeatureTable(oids, tuple(names), values, draw(DEFINITIONS))
 
 
+@settings(max_examples=25)
 @given(tables())
 def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, table: FeatureTable) -> None:
     path = tmp_path_factory.mktemp("table") / "new" / "f.csv"

@@ -16,7 +16,7 @@ from rbztf.features.lightcurve import features_from_cutouts, light_curve_feature
 from rbztf.simulate.dataset import Dataset, write_dataset
 from rbztf.simulate.sky import SimulatedSky
 
-SKY = SimulatedSky(n_objects=8, n_epochs=14, seed=4)
+SKY = SimulatedSky(n_objects=5, n_epochs=12, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_command(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "new" / "features.csv"
     result = run_well("features", "--data", dataset.cutouts, "--out", out, "--json", "--quiet")
     answer = strict_json(result.stdout)
-    assert (answer["n_objects"], answer["n_known"], answer["n_features"]) == (8, 8, 54)
+    assert (answer["n_objects"], answer["n_known"], answer["n_features"]) == (5, 5, 54)
     assert answer["problems"] == []
     table = read_features(out)
     assert table.definition.to_json() == answer["definition"]
@@ -38,7 +38,7 @@ def test_the_command(dataset: Dataset, tmp_path: Path) -> None:
         np.testing.assert_array_equal(row, light_curve_features(store[oid].epochs))
     again = run_well("features", "--data", dataset.cutouts, "--out", out)
     assert again.stdout == ""
-    assert again.stderr.startswith("8 of 8 objects, 54 features")
+    assert again.stderr.startswith("5 of 5 objects, 54 features")
 
 
 def test_the_definition(dataset: Dataset, tmp_path: Path) -> None:

