@@ -1,7 +1,8 @@
 """rbztf: artefacts and real variables in ZTF data releases, told apart by their image frames.
 
-The verbs of the command line are functions of the same names here; they are imported when
-first used, so ``import rbztf`` is quick and needs no torch.
+The verbs of the command line are functions of the same names here (``features`` is
+``make_features``, for ``rbztf.features`` is a package); they are imported when first used, so
+``import rbztf`` is quick and needs no torch.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rbztf.verbs.cv import evaluate_models as evaluate_models
     from rbztf.verbs.demo import demo as demo
     from rbztf.verbs.embed import embed as embed
+    from rbztf.verbs.features import make_features as make_features
     from rbztf.verbs.fetch import fetch as fetch
     from rbztf.verbs.import_published import import_published as import_published
     from rbztf.verbs.predict import predict as predict
@@ -48,6 +50,7 @@ _HOME = {
     "load_classifier": "rbztf.models.classifier_bundle",
     "load_config": "rbztf.config",
     "load_encoder": "rbztf.models.encoder_bundle",
+    "make_features": "rbztf.verbs.features",
     "open_cutouts": "rbztf.archive.cutouts",
     "open_embeddings": "rbztf.archive.embeddings",
     "predict": "rbztf.verbs.predict",

@@ -38,10 +38,11 @@ def example(command: str) -> str:
     return f"[bold]Example:[/bold]  [cyan]{command}[/cyan]"
 
 
-from rbztf.cli import data, demo, evaluate, fetch, scoring, train  # noqa: E402
+from rbztf.cli import data, demo, evaluate, features, fetch, scoring, train  # noqa: E402
 
 data.register(app)
 fetch.register(app)
+features.register(app)
 train.register(app)
 scoring.register(app)
 evaluate.register(app)

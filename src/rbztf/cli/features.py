@@ -1,0 +1,44 @@
+"""The verb that turns light curves into a table of features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rbztf.cli.options import ConfigFile, Data, Json, Quiet, Set, resolve
+from rbztf.cli.screen import screen
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    from rbztf.cli.app import example
+
+    app.command(epilog=example("rbztf features --data data/cutouts --out features.csv"))(features)
+
+
+def features(
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Table of features to write.", metavar="FILE")] = None,
+    until: Annotated[float | None, typer.Option(help="Leave out later epochs.", metavar="MJD")] = None,
+    config: ConfigFile = None,
+    set_: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compute light-curve features from the epochs of a cutout folder."""
+    with screen(as_json, quiet) as show:
+        settings = resolve(config, set_)
+        from rbztf.verbs.features import make_features
+
+        result = make_features(data, out, until_mjd=until, config=settings, progress=show.progress)
+        if as_json:
+            show.document(result.to_json())
+        else:
+            rate = result.n_objects / max(result.seconds, 1e-9)
+            show.say(
+                f"{result.n_known} of {result.n_objects} objects, {result.n_features} features "
+                f"({rate:,.0f} objects/s) → {result.out}"
+            )
+        show.finish(result.problems)
