@@ -67,8 +67,8 @@ def write_parts(folder: Path, metadata: Mapping[str, Any], tensors: Mapping[str,
     (folder / CARD).write_text(card, encoding="utf-8")
 
 
-def read_metadata(folder: Path, kind: str) -> dict[str, Any]:
-    """The ``model.yaml`` of a bundle of ``kind`` ("encoder" or "classifier").
+def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
+    """The ``model.yaml`` of a bundle of one of ``kinds`` ("encoder", "classifier", "ensemble").
 
     Raises
     ------
@@ -90,9 +90,10 @@ def read_metadata(folder: Path, kind: str) -> dict[str, Any]:
             f"{folder} was written by a newer rbztf (model version {schema}, this one knows {SCHEMA}).",
             "Update rbztf.",
         )
-    if found != kind:
+    if found not in kinds:
         raise InputError(
-            f"{folder} holds a model of kind {found!r}, not {kind!r}.", f"Name a folder of kind {kind}."
+            f"{folder} holds a model of kind {found!r}, not {' or '.join(map(repr, kinds))}.",
+            f"Name a folder of kind {' or '.join(kinds)}.",
         )
     return dict(content)
 

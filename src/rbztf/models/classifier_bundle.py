@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,18 @@ from rbztf.models.recurrent import RecurrentClassifier
 KIND = "classifier"
 FRAMES_PER_BATCH = 16384
 Vectors = NDArray[np.float32]
+
+
+class ReadsVectors(Protocol):
+    """A model that reads latent means, perhaps with the encoder that makes them."""
+
+    @property
+    def latent(self) -> int:
+        """Latent means per frame."""
+
+    @property
+    def encoder(self) -> EncoderBundle | None:
+        """None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +225,7 @@ def load_classifier(folder: Path | str) -> ClassifierBundle:
     )
 
 
-def check_vectors(model: ClassifierBundle, embeddings: Embeddings, origin: Path | str) -> list[str]:
+def check_vectors(model: ReadsVectors, embeddings: Embeddings, origin: Path | str) -> list[str]:
     """Whether ``embeddings`` are of the kind the classifier was trained on.
 
     Returns
@@ -238,7 +250,7 @@ def check_vectors(model: ClassifierBundle, embeddings: Embeddings, origin: Path 
     return _encoder_warnings(model, embeddings.stamp, origin)
 
 
-def _encoder_warnings(model: ClassifierBundle, stamp: Stamp, origin: Path | str) -> list[str]:
+def _encoder_warnings(model: ReadsVectors, stamp: Stamp, origin: Path | str) -> list[str]:
     expected = model.encoder.hash if model.encoder else ""
     if stamp.encoder and expected and stamp.encoder != expected:
         raise InputError(

@@ -109,7 +109,7 @@ class Ensemble:
     latents: tuple[int, ...]
     prior: float
     feature_names: tuple[str, ...]
-    definition: Definition = Definition()
+    definition: Definition
     encoder: EncoderBundle | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 

@@ -7,35 +7,68 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from rbztf.archive.cutouts import CutoutStore, open_cutouts
-from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.archive.cutouts import open_cutouts
+from rbztf.archive.embeddings import open_embeddings
 from rbztf.archive.irsa import ARCHIVE_URL
 from rbztf.config import Config
-from rbztf.errors import DataError, Problem, RbztfError, UsageError
-from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors, load_classifier
+from rbztf.errors import Problem, RbztfError, UsageError
+from rbztf.models.classifier_bundle import ClassifierBundle
 from rbztf.models.device import choose_device
+from rbztf.models.ensemble import Ensemble
+from rbztf.models.load import load_model
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
-from rbztf.verbs.embed import read_usable
 from rbztf.verbs.inputs import locate, locate_optional
+from rbztf.verbs.judge import Goal, judge
+from rbztf.verbs.sources import Found, Places, Source
 
 CHUNK = 500
 """Objects held in memory at once."""
-Vectors = NDArray[np.float32]
-Places = tuple[Path | None, Path | None]
-"""Cutouts and embeddings."""
+
+
+@dataclass(frozen=True)
+class Blamed:
+    """An epoch that speaks for bogus.
+
+    Attributes
+    ----------
+    hjd : float
+        Heliocentric Julian date, days; NaN where unknown.
+    share : float
+        What it adds to the log odds of bogus.
+    dropped : bool
+        Whether ``p_without`` is without it.
+    """
+
+    hjd: float
+    share: float
+    dropped: bool
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What the model says of one object.
 
-    ``p_low``, ``p_high`` (interval), ``kinds`` (artefact kinds) and ``blamed`` (epochs) are
-    empty unless the model can tell.
+    Attributes
+    ----------
+    p_bogus, p_low, p_high : float
+        Calibrated probability and its 95 % interval (None unless the model can tell).
+    decision : str
+        ``real``, ``bogus`` or ``unsure``.
+    threshold : float
+        Probability from which it is called bogus.
+    n_frames, n_missing : int
+    model : str
+    inputs : str
+        What the score rests on: ``image``, ``lightcurve``, ``image+lightcurve``.
+    features_verified : bool or None
+        Whether the light-curve features were made as those of the training; None if none is used.
+    kinds : dict of str to float
+        Probability that the object is an artefact of each kind.
+    blamed : tuple of Blamed
+        With ``explain``: frames in falling order of their share.
+    p_without, n_dropped
+        With ``explain``: score without the dropped frames, and how many they are.
     """
 
     oid: int
@@ -47,8 +80,12 @@ class Prediction:
     model: str
     p_low: float | None = None
     p_high: float | None = None
+    inputs: str = "image"
+    features_verified: bool | None = None
     kinds: dict[str, float] = field(default_factory=dict)
-    blamed: tuple[dict[str, float], ...] = ()
+    blamed: tuple[Blamed, ...] = ()
+    p_without: float | None = None
+    n_dropped: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +113,10 @@ def predict(
     model: Path | str | None = None,
     data: Path | str | None = None,
     embeddings: Path | str | None = None,
+    features: Path | str | None = None,
+    until_mjd: float | None = None,
+    goal: Goal | None = None,
+    explain: bool = False,
     fetch: bool = True,
     archive_url: str | None = None,
     config: Config | None = None,
@@ -88,11 +129,21 @@ def predict(
     oids : iterable of int, optional
         Objects to score; without it, all that the embeddings or the cutouts hold.
     model : path
-        A classifier bundle.
+        A bundle made by ``train-rnn``.
     data : path
-        Cutouts, which the model's own encoder embeds; ``data/cutouts`` if nothing is named.
+        Cutouts, which the model's own encoder embeds and from whose epochs light-curve features
+        are computed; ``data/cutouts`` if nothing is named.
     embeddings : path
         Vectors made before; objects they lack are taken from ``data``, if given.
+    features : path
+        CSV of light-curve features, for ensembles that read them.
+    until_mjd : float, optional
+        Later epochs count for nothing, days; the training's own end makes scores comparable.
+    goal : Goal, optional
+        What the decision is for; best F1 on the inner folds, or the conformal decision of an
+        ensemble, if left out.
+    explain : bool
+        Tell which frames are to blame, and the score without them; ensembles only.
     fetch : bool
         Fetch objects asked for that the data lack, into the cutout store.
     archive_url : str, optional
@@ -106,27 +157,40 @@ def predict(
     """
     config = config or Config()
     path = locate("model", model, config)
-    bundle = load_classifier(path)
+    bundle = load_model(path)
+    if explain and not isinstance(bundle, Ensemble):
+        raise UsageError(
+            f"{path} is one network; only an ensemble can explain.", "Train one: --config default."
+        )
     wanted = [Oid(oid) for oid in oids] if oids is not None else None
-    places = _given(data, embeddings, config)
+    places = _given(data, embeddings, features, config)
     problems: list[Problem] = []
     if fetch and wanted and bundle.encoder:
         places, problems = _fetch_lacking(wanted, places, bundle.latent, archive_url, progress)
-    source = _Source.open(bundle, places, choose_device(config.device))
+    source = Source.open(bundle, places, choose_device(config.device), until_mjd)
     wanted = source.oids() if wanted is None else wanted
     predictions: list[Prediction] = []
     for start in range(0, len(wanted), CHUNK):
         progress("predict", start, len(wanted))
-        predictions += _predict_chunk(bundle, source, wanted[start : start + CHUNK], str(path), problems)
+        found = list(_read_chunk(source, wanted[start : start + CHUNK], problems))
+        if found:
+            predictions += judge(source, found, str(path), goal, explain=explain)
     progress("predict", len(wanted), len(wanted))
-    return PredictResult(str(path), tuple(predictions), tuple(problems), source.warnings)
+    warnings = (*source.warnings, *_remarks(bundle, predictions))
+    return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
 
 
-def _given(data: Path | str | None, embeddings: Path | str | None, config: Config) -> Places:
-    """Cutouts and embeddings to use: what the caller names leaves the configuration out."""
+def _given(
+    data: Path | str | None, embeddings: Path | str | None, features: Path | str | None, config: Config
+) -> Places:
+    """What to use: naming cutouts or embeddings leaves those of the configuration out."""
+    table = locate_optional("features", features, config)
     if data is not None or embeddings is not None:
-        return Path(data) if data is not None else None, Path(embeddings) if embeddings is not None else None
-    return locate_optional("cutouts", None, config), locate_optional("embeddings", None, config)
+        cutouts, vectors = (Path(place) if place is not None else None for place in (data, embeddings))
+        return Places(cutouts, vectors, table)
+    return Places(
+        locate_optional("cutouts", None, config), locate_optional("embeddings", None, config), table
+    )
 
 
 def _fetch_lacking(
@@ -135,87 +199,58 @@ def _fetch_lacking(
     """Fetch what is in neither place into the cutout store, which is then one of the places."""
     from rbztf.verbs import fetch as verb
 
-    cutouts, embeddings = places
-    known = set(open_embeddings(embeddings, latent)) if embeddings else set()
-    folder = cutouts or verb.DEFAULT_OUT
+    known = set(open_embeddings(places.embeddings, latent)) if places.embeddings else set()
+    folder = places.cutouts or verb.DEFAULT_OUT
     known |= set(open_cutouts(folder)) if folder.is_dir() else set()
     lacking = [oid for oid in wanted if oid not in known]
     if not lacking:
         return places, []
     result = verb.fetch(lacking, out=folder, archive_url=archive_url or ARCHIVE_URL, progress=progress)
-    return (folder if folder.is_dir() else cutouts, embeddings), list(result.problems)
+    cutouts = folder if folder.is_dir() else places.cutouts
+    return Places(cutouts, places.embeddings, places.features), list(result.problems)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Where the vectors of an object come from."""
-
-    bundle: ClassifierBundle
-    device: torch.device
-    cutouts: CutoutStore | None
-    embeddings: Embeddings | None
-    warnings: tuple[str, ...]
-
-    @classmethod
-    def open(cls, bundle: ClassifierBundle, given: Places, device: torch.device) -> _Source:
-        data, embeddings = given
-        if data is None and embeddings is None:
-            raise UsageError("No data to score.", "Give --data DIR (cutouts) or --embeddings PATH.")
-        if embeddings is None and bundle.encoder is None:
-            raise UsageError(
-                "This model has no encoder, so it cannot read cutouts.", "Give --embeddings PATH."
-            )
-        vectors = open_embeddings(embeddings, bundle.latent) if embeddings else None
-        warnings = check_vectors(bundle, vectors, str(embeddings)) if vectors is not None else []
-        cutouts = open_cutouts(data) if data and bundle.encoder else None
-        return cls(bundle, device, cutouts, vectors, tuple(warnings))
-
-    def oids(self) -> list[Oid]:
-        return list(dict.fromkeys([*(self.embeddings or ()), *(self.cutouts or ())]))
-
-    def read(self, oid: Oid, problems: list[Problem]) -> tuple[Vectors, int]:
-        """Finite network inputs of an object, and how many of its frames are missing."""
-        if self.embeddings is not None and oid in self.embeddings:
-            inputs, n_missing = self.bundle.inputs(self.embeddings, oid), 0
-        elif self.cutouts is not None and oid in self.cutouts:
-            inputs, n_missing = self._from_frames(self.cutouts, oid, problems)
-        else:
-            raise DataError("it is in none of the data at hand.", "Fetch it first: rbztf fetch.")
-        finite = np.isfinite(inputs).all(axis=1)
-        return inputs[finite], n_missing + int(np.sum(~finite))
-
-    def _from_frames(self, store: CutoutStore, oid: Oid, problems: list[Problem]) -> tuple[Vectors, int]:
-        cutouts, encoder = store[oid], self.bundle.encoder
-        assert encoder is not None  # open() sees to it
-        frames, _ = read_usable(cutouts, problems)
-        vectors = encoder.embed(frames, self.device)
-        inputs = vectors[:, : encoder.latent]
-        if self.bundle.uses_loss:
-            inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
-        return inputs, len(cutouts.epochs) - len(vectors)
-
-
-def _predict_chunk(
-    bundle: ClassifierBundle, source: _Source, oids: Sequence[Oid], model: str, problems: list[Problem]
-) -> Iterator[Prediction]:
-    least = bundle.config.classifier.min_frames
-    kept: list[tuple[Oid, int]] = []
-    sequences: list[Vectors] = []
+def _read_chunk(source: Source, oids: Sequence[Oid], problems: list[Problem]) -> Iterator[Found]:
+    """The objects that can be scored; what is wrong with the others goes to ``problems``."""
+    least = source.model.config.classifier.min_frames
     for oid in oids:
         try:
-            inputs, n_missing = source.read(oid, problems)
+            found = source.read(oid, problems)
         except RbztfError as error:
             if not any(problem.where == str(oid) for problem in problems):  # why it could not be fetched
                 problems.append(Problem(str(oid), str(error)))
             continue
-        if len(inputs) < least:
-            what = f"{len(inputs)} usable frames; a score needs {least} (classifier.min_frames)."
+        if len(found.sequence) < least and not _can_do_without_frames(source, found):
+            what = f"{len(found.sequence)} usable frames; a score needs {least} (classifier.min_frames)."
             problems.append(Problem(str(oid), what))
             continue
-        kept.append((oid, n_missing))
-        sequences.append(inputs)
-    if not sequences:
+        yield found
+
+
+def _can_do_without_frames(source: Source, found: Found) -> bool:
+    model = source.model
+    return (
+        isinstance(model, Ensemble)
+        and found.features is not None
+        and any("image" not in have for have in model.combinations)
+    )
+
+
+def _remarks(model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction]) -> Iterator[str]:
+    """What all who use the scores should know."""
+    if not isinstance(model, Ensemble):
         return
-    for (oid, n_missing), sequence, p in zip(kept, sequences, bundle.probabilities(sequences, source.device)):
-        decision = "bogus" if p >= bundle.threshold else "real"
-        yield Prediction(int(oid), float(p), decision, bundle.threshold, len(sequence), n_missing, model)
+    full = "+".join(model.modalities)
+    for inputs in sorted({entry.inputs for entry in predictions} - {full}):
+        count = sum(entry.inputs == inputs for entry in predictions)
+        auc = {"+".join(have): combination.auc for have, combination in model.combinations.items()}
+        yield (
+            f"{count} of {len(predictions)} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
+            f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."
+        )
+    unverified = sum(entry.features_verified is False for entry in predictions)
+    if unverified:
+        yield (
+            f"{unverified} of {len(predictions)} objects have light-curve features whose definitions could not be "
+            "compared with the training's; their scores are sound only if both were made alike."
+        )

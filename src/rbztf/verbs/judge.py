@@ -1,0 +1,183 @@
+"""From scores to answers: intervals, decisions, kinds, blamed epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.errors import UsageError
+from rbztf.models import conformal
+from rbztf.models.classifier_bundle import ClassifierBundle
+from rbztf.models.combine import Combination
+from rbztf.models.ensemble import Ensemble, Have, Verdicts
+from rbztf.models.explain import Mask, Rescue, epoch_shares, find_rescue
+from rbztf.models.objects import ObjectSet
+from rbztf.models.thresholds import best_f1_threshold, threshold_at
+from rbztf.sky import ARTEFACT_KINDS
+from rbztf.verbs.sources import Found, Source, stack_features
+
+if TYPE_CHECKING:
+    from rbztf.verbs.predict import Prediction
+
+UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What decisions are for.
+
+    Attributes
+    ----------
+    max_false_alarm, max_missed : float or None
+        Largest share of real objects called bogus, or of artefacts called real, on the
+        training's inner folds.
+    error_rate : float or None
+        Of conformal decisions, per class; the model's own if None. Decisions are conformal
+        unless one of the others is given.
+    """
+
+    max_false_alarm: float | None = None
+    max_missed: float | None = None
+    error_rate: float | None = None
+
+    @property
+    def is_threshold(self) -> bool:
+        """Whether decisions are by a threshold alone."""
+        return self.max_false_alarm is not None or self.max_missed is not None
+
+
+def judge(
+    source: Source, found: Sequence[Found], model: str, goal: Goal | None, *, explain: bool
+) -> Iterator[Prediction]:
+    """Predictions of objects, in their order.
+
+    Raises
+    ------
+    UsageError
+        For a goal that the model cannot serve.
+    """
+    if isinstance(source.model, ClassifierBundle):
+        return _judge_network(source, source.model, found, model, goal)
+    return _judge_ensemble(source, source.model, found, model, goal or Goal(), explain)
+
+
+def _judge_network(
+    source: Source, bundle: ClassifierBundle, found: Sequence[Found], model: str, goal: Goal | None
+) -> Iterator[Prediction]:
+    from rbztf.verbs.predict import Prediction
+
+    if goal is not None:
+        raise UsageError(
+            f"{model} is one network without scores of its inner folds, so it can serve no goal.",
+            "Leave out --max-false-alarm, --max-missed and --error-rate, or train an ensemble.",
+        )
+    scores = bundle.probabilities([entry.sequence for entry in found], source.device)
+    for entry, p in zip(found, scores):
+        decision = "bogus" if p >= bundle.threshold else "real"
+        n = len(entry.sequence)
+        yield Prediction(int(entry.oid), float(p), decision, bundle.threshold, n, entry.n_missing, model)
+
+
+def _judge_ensemble(
+    source: Source, bundle: Ensemble, found: Sequence[Found], model: str, goal: Goal, explain: bool
+) -> Iterator[Prediction]:
+    from rbztf.verbs.predict import Prediction
+
+    objects = _objects(bundle, found, [entry.sequence for entry in found])
+    verdicts = bundle.score(objects, source.device)
+    rules = {have: _Rule.of(bundle, have, goal) for have in set(verdicts.inputs)}
+    shares = epoch_shares(bundle, objects) if explain else None
+    for i, entry in enumerate(found):
+        have, p = verdicts.inputs[i], float(verdicts.p_bogus[i])
+        made = Prediction(
+            int(entry.oid),
+            p,
+            rules[have].decide(p),
+            rules[have].threshold,
+            len(entry.sequence),
+            entry.n_missing,
+            model,
+            float(verdicts.p_low[i]),
+            float(verdicts.p_high[i]),
+            "+".join(have),
+            entry.verified if "lightcurve" in have else None,
+            _kinds(verdicts, i),
+        )
+        if shares is not None:
+            made = _explained(source, bundle, entry, made, shares[i])
+        yield made
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How a probability becomes a decision, for objects with some modalities."""
+
+    threshold: float
+    limits: conformal.Conformal | None
+
+    @classmethod
+    def of(cls, bundle: Ensemble, have: Have, goal: Goal) -> _Rule:
+        combination: Combination = bundle.combinations[have]
+        labels, scores = combination.labels, combination.scores
+        if goal.is_threshold:
+            limits = {"max_false_alarm": goal.max_false_alarm, "max_missed": goal.max_missed}
+            return cls(threshold_at(labels, scores, **limits), None)
+        assert bundle.config.ensemble is not None
+        rate = bundle.config.ensemble.error_rate if goal.error_rate is None else goal.error_rate
+        return cls(best_f1_threshold(labels, scores), conformal.fit(labels, scores, rate))
+
+    def decide(self, p: float) -> str:
+        if self.limits is None:
+            return "bogus" if p >= self.threshold else "real"
+        return str(self.limits.decide(np.array([p]))[0])
+
+
+def _objects(bundle: Ensemble, found: Sequence[Found], sequences: Sequence[NDArray[np.float32]]) -> ObjectSet:
+    least = bundle.config.classifier.min_frames
+    nothing = np.empty((0, bundle.latent), np.float32)
+    usable = [sequence if len(sequence) >= least else nothing for sequence in sequences]
+    oids = [int(entry.oid) for entry in found]
+    table = stack_features(bundle, found)
+    return ObjectSet(usable, bundle.latents, ObjectSet.of(oids, usable, bundle.latents, None).image, table)
+
+
+def _kinds(verdicts: Verdicts, i: int) -> dict[str, float]:
+    pairs = zip(ARTEFACT_KINDS, verdicts.kinds[i].tolist())
+    return {kind: p for kind, p in pairs if np.isfinite(p)}
+
+
+def _explained(
+    source: Source, bundle: Ensemble, entry: Found, made: Prediction, shares: NDArray[np.float64]
+) -> Prediction:
+    """``made`` with the frames to blame and what is left without them."""
+    from rbztf.verbs.predict import Blamed
+
+    if not len(shares):
+        return made
+    order = np.argsort(-shares, kind="stable")
+    rescue: Rescue | None = None
+    if made.p_bogus >= made.threshold:
+        rescue = find_rescue(
+            shares,
+            lambda kept: _rescore(source, bundle, entry, kept),
+            made.threshold,
+            bundle.config.classifier.min_frames,
+        )
+    dropped = rescue.dropped if rescue else np.zeros(len(shares), bool)
+    blamed = tuple(Blamed(float(entry.hjd[k]), float(shares[k]), bool(dropped[k])) for k in order)
+    if rescue is None:
+        return replace(made, blamed=blamed)
+    return replace(made, blamed=blamed, p_without=rescue.p_bogus, n_dropped=int(dropped.sum()))
+
+
+def _rescore(source: Source, bundle: Ensemble, entry: Found, kept: Sequence[Mask]) -> NDArray[np.float64]:
+    """Scores of an object reduced to the frames of each mask, their photometry with them."""
+    sequences = [entry.sequence[mask] for mask in kept]
+    variants = [
+        replace(entry, features=source.features_without(entry.oid, entry.hjd[~mask])) for mask in kept
+    ]
+    return bundle.score(_objects(bundle, variants, sequences), source.device).p_bogus

@@ -1,0 +1,198 @@
+"""Where ``predict`` finds what it scores: cutouts, embeddings, tables of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rbztf.archive.cutouts import CutoutStore, open_cutouts
+from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.errors import DataError, Problem, UsageError
+from rbztf.features import recipe
+from rbztf.features.files import read_features
+from rbztf.features.lightcurve import ALL_FLAGS, check_until, light_curve_features
+from rbztf.features.table import Definition, FeatureTable
+from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors
+from rbztf.models.ensemble import Ensemble
+from rbztf.models.load import Model
+from rbztf.models.objects import Modality
+from rbztf.sky import Oid
+from rbztf.verbs.embed import read_usable
+
+MJD_TO_JD = 2400000.5
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Places:
+    """What the caller named, or the configuration."""
+
+    cutouts: Path | None
+    embeddings: Path | None
+    features: Path | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """One object as it was found.
+
+    Attributes
+    ----------
+    oid : Oid
+    sequence : ndarray (n_frames, columns), float32
+        Finite inputs of the model, in time order; no rows if it has no frames.
+    hjd : ndarray (n_frames,), float64
+        Heliocentric Julian date of each, NaN where unknown.
+    n_missing : int
+        Frames that are missing or useless.
+    features : ndarray (k,), float64, or None
+        Light-curve features that the model reads.
+    verified : bool
+        Whether these were made as those it was trained on.
+    """
+
+    oid: Oid
+    sequence: Vectors
+    hjd: NDArray[np.float64]
+    n_missing: int
+    features: NDArray[np.float64] | None
+    verified: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """Reads objects for a model."""
+
+    model: Model
+    device: torch.device
+    cutouts: CutoutStore | None
+    embeddings: Embeddings | None
+    table: FeatureTable | None
+    until_mjd: float | None
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def open(cls, model: Model, places: Places, device: torch.device, until_mjd: float | None) -> Source:
+        """Open what there is.
+
+        Raises
+        ------
+        UsageError, InputError
+            If there is nothing the model can read, or the vectors are not its own.
+        """
+        check_until(until_mjd)
+        reads_features = isinstance(model, Ensemble) and Modality.LIGHTCURVE in model.modalities
+        features = places.features if reads_features else None
+        if not (places.cutouts or places.embeddings or features):
+            raise UsageError("No data to score.", "Give --data DIR (cutouts) or --embeddings PATH.")
+        reads_frames = isinstance(model, ClassifierBundle) or Modality.IMAGE in model.modalities
+        if reads_frames and places.cutouts and not places.embeddings and model.encoder is None:
+            raise UsageError(
+                "This model has no encoder, so it cannot read cutouts.", "Give --embeddings PATH."
+            )
+        vectors = (
+            open_embeddings(places.embeddings, model.latent) if places.embeddings and reads_frames else None
+        )
+        warnings = check_vectors(model, vectors, str(places.embeddings)) if vectors is not None else []
+        usable = places.cutouts and (model.encoder or not reads_frames)
+        cutouts = open_cutouts(places.cutouts) if usable and places.cutouts else None
+        table = read_features(features) if features else None
+        return cls(model, device, cutouts, vectors, table, until_mjd, tuple(warnings))
+
+    def oids(self) -> list[Oid]:
+        """All objects at hand."""
+        in_table = [Oid(oid) for oid in self.table.oids.tolist()] if self.table is not None else []
+        own = [*(self.embeddings or ()), *(self.cutouts or ())]
+        return list(dict.fromkeys(own or in_table))
+
+    def read(self, oid: Oid, problems: list[Problem]) -> Found:
+        """Read one object.
+
+        Raises
+        ------
+        DataError
+            If it is nowhere.
+        """
+        features, verified = self._features(oid, None)
+        if self.embeddings is not None and oid in self.embeddings:
+            inputs, hjd, n_missing = self._inputs(oid), self.embeddings.times(oid), 0
+        elif self.cutouts is not None and oid in self.cutouts and self.model.encoder is not None:
+            inputs, hjd, n_missing = self._from_frames(self.cutouts, oid, problems)
+        elif features is not None:
+            inputs, hjd, n_missing = np.empty((0, self.model.latent), np.float32), np.empty(0), 0
+        else:
+            raise DataError("it is in none of the data at hand.", "Fetch it first: rbztf fetch.")
+        finite = np.isfinite(inputs).all(axis=1)
+        kept = finite & self._in_time(hjd, oid)
+        n_missing += int(np.sum(~finite))
+        return Found(oid, inputs[kept], hjd[kept], n_missing, features, verified)
+
+    def _inputs(self, oid: Oid) -> Vectors:
+        assert self.embeddings is not None
+        if isinstance(self.model, ClassifierBundle):
+            return self.model.inputs(self.embeddings, oid)
+        return np.ascontiguousarray(self.embeddings.vectors(oid)[:, : self.model.latent])
+
+    def _in_time(self, hjd: NDArray[np.float64], oid: Oid) -> NDArray[np.bool_]:
+        if self.until_mjd is None or not len(hjd):
+            return np.ones(len(hjd), bool)
+        if np.isnan(hjd).all():
+            raise DataError("its frames have no times, so --until cannot cut them.", "Embed its cutouts.")
+        return np.asarray(hjd - MJD_TO_JD <= self.until_mjd)
+
+    def _from_frames(
+        self, store: CutoutStore, oid: Oid, problems: list[Problem]
+    ) -> tuple[Vectors, NDArray[np.float64], int]:
+        cutouts, encoder = store[oid], self.model.encoder
+        assert encoder is not None  # open() sees to it
+        frames, hjd = read_usable(cutouts, problems)
+        vectors = encoder.embed(frames, self.device)
+        inputs = vectors[:, : encoder.latent]
+        if isinstance(self.model, ClassifierBundle) and self.model.uses_loss:
+            inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
+        return inputs, hjd, len(cutouts.epochs) - len(vectors)
+
+    def features_without(self, oid: Oid, dropped_hjd: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Features of an object without the epochs at ``dropped_hjd``; from its cutouts, else as they are."""
+        return self._features(oid, dropped_hjd)[0]
+
+    def _features(
+        self, oid: Oid, dropped_hjd: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64] | None, bool]:
+        """The features the model reads, and whether their definition is that of the training table."""
+        if not isinstance(self.model, Ensemble) or not self.model.feature_names:
+            return None, False
+        names = self.model.feature_names
+        if self.table is not None and oid in set(self.table.oids.tolist()):
+            row = self.table.rows([oid]).columns(names).values[0]
+            return (
+                (row, self.table.definition.same_as(self.model.definition))
+                if np.isfinite(row).any()
+                else (None, False)
+            )
+        if self.cutouts is None or oid not in self.cutouts:
+            return None, False
+        epochs = self.cutouts.epochs(oid)
+        if dropped_hjd is not None:
+            epochs = epochs[~np.isin(np.asarray(epochs["hjd"], float), dropped_hjd)]
+        catflags = self.model.definition.catflags if self.model.definition.catflags is not None else ALL_FLAGS
+        values = light_curve_features(epochs, until_mjd=self.until_mjd, catflags=catflags)
+        definition = Definition(recipe.source(), catflags)
+        table = FeatureTable(np.array([oid]), recipe.FEATURE_NAMES, values[None, :], definition)
+        row = table.columns(names).values[0]
+        return (row, definition.same_as(self.model.definition)) if np.isfinite(row).any() else (None, False)
+
+
+def stack_features(model: Ensemble, found: Sequence[Found]) -> FeatureTable:
+    """The features of several objects as a table; NaN where an object has none."""
+    values = np.full((len(found), len(model.feature_names)), np.nan)
+    for row, entry in enumerate(found):
+        if entry.features is not None:
+            values[row] = entry.features
+    oids = np.array([int(entry.oid) for entry in found], np.int64)
+    return FeatureTable(oids, model.feature_names, values)
