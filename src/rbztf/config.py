@@ -109,6 +109,8 @@ class CvSection(Section):
     split: str = "field"
     """``field``, ``reference``, ``random``, or a CSV file with ``oid,fold``."""
     folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    """Draws of the folds, with the seeds ``seed``, ``seed`` + 1 and so on (field and random splits)."""
     bootstrap: int = Field(1000, ge=0)
     """Draws of fields for the 95 % intervals."""
 

@@ -17,9 +17,12 @@ from rbztf.archive.labels import LabelTable
 from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
 from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate, usable_objects
+from rbztf.evaluation.draws import make_splits, over_draws
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
 from rbztf.evaluation.folds import make_split
-from rbztf.evaluation.summary import Evaluation, compare, summarise, write_scores
+from rbztf.evaluation.score_files import write_scores
+from rbztf.evaluation.summary import Evaluation, compare, summarise
+from rbztf.evaluation.table_files import write_tables
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
@@ -95,22 +98,28 @@ def cv(
     path = locate_vectors(embeddings, data, first, folder / "embeddings", progress)
     vectors = open_embeddings(path, first.vae.latent)
     counts, problems = usable_objects(vectors, table, first.classifier.min_frames)
-    split = make_split(first.cv.split, table, first.cv.folds, first.seed, set(counts))
-    check_split(split)
-    check_labels(split, table)
+    splits = make_splits(first.cv.split, table, first.cv.folds, first.seed, set(counts), first.cv.repeats)
+    for split in splits:
+        check_split(split)
+        check_labels(split, table)
     checkpoints = folder / "checkpoints"
-    results = cross_validate(
-        configs, path, table, split, checkpoints=checkpoints, workers=workers, progress=progress
+    results = over_draws(
+        configs,
+        splits,
+        lambda seeded, split: cross_validate(
+            seeded, path, table, split, checkpoints=checkpoints, workers=workers, progress=progress
+        ),
     )
     evaluations = [
         summarise(
             config.name or "default",
-            split.name,
+            splits[0].name,
             {result.fold: result.scored for result in folds},
             table,
             draws=first.cv.bootstrap,
             seconds=sum(result.seconds for result in folds),
             extra={"seed": config.seed},
+            n_frames=counts,
         )
         for config, folds in zip(configs, results)
     ]
@@ -118,7 +127,7 @@ def cv(
     result = CvResult(
         folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(_warnings(vectors, path))
     )
-    _write(result)
+    write_result(result)
     for config in configs[1:]:
         (folder / f"config-{(config.name or 'default').replace('/', '-')}.yaml").write_text(config.dump())
     _plot(folder, result, configs, results, counts, table)
@@ -184,7 +193,7 @@ def evaluate_models(
     comparison = compare(compared, config.cv.bootstrap)
     folder = new_run("cv", config, out)
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
-    _write(result)
+    write_result(result, compared)
     return result
 
 
@@ -201,9 +210,14 @@ def _warnings(vectors: Embeddings, path: Path) -> list[str]:
     return [f"{path} does not say which encoder made its vectors."]
 
 
-def _write(result: CvResult) -> None:
+def write_result(result: CvResult, shown: Sequence[Evaluation] | None = None) -> None:
+    """Write metrics, out-of-fold scores, tables and plots (of ``shown``, or all) into the run folder."""
+    from rbztf.report.plots_eval import evaluation_plots
+
     write_json(result.out / "metrics.json", result.to_json())
     write_scores(result.out / "scores.csv", result.evaluations)
+    write_tables(result.out, result.evaluations)
+    evaluation_plots(result.evaluations if shown is None else shown, result.out)
 
 
 def _plot(
@@ -221,7 +235,6 @@ def _plot(
         for fold in folds:
             histories[f"{config.name or 'default'}, fold {fold.fold}"] = fold.history
     write_history(folder / "history.csv", histories)
-    plots.roc(result.evaluations, folder / "roc.png")
     plots.losses(histories, folder / "losses.png")
     by_label = {
         "real": [n for oid, n in counts.items() if not labels[oid].label],
