@@ -279,3 +279,17 @@ def test_the_best_threshold_has_no_better(case: tuple[Scored, Array]) -> None:
         return float(sklearn.f1_score(fold.labels, fold.scores >= at, zero_division=0))
 
     assert f1(limit) == pytest.approx(max(f1(at) for at in np.unique(fold.scores)))
+
+
+@pytest.mark.parametrize("n_fields", [1, 5, 40])
+def test_a_share_of_none_or_all_is_not_certain(n_fields: int) -> None:
+    fields = np.repeat(np.arange(n_fields + 3), 4)
+    among = fields < n_fields
+    (weights,) = field_weights([fields], 300)
+    none, (low, high) = share(np.zeros(len(fields), bool), among, weights)
+    assert (none, low) == (0, 0)
+    assert (1 - high) ** n_fields == pytest.approx(0.025)
+    every, (lowest, one) = share(among, among, weights)
+    assert (every, one) == (1, 1)
+    assert lowest == pytest.approx(1 - high)
+    assert np.isnan(share(among, among, weights[:0])[1]).all()

@@ -21,6 +21,8 @@ from rbztf.evaluation.metrics import METRICS, Array, evaluate_fold
 from rbztf.evaluation.scored import Scored, by_draw, pool
 
 Interval = tuple[float, float]
+N_TO_TELL_FIELDS = 100
+"""Draws in which two fields are never drawn equally often by chance."""
 UNKNOWN: Interval = (float("nan"), float("nan"))
 
 
@@ -146,10 +148,26 @@ def share(chosen: NDArray[np.bool_], among: NDArray[np.bool_], weights: Array) -
     ----------
     weights : ndarray (draws, n), float64
         From :func:`field_weights`.
+
+    Notes
+    -----
+    Where none or all of the objects are chosen, every resampling says the same, and the interval
+    is that of Clopper & Pearson (1934, Biometrika 26, 404) with each field as one trial.
     """
     if not among.any():
         return float("nan"), UNKNOWN
+    value = float(chosen[among].mean())
+    if value in (0.0, 1.0):
+        return value, _interval_of_a_certainty(value, weights[:, among])
     total = weights @ among.astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = (weights @ (chosen & among).astype(float)) / total
-    return float(chosen[among].mean()), interval(shares)
+    return value, interval(shares)
+
+
+def _interval_of_a_certainty(value: float, weights: Array) -> Interval:
+    if not len(weights):
+        return UNKNOWN
+    n_fields = np.unique(weights[:N_TO_TELL_FIELDS], axis=1).shape[1]  # one field, one column
+    furthest = 0.025 ** (1 / n_fields)
+    return (furthest, 1.0) if value else (0.0, 1 - furthest)

@@ -119,6 +119,8 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     if not rows:
         raise InputError(f"The scores file {path} holds no scores.", _NEXT)
     for row in rows:
+        if None in row:
+            raise _wrong(path, row, "there are more values than columns")
         _whole(path, row, "fold")
     return rows
 

@@ -67,16 +67,14 @@ def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
     """
     figure = Figure(figsize=(5, 6.2), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    count = len(evaluations)
-    for i, (entry, colour) in enumerate(zip(evaluations, colours(count))):
+    for entry, colour in zip(evaluations, colours(len(evaluations))):
         scored = pool(list(entry.folds.values()))
         predicted, found, low, high = reliability_bins(scored)
         error = entry.metrics["ece"]
         label = f"{entry.variant}: ECE {error.pooled:.3f}"
         bars = np.stack([found - low, high - found])
-        nudge = 0.006 * (i - (count - 1) / 2)
         axes.errorbar(
-            predicted + nudge,
+            predicted,
             found,
             bars,
             color=colour,

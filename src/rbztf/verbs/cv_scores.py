@@ -93,5 +93,7 @@ def _warnings(evaluations: Sequence[Evaluation], labels: LabelTable) -> list[str
     known = {(int(oid), int(entry.label)) for oid, entry in labels.items()}
     other_labels = len({(oid, 1 - label) for oid, label in set().union(*objects)} & known)
     if other_labels:
-        warnings.append(f"{other_labels} objects have another label in the label file; the scores' counts.")
+        warnings.append(
+            f"The label file has other labels for {other_labels} of the objects; those of the scores count."
+        )
     return warnings
