@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rbztf.sky import Oid as Oid
     from rbztf.verbs.cv import cv as cv
     from rbztf.verbs.cv import evaluate_models as evaluate_models
+    from rbztf.verbs.cv_scores import compare_scores as compare_scores
     from rbztf.verbs.demo import demo as demo
     from rbztf.verbs.embed import embed as embed
     from rbztf.verbs.features import make_features as make_features
@@ -41,6 +42,7 @@ _HOME = {
     "Label": "rbztf.sky",
     "Oid": "rbztf.sky",
     "RbztfError": "rbztf.errors",
+    "compare_scores": "rbztf.verbs.cv_scores",
     "cv": "rbztf.verbs.cv",
     "demo": "rbztf.verbs.demo",
     "embed": "rbztf.verbs.embed",

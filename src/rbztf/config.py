@@ -157,7 +157,7 @@ class EnsembleSection(Section):
     """Latents that vary less than this share of the most variable one are left out."""
     uncertain_weight: float = Field(1.0, gt=0, le=1)
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
-    error_rate: float = Field(0.1, gt=0, lt=1)
+    error_rate: float = Field(0.05, gt=0, lt=1)
     """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
 
 
@@ -167,6 +167,8 @@ class CvSection(Section):
     split: str = "field"
     """``field``, ``reference``, ``random``, or a CSV file with ``oid,fold``."""
     folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    """Draws of the folds, with the seeds ``seed``, ``seed`` + 1 and so on (field and random splits)."""
     bootstrap: int = Field(1000, ge=0)
     """Draws of fields for the 95 % intervals."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,15 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn
 
-from rbztf.evaluation.metrics import (
-    FALSE_POSITIVE_RATES,
-    METRICS,
-    Scored,
-    bootstrap,
-    estimate,
-    evaluate_fold,
-    interval,
-)
+from rbztf.evaluation.metrics import FALSE_POSITIVE_RATES, METRICS, Scored, evaluate_fold
+from rbztf.evaluation.resample import estimate, field_weights, interval, share, spread
+from rbztf.evaluation.scored import pool
 from rbztf.models.thresholds import best_f1_threshold
 
 Array = NDArray[np.float64]
@@ -144,7 +139,7 @@ def two_folds() -> list[Scored]:
 
 def test_the_bootstrap_draws_whole_fields() -> None:
     folds = two_folds()
-    draws = bootstrap(folds, 50, seed=4)
+    draws = spread(folds, 50, seed=4).mean
     fields = np.unique(np.concatenate([fold.fields for fold in folds]))
     assert len(fields) == 40
     counts = np.random.default_rng(4).multinomial(40, np.full(40, 1 / 40), size=50)
@@ -159,13 +154,18 @@ def test_the_bootstrap_draws_whole_fields() -> None:
 
 def test_the_bootstrap_is_repeatable_and_paired() -> None:
     folds = two_folds()
-    first, again = bootstrap(folds, 40, seed=1), bootstrap(folds, 40, seed=1)
-    assert all(np.array_equal(first[name], again[name]) for name in METRICS)
-    assert not np.array_equal(first["roc_auc"], bootstrap(folds, 40, seed=2)["roc_auc"])
+    first, again = (spread(folds, 40, seed=1) for _ in range(2))
+    for name in METRICS:
+        assert np.array_equal(first.mean[name], again.mean[name])
+        assert np.array_equal(first.pooled[name], again.pooled[name])
+    other = spread(folds, 40, seed=2)
+    assert not np.array_equal(first.mean["roc_auc"], other.mean["roc_auc"])
     better = [Scored(f.oids, f.labels, 0.9 * f.scores + 0.1 * f.labels, f.threshold) for f in folds]
-    gain = bootstrap(better, 40, seed=1)["roc_auc"] - first["roc_auc"]
-    assert np.all(gain >= 0)
-    assert gain.std() < first["roc_auc"].std()
+    after = spread(better, 40, seed=1)
+    for new, old in ((after.mean, first.mean), (after.pooled, first.pooled)):
+        gain = new["roc_auc"] - old["roc_auc"]
+        assert np.all(gain >= 0)
+        assert gain.std() < old["roc_auc"].std()
 
 
 def test_an_estimate_is_over_folds_and_its_interval_around_it() -> None:
@@ -175,10 +175,92 @@ def test_an_estimate_is_over_folds_and_its_interval_around_it() -> None:
         per_fold = [evaluate_fold(fold)[name] for fold in folds]
         assert value.mean == pytest.approx(np.mean(per_fold))
         assert value.std == pytest.approx(np.std(per_fold))
-        assert value.ci95 == interval(bootstrap(folds, 300, 0)[name])
+        assert value.ci95 == interval(spread(folds, 300).mean[name])
+        assert value.pooled_ci95 == interval(spread(folds, 300).pooled[name])
     low, high = found["roc_auc"].ci95
     assert low < found["roc_auc"].mean < high
-    assert set(found["roc_auc"].to_json()) == {"mean", "std", "ci95"}
+    assert set(found["roc_auc"].to_json()) == {"mean", "std", "ci95", "pooled", "pooled_ci95"}
+
+
+def together(folds: list[Scored]) -> tuple[Array, Array, Array]:
+    """Labels, scores and decisions of all folds, by hand."""
+    return (
+        np.concatenate([fold.labels for fold in folds]),
+        np.concatenate([fold.scores for fold in folds]),
+        np.concatenate([fold.scores >= fold.threshold for fold in folds]),
+    )
+
+
+def test_a_pooled_figure_is_of_all_scores_together_and_decided_fold_by_fold() -> None:
+    first, second = two_folds()
+    folds = [first, replace(second, threshold=0.9)]
+    labels, scores, called = together(folds)
+    found = {name: value.pooled for name, value in estimate(folds, 0).items()}
+    assert found["roc_auc"] == pytest.approx(sklearn.roc_auc_score(labels, scores))
+    assert found["average_precision"] == pytest.approx(sklearn.average_precision_score(labels, scores))
+    assert found["brier"] == pytest.approx(sklearn.brier_score_loss(labels, scores))
+    assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(labels, called))
+    assert found["f1"] == pytest.approx(sklearn.f1_score(labels, called))
+    assert found["ece"] == pytest.approx(naive_ece(scored(labels, scores), np.ones(len(labels))))
+    fpr, tpr, _ = sklearn.roc_curve(labels, scores, drop_intermediate=False)
+    assert found["tpr_at_fpr.0.05"] == pytest.approx(tpr[fpr <= 0.05].max())
+
+
+def test_the_pooled_bootstrap_weighs_objects_by_how_often_their_field_is_drawn() -> None:
+    folds = two_folds()
+    labels, scores, called = together(folds)
+    (weights,) = field_weights([np.concatenate([fold.fields for fold in folds])], 30, seed=5)
+    found = spread(folds, 30, seed=5).pooled
+    for draw in (0, 29):
+        expected = sklearn.roc_auc_score(labels, scores, sample_weight=weights[draw])
+        assert found["roc_auc"][draw] == pytest.approx(expected)
+        expected = sklearn.f1_score(labels, called, sample_weight=weights[draw])
+        assert found["f1"][draw] == pytest.approx(expected)
+
+
+def test_draws_of_the_folds_are_pooled_one_by_one_and_averaged() -> None:
+    folds = two_folds()
+    worse = [replace(fold, scores=fold.scores[::-1].copy(), draw=1) for fold in folds]
+    found = estimate([*folds, *worse], 50)["roc_auc"]
+    one, other = (estimate(part, 50)["roc_auc"] for part in (folds, worse))
+    assert found.pooled == pytest.approx((one.pooled + other.pooled) / 2)
+    assert found.mean == pytest.approx((one.mean + other.mean) / 2)
+    assert found.std > max(one.std, other.std)
+    drawn = [spread(part, 50).pooled["roc_auc"] for part in (folds, worse)]
+    assert found.pooled_ci95 == pytest.approx(interval(np.mean(drawn, axis=0)))
+
+
+def test_pooling_keeps_what_every_fold_has() -> None:
+    first, second = two_folds()
+    n = len(first)
+    kinds = {"ghost": np.full(n, 0.5), "track": np.zeros(n)}
+    rich = replace(first, low=first.scores - 0.1, kinds=kinds, n_frames=np.arange(n))
+    poor = replace(second, kinds={"ghost": np.ones(n)}, n_frames=np.arange(n))
+    found = pool([rich, poor])
+    assert found.low is None
+    assert found.n_frames is not None
+    assert found.n_frames.tolist() == [*range(n)] * 2
+    assert found.kinds is not None
+    assert set(found.kinds) == {"ghost"}
+    assert found.kinds["ghost"].mean() == 0.75
+    chosen = found.only(found.oids == first.oids[3])
+    assert chosen.n_frames is not None
+    assert (len(chosen), chosen.n_frames.tolist()) == (1, [3])
+    with pytest.raises(ValueError, match="oids and low must have the same length: 80 != 3"):
+        replace(first, low=np.zeros(3))
+    with pytest.raises(ValueError, match=r"Unknown decisions \['perhaps'\]"):
+        replace(first, decisions=np.full(n, "perhaps"))
+
+
+def test_a_share_has_an_interval_over_fields() -> None:
+    fields = np.repeat(np.arange(40), 5)
+    chosen = fields % 4 == 0
+    (weights,) = field_weights([fields], 2000)
+    value, (low, high) = share(chosen, np.ones(200, bool), weights)
+    assert value == 0.25
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 40)  # fields, not objects, are the independent draws
+    assert (low, high) == pytest.approx((0.25 - half, 0.25 + half), abs=0.03)
+    assert np.isnan(share(chosen, np.zeros(200, bool), weights)[0])
 
 
 def test_intervals_leave_undefined_draws_out() -> None:
@@ -197,3 +279,17 @@ def test_the_best_threshold_has_no_better(case: tuple[Scored, Array]) -> None:
         return float(sklearn.f1_score(fold.labels, fold.scores >= at, zero_division=0))
 
     assert f1(limit) == pytest.approx(max(f1(at) for at in np.unique(fold.scores)))
+
+
+@pytest.mark.parametrize("n_fields", [1, 5, 40])
+def test_a_share_of_none_or_all_is_not_certain(n_fields: int) -> None:
+    fields = np.repeat(np.arange(n_fields + 3), 4)
+    among = fields < n_fields
+    (weights,) = field_weights([fields], 300)
+    none, (low, high) = share(np.zeros(len(fields), bool), among, weights)
+    assert (none, low) == (0, 0)
+    assert (1 - high) ** n_fields == pytest.approx(0.025)
+    every, (lowest, one) = share(among, among, weights)
+    assert (every, one) == (1, 1)
+    assert lowest == pytest.approx(1 - high)
+    assert np.isnan(share(among, among, weights[:0])[1]).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from rbztf.archive.labels import Labelled, LabelTable
 from rbztf.evaluation.metrics import METRICS, Scored, evaluate_fold
-from rbztf.evaluation.summary import MIN_TAGGED, Evaluation, compare, summarise, tag_table, write_scores
+from rbztf.evaluation.score_files import write_scores
+from rbztf.evaluation.scored import pool
+from rbztf.evaluation.slices import MIN_TAGGED, tag_masks
+from rbztf.evaluation.summary import Evaluation, compare, summarise
 from rbztf.report.tables import json_text
 from rbztf.sky import Label, Oid
 
@@ -47,9 +51,9 @@ def test_the_contract_of_an_entry() -> None:
     assert (found["split"], found["folds"], found["n_objects"], found["seconds"]) == ("random", 3, N, 1.23)
     estimates = ["roc_auc", "average_precision", "accuracy", "f1", "brier", "ece"]
     for value in [*(found[name] for name in estimates), *found["tpr_at_fpr"].values()]:
-        assert set(value) == {"mean", "std", "ci95"}
-        low, high = value["ci95"]
-        assert low <= high
+        assert set(value) == {"mean", "std", "ci95", "pooled", "pooled_ci95"}
+        for interval in (value["ci95"], value["pooled_ci95"]):
+            assert interval[0] <= interval[1]
     assert set(found["tpr_at_fpr"]) == {"0.01", "0.05"}
     assert [fold["fold"] for fold in found["per_fold"]] == [0, 1, 2]
     for fold, scored in zip(found["per_fold"], entry.folds.values()):
@@ -72,18 +76,25 @@ def test_what_cannot_be_known_is_null_in_json() -> None:
 
 
 def test_tags_with_enough_objects_are_listed() -> None:
-    folds = evaluation("x", 0.3).folds
-    table = tag_table(folds, LABELS)
-    assert set(table) == {"even", "odd", *(f"rare{i}" for i in range(4))}
-    scores = {int(oid): p for fold in folds.values() for oid, p in zip(fold.oids, fold.scores)}
+    entry = evaluation("x", 0.3)
+    assert set(entry.by_tag) == {"even", "odd", *(f"rare{i}" for i in range(4))}
+    scores = {int(oid): p for fold in entry.folds.values() for oid, p in zip(fold.oids, fold.scores)}
     even = OIDS[::2]
-    assert table["even"] == {
-        "n": 60,
-        "artefacts": int(LABELS.labels(even).sum()),
-        "called_bogus": pytest.approx(np.mean([scores[oid] >= 0.5 for oid in even])),
-    }
-    few = {0: Scored(folds[0].oids[: MIN_TAGGED - 1], folds[0].labels[:9], folds[0].scores[:9], 0.5)}
-    assert tag_table(few, LABELS) == {}
+    is_artefact = LABELS.labels(even) == 1
+    called = np.array([scores[oid] >= 0.5 for oid in even])
+    row = entry.by_tag["even"]
+    assert (row["n"], row["artefacts"]) == (60, is_artefact.sum())
+    assert row["called_bogus"] == pytest.approx(called.mean())
+    assert row["recall"]["value"] == pytest.approx(called[is_artefact].mean())
+    assert row["false_alarms"]["value"] == pytest.approx(called[~is_artefact].mean())
+    for value, (low, high) in (
+        (row["called_bogus"], row["ci95"]),
+        *((row[name]["value"], row[name]["ci95"]) for name in ("recall", "false_alarms")),
+    ):
+        assert low < value < high
+    few = pool(list(entry.folds.values()))
+    few = few.only(np.arange(len(few)) < MIN_TAGGED - 1)
+    assert tag_masks(few, LABELS) == {}
 
 
 def test_models_are_compared_on_the_same_objects() -> None:
@@ -102,7 +113,77 @@ def test_models_are_compared_on_the_same_objects() -> None:
     low, high = difference["roc_auc"]["ci95"]
     assert low < difference["roc_auc"]["mean"] < high < 0
     same = compare([good, evaluation("again", 0.2)], draws=20)[0]["difference"]
-    assert all(value == {"mean": 0, "ci95": [0, 0]} for value in same.values())
+    nothing = {"mean": 0, "ci95": [0, 0], "pooled": 0, "pooled_ci95": [0, 0]}
+    assert all(value == nothing for value in same.values())
+
+
+def test_models_of_other_folds_but_the_same_objects_are_compared() -> None:
+    good = evaluation("good", 0.2)
+    folds = {k + 7: fold for k, fold in good.folds.items()}
+    (found,) = compare([good, replace(good, name="renumbered", folds=folds)], draws=20)
+    assert not found["same_folds"]
+    assert found["difference"]["roc_auc"]["pooled_ci95"] == [0, 0]
+    contradicting = {k: replace(fold, labels=1 - fold.labels) for k, fold in good.folds.items()}
+    assert compare([good, replace(good, folds=contradicting)], draws=20) == []
+
+
+def test_the_pooled_difference_is_of_the_pooled_figures() -> None:
+    good, bad = evaluation("good", 0.2), evaluation("bad", 0.8)
+    (found,) = compare([good, bad], draws=200)
+    assert found["same_folds"]
+    for name, value in found["difference"].items():
+        assert value["pooled"] == pytest.approx(bad.metrics[name].pooled - good.metrics[name].pooled)
+    low, high = found["difference"]["roc_auc"]["pooled_ci95"]
+    assert low < found["difference"]["roc_auc"]["pooled"] < high < 0
+
+
+def test_tables_by_length_magnitude_and_class() -> None:
+    entry = evaluation("x", 0.3)
+    folds = {k: replace(fold, draw=0) for k, fold in entry.folds.items()}
+    frames = {int(oid): 10 + i for i, oid in enumerate(OIDS)}
+    mags = {int(oid): 15 + i / 100 for i, oid in enumerate(OIDS) if i >= 20}
+    made = summarise("x", "random", folds, LABELS, draws=50, seconds=0, n_frames=frames, magnitudes=mags)
+    by_length = made.tables["by_length"]
+    assert [(row["from"], row["to"], row["n"]) for row in by_length] == [
+        (10, 39, 30),
+        (40, 69, 30),
+        (70, 99, 30),
+        (100, 129, 30),
+    ]
+    scored = pool(list(made.folds.values()))
+    assert scored.n_frames is not None
+    inside = scored.n_frames < 40
+    assert by_length[0]["roc_auc"]["value"] == pytest.approx(
+        roc_auc_score(scored.labels[inside], scored.scores[inside])
+    )
+    length = roc_auc_score(scored.labels, scored.n_frames)
+    assert made.tables["length_auc"]["value"] == pytest.approx(max(length, 1 - length))
+    by_magnitude = made.tables["by_magnitude"]
+    assert [row["n"] for row in by_magnitude] == [25, 25, 25, 25, 20]
+    assert np.isnan(by_magnitude[-1]["from"])
+    by_class = made.tables["by_class"]
+    assert by_class["artefact"]["n"] == by_class["artefact"]["artefacts"] == scored.labels.sum()
+    assert by_class["unclassified"]["n"] == (scored.labels == 0).sum()
+    assert "doubt" not in made.tables
+
+
+def test_named_operating_points_are_reported_with_their_tags() -> None:
+    entry = evaluation("x", 0.3)
+    folds = {k: replace(fold, thresholds={"far10": 0.7 + k / 100}) for k, fold in entry.folds.items()}
+    made = summarise("x", "random", folds, LABELS, draws=50, seconds=0)
+    points = made.tables["operating_points"]
+    assert list(points) == ["decision", "far10"]
+    assert points["far10"]["threshold"] == {"mean": pytest.approx(0.71), "min": 0.7, "max": 0.72}
+    for name, limits in (("decision", [0.5] * 3), ("far10", [0.7, 0.71, 0.72])):
+        labels = np.concatenate([fold.labels for fold in folds.values()])
+        called = np.concatenate([f.scores >= limit for f, limit in zip(folds.values(), limits)])
+        assert points[name]["recall"]["value"] == pytest.approx(called[labels == 1].mean())
+        assert points[name]["false_alarms"]["value"] == pytest.approx(called[labels == 0].mean())
+    assert points["decision"]["by_tag"] == made.by_tag
+    assert points["far10"]["by_tag"]["even"]["called_bogus"] < made.by_tag["even"]["called_bogus"]
+    half = {k: replace(fold, thresholds={}) if k == 1 else fold for k, fold in folds.items()}
+    made = summarise("x", "random", half, LABELS, draws=5, seconds=0)
+    assert list(made.tables["operating_points"]) == ["decision"]
 
 
 def test_every_figure_can_be_recomputed_from_the_scores(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_the_contract_of_the_answer(prepared: Path) -> None:
     for entry in answer["models"]:
         assert (entry["split"], entry["folds"], entry["n_objects"]) == ("folds.csv", 3, 30)
         for name in ("roc_auc", "average_precision", "accuracy", "f1", "brier", "ece"):
-            assert set(entry[name]) == {"mean", "std", "ci95"}
+            assert set(entry[name]) == {"mean", "std", "ci95", "pooled", "pooled_ci95"}
         assert set(entry["tpr_at_fpr"]) == {"0.01", "0.05"}
         assert {"by_tag", "per_fold", "seconds", "article_protocol"} <= set(entry)
 

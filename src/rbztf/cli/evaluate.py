@@ -53,6 +53,16 @@ def cv(
     models: Annotated[
         Path | None, typer.Option(help="Score the bundles NAME/K here instead of training.", metavar="DIR")
     ] = None,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Compare the models of these scores.csv instead of training; may repeat.", metavar="CSV"
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(help="Draws of the folds, seeds SEED, SEED+1 … (default 1).", metavar="N", min=1),
+    ] = None,
     data: Data = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", metavar="N", min=0)] = 0,
     out: Out = None,
@@ -65,12 +75,27 @@ def cv(
     """Cross-validate: metrics on objects that a model has not seen, with intervals."""
     with screen(as_json, quiet) as show:
         _check_folds(folds, split)
+        if scores:
+            _check_alone(config=config, models=models, folds=folds, split=split, repeats=repeats, data=data)
+        elif models is not None and repeats is not None:
+            raise UsageError(
+                "--models are not trained, so their folds cannot be redrawn.", "Leave out --repeats."
+            )
         sources: list[str | None] = list[str | None](config) if config else [None]
         configs = [
-            resolve(source, set_, device, seed, STANDARD_CLASSIFIER, cv__folds=folds, cv__split=split)
+            resolve(
+                *(source, set_, device, seed, STANDARD_CLASSIFIER),
+                cv__folds=folds,
+                cv__split=split,
+                cv__repeats=repeats,
+            )
             for source in sources
         ]
-        result = _run(configs, models, embeddings, labels, features, data, workers, out, show)
+        result = (
+            _compare(scores, labels, configs[0], out)
+            if scores
+            else _run(configs, models, embeddings, labels, features, data, workers, out, show)
+        )
         if as_json:
             show.document(result.to_json())
         elif models is not None:
@@ -91,6 +116,22 @@ def _check_folds(folds: int | None, split: str | None) -> None:
         raise UsageError(
             f"--split {split} has {found} folds, --folds asks for {folds}.", "Leave out --folds."
         )
+
+
+def _check_alone(**options: object) -> None:
+    """Refuse options that make no sense beside scores that are there already."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(
+            f"--scores reads what models have scored already; --{given[0]} has no say in it.",
+            f"Leave out --{given[0]} or --scores.",
+        )
+
+
+def _compare(scores: Sequence[Path], labels: Path | None, config: Config, out: Path | None) -> CvResult:
+    from rbztf.verbs.cv_scores import compare_scores
+
+    return compare_scores(scores, labels=labels, config=config, out=out)
 
 
 def _run(
@@ -173,32 +214,37 @@ SHOWN_METRICS = {
 
 
 def _show_trained(show: Screen, result: CvResult) -> None:
-    """One row a metric, one column a model, then the differences between models."""
+    """Each metric of each model, over folds and pooled, then the differences between models."""
     first = result.evaluations[0]
-    names = [entry.name for entry in result.evaluations]
-    rows = [
-        [title, *(_with_interval(entry.metrics[metric]) for entry in result.evaluations)]
-        for metric, title in SHOWN_METRICS.items()
-    ]
-    n_objects = sum(map(len, first.folds.values()))
-    title = f"{n_objects} objects, {len(first.folds)} folds ({first.split}): mean ± spread [95 %]"
-    show.table(title, ["", *names], rows)
+    several = len(result.evaluations) > 1
+    rows = []
+    for metric, title in SHOWN_METRICS.items():
+        for place, entry in enumerate(result.evaluations):
+            found = entry.metrics[metric]
+            figures = [_with_interval(found), _bounded(found.pooled, found.pooled_ci95)]
+            rows.append([title if place == 0 else "", *([entry.variant] if several else []), *figures])
+    columns = ["", *(["model"] if several else []), "mean ± spread [95 %]", "pooled [95 %]"]
+    title = f"{first.n_objects} objects, {len(first.folds)} folds ({first.split})"
+    show.table(title, columns, rows, left=2 if several else 1)
     if result.comparison:
-        rows = []
-        for pair in result.comparison:
-            difference = pair["difference"]["roc_auc"]
-            low, high = difference["ci95"]
-            rows.append(
-                [
-                    f"{pair['of']} − {pair['minus']}",
-                    f"{difference['mean']:+.4f}",
-                    f"[{low:+.4f}, {high:+.4f}]",
-                ]
-            )
-        show.table("Difference in AUC on the same objects, paired", ["models", "mean", "95 %"], rows)
-    show.say(f"Scores, metrics, learning curves, plots: {result.out}")
+        rows = [
+            [f"{pair['of']} − {pair['minus']}", *_difference(pair["difference"]["roc_auc"])]
+            for pair in result.comparison
+        ]
+        columns = ["models", "mean [95 %]", "pooled [95 %]"]
+        show.table("Difference in AUC on the same objects, paired", columns, rows)
+    show.say(f"Scores, metrics, tables, plots: {result.out}")
+
+
+def _difference(found: dict[str, Any]) -> list[str]:
+    pairs = [("mean", "ci95"), ("pooled", "pooled_ci95")]
+    return [f"{found[name]:+.4f} [{found[ci][0]:+.4f}, {found[ci][1]:+.4f}]" for name, ci in pairs]
 
 
 def _with_interval(estimate: Any) -> str:
     low, high = estimate.ci95
     return f"{estimate.mean:.3f}±{estimate.std:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _bounded(value: float, ci95: tuple[float, float]) -> str:
+    return f"{value:.3f} [{ci95[0]:.3f}, {ci95[1]:.3f}]"

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rbztf.cli.options import ConfigFile, Data, Device, Embeddings, Features, Json, Model, Quiet, Seed, Set, resolve
+from rbztf.cli.options import (
+    ConfigFile,
+    Data,
+    Device,
+    Embeddings,
+    Features,
+    Json,
+    Model,
+    Quiet,
+    Seed,
+    Set,
+    resolve,
+)
 from rbztf.cli.screen import Screen, screen
 
 if TYPE_CHECKING:
@@ -25,9 +37,9 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("rbztf embed --model published/encoder --data data/cutouts --out embeddings"))(
         embed
     )
-    app.command(
-        epilog=example("rbztf predict 686103400034440 --model model --data data/cutouts --explain")
-    )(predict)
+    app.command(epilog=example("rbztf predict 686103400034440 --model model --data data/cutouts --explain"))(
+        predict
+    )
 
 
 def embed(
@@ -73,10 +85,12 @@ def predict(
     embeddings: Embeddings = None,
     features: Features = None,
     until: Annotated[
-        float | None, typer.Option(help="Leave out later epochs, such as those after the training's.", metavar="MJD")
+        float | None,
+        typer.Option(help="Leave out later epochs, such as those after the training's.", metavar="MJD"),
     ] = None,
     max_false_alarm: Annotated[
-        float | None, typer.Option(help="Threshold: at most this share of real objects called bogus.", metavar="P")
+        float | None,
+        typer.Option(help="Threshold: at most this share of real objects called bogus.", metavar="P"),
     ] = None,
     max_missed: Annotated[
         float | None, typer.Option(help="Threshold: at most this share of artefacts missed.", metavar="P")

@@ -18,9 +18,11 @@ from rbztf.engine import spread
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.metrics import Scored
+from rbztf.evaluation.operating import FAR10
 from rbztf.evaluation.reading import read_objects
 from rbztf.features.files import read_features
 from rbztf.features.table import FeatureTable
+from rbztf.models import conformal
 from rbztf.models.checkpoint import History
 from rbztf.models.classifier_bundle import network_inputs
 from rbztf.models.device import choose_device
@@ -30,8 +32,12 @@ from rbztf.models.fit_ensemble import fit_ensemble
 from rbztf.models.objects import ObjectSet
 from rbztf.models.optimise import threads
 from rbztf.models.targets import label_objects
+from rbztf.models.thresholds import threshold_at
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
+from rbztf.sky import ARTEFACT_KINDS, Oid
+
+LARGEST_FALSE_ALARM = 0.10
+"""On the inner folds, at the operating point ``far10``."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +261,21 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
 
 
 def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:
-    """Test objects with their scores."""
+    """Test objects with all that an ensemble says of them."""
+    assert model.config.ensemble is not None
     oids = objects.oids
-    return Scored(oids, labels.labels(oids.tolist()), verdicts.p_bogus, model.threshold())
+    combination = model.combinations[model.modalities]
+    inner = combination.labels, combination.scores
+    limits = conformal.fit(*inner, model.config.ensemble.error_rate)
+    return Scored(
+        oids,
+        labels.labels(oids.tolist()),
+        verdicts.p_bogus,
+        model.threshold(),
+        low=verdicts.p_low,
+        high=verdicts.p_high,
+        decisions=limits.decide(verdicts.p_bogus),
+        sets=limits.sets(verdicts.p_bogus),
+        kinds=dict(zip(ARTEFACT_KINDS, verdicts.kinds.T)) if model.kinds else None,
+        thresholds={FAR10: threshold_at(*inner, max_false_alarm=LARGEST_FALSE_ALARM)},
+    )

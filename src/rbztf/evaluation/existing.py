@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,15 +118,18 @@ def _score(
 ) -> Scored:
     oids = split.folds[k]
     probabilities = model.probabilities(sequences, device)
-    return Scored(np.array(oids, np.int64), labels.labels(oids), probabilities, model.threshold)
+    return Scored(
+        np.array(oids, np.int64),
+        labels.labels(oids),
+        probabilities,
+        model.threshold,
+        n_frames=np.array(list(map(len, sequences)), np.int64),
+    )
 
 
 def _extra(padding: str, folds: dict[int, Scored]) -> dict[str, Any]:
     ones = [np.ones((1, len(fold))) for fold in folds.values()]
-    tuned = [
-        Scored(fold.oids, fold.labels, fold.scores, best_f1_threshold(fold.labels, fold.scores))
-        for fold in folds.values()
-    ]
+    tuned = [replace(fold, threshold=best_f1_threshold(fold.labels, fold.scores)) for fold in folds.values()]
     protocol = {}
     for name in ("accuracy", "f1"):
         values: Array = np.array([METRICS[name](fold, weight)[0] for fold, weight in zip(tuned, ones)])

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from rbztf.archive.labels import LabelTable
-from rbztf.evaluation.metrics import METRICS, Estimate, Scored, bootstrap, estimate, evaluate_fold, interval
-
-MIN_TAGGED = 10
-"""Tags with fewer objects are not reported on."""
+from rbztf.evaluation.audit import length_auc
+from rbztf.evaluation.doubt import doubt
+from rbztf.evaluation.metrics import METRICS, Scored, evaluate_fold
+from rbztf.evaluation.operating import operating_points
+from rbztf.evaluation.resample import (
+    Estimate,
+    estimates,
+    field_weights,
+    interval,
+    pooled_metrics,
+    spread,
+)
+from rbztf.evaluation.scored import by_draw, pool
+from rbztf.evaluation.slices import called_table, class_masks, quartile_table, tag_masks
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Evaluation:
         Of the configuration or the folder of bundles.
     split : str
     folds : dict of int to Scored
+        Numbered through all draws of the folds.
     metrics : dict of str to Estimate
     by_tag : dict
         Per tag: objects, artefacts among them, share called bogus.
@@ -34,15 +44,30 @@ class Evaluation:
         Wall-clock time of training and scoring.
     extra : dict
         Further entries for ``--json``.
+    tables : dict
+        ``by_class``, ``by_length``, ``length_auc``, ``by_magnitude``, ``operating_points`` and
+        ``doubt``, as far as there is what they need.
     """
 
     name: str
     split: str
     folds: dict[int, Scored]
     metrics: dict[str, Estimate]
-    by_tag: dict[str, dict[str, float]]
+    by_tag: dict[str, dict[str, Any]]
     seconds: float
     extra: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """The name, and what tells apart models of the same name."""
+        padding = self.extra.get("padding")
+        return f"{self.name} ({padding})" if padding else self.name
+
+    @property
+    def n_objects(self) -> int:
+        """Objects scored, each once however many draws of the folds there are."""
+        return len({oid for fold in self.folds.values() for oid in fold.oids.tolist()})
 
     def to_json(self) -> dict[str, Any]:
         """One entry of ``models`` in ``cv --json``."""
@@ -54,11 +79,13 @@ class Evaluation:
             "config": self.name,
             "split": self.split,
             "folds": len(self.folds),
-            "n_objects": sum(map(len, self.folds.values())),
+            "n_objects": self.n_objects,
             **flat,
             "tpr_at_fpr": at_rate,
             "by_tag": self.by_tag,
+            **self.tables,
             "per_fold": [_fold_json(number, fold) for number, fold in self.folds.items()],
+            "per_draw": _draws_json(list(self.folds.values())),
             "seconds": round(self.seconds, 2),
             **self.extra,
         }
@@ -73,72 +100,107 @@ def summarise(
     draws: int,
     seconds: float,
     extra: Mapping[str, Any] | None = None,
+    n_frames: Mapping[Any, int] | None = None,
+    magnitudes: Mapping[Any, float] | None = None,
 ) -> Evaluation:
-    """Make an :class:`Evaluation` from the scored test folds."""
-    return Evaluation(
-        name,
-        split,
-        folds,
-        estimate(list(folds.values()), draws),
-        tag_table(folds, labels),
-        seconds,
-        dict(extra or {}),
-    )
+    """Make an :class:`Evaluation` from the scored test folds.
 
-
-def tag_table(folds: Mapping[int, Scored], labels: LabelTable) -> dict[str, dict[str, float]]:
-    """Per tag: number of objects, artefacts among them, and the share called bogus."""
-    called: dict[str, list[tuple[bool, bool]]] = {}
-    for fold in folds.values():
-        for oid, label, score in zip(fold.oids.tolist(), fold.labels, fold.scores):
-            for tag in labels[oid].tags:
-                called.setdefault(tag, []).append((bool(label), bool(score >= fold.threshold)))
-    table = {}
-    for tag, members in sorted(called.items(), key=lambda item: -len(item[1])):
-        if len(members) >= MIN_TAGGED:
-            artefacts, bogus = np.array(members, float).sum(axis=0)
-            table[tag] = {
-                "n": len(members),
-                "artefacts": int(artefacts),
-                "called_bogus": float(bogus / len(members)),
-            }
-    return table
+    Parameters
+    ----------
+    draws : int
+        Resamplings of the fields, for the intervals.
+    n_frames : mapping of OID to int, optional
+        Frames of each object, for the tables by length; default what the folds say.
+    magnitudes : mapping of OID to float, optional
+        Mean magnitude of each object, for the table by magnitude; default what the folds say.
+    """
+    folds = {number: _described(fold, n_frames, magnitudes) for number, fold in folds.items()}
+    parts = list(folds.values())
+    by_tag, tables = _tables(parts, labels, draws)
+    metrics = estimates(parts, spread(parts, draws))
+    return Evaluation(name, split, folds, metrics, by_tag, seconds, dict(extra or {}), tables)
 
 
 def compare(evaluations: Sequence[Evaluation], draws: int) -> list[dict[str, Any]]:
-    """Differences between every two models on the same objects, with paired intervals."""
-    spreads = [bootstrap(list(entry.folds.values()), draws, seed=0) for entry in evaluations]
+    """Differences between every two models on the same objects, with paired intervals.
+
+    Each metric has the difference of its means over folds and of its pooled figures, resampled
+    over the same fields for both. ``same_folds`` tells whether the folds were the same too; where
+    not, the pooled difference is the one to read.
+    """
+    spreads = [spread(list(entry.folds.values()), draws) for entry in evaluations]
     out = []
-    for i, first in enumerate(evaluations):
-        for j in range(i + 1, len(evaluations)):
-            second = evaluations[j]
-            if _objects(first) != _objects(second):
-                continue
-            difference = {
-                name: {
-                    "mean": second.metrics[name].mean - first.metrics[name].mean,
-                    "ci95": list(interval(spreads[j][name] - spreads[i][name])),
-                }
-                for name in METRICS
+    for (first, before), (second, after) in combinations(zip(evaluations, spreads), 2):
+        if _objects(first) != _objects(second):
+            continue
+        difference = {
+            name: {
+                "mean": second.metrics[name].mean - first.metrics[name].mean,
+                "ci95": list(interval(after.mean[name] - before.mean[name])),
+                "pooled": second.metrics[name].pooled - first.metrics[name].pooled,
+                "pooled_ci95": list(interval(after.pooled[name] - before.pooled[name])),
             }
-            out.append({"of": second.name, "minus": first.name, "difference": difference})
+            for name in METRICS
+        }
+        same_folds = _places(first) == _places(second)
+        out.append(
+            {"of": second.name, "minus": first.name, "same_folds": same_folds, "difference": difference}
+        )
     return out
 
 
-def write_scores(path: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Write out-of-fold scores as CSV, so that anyone can recompute every figure."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["config", "oid", "fold", "label", "p_bogus", "threshold"])
-        for entry in evaluations:
-            for number, fold in entry.folds.items():
-                for oid, label, score in zip(fold.oids, fold.labels, fold.scores):
-                    writer.writerow([entry.name, oid, number, label, f"{score:.8g}", f"{fold.threshold:.8g}"])
+def _tables(
+    folds: Sequence[Scored], labels: LabelTable, draws: int
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    scored = pool(folds)
+    (weights,) = field_weights([scored.fields], draws)
+    tags = tag_masks(scored, labels)
+    tables: dict[str, Any] = {"operating_points": operating_points(folds, tags, weights)}
+    if any(entry.tags for entry in labels.values()):
+        tables["by_class"] = called_table(scored, class_masks(scored, labels), weights)
+    if scored.n_frames is not None:
+        tables["by_length"] = quartile_table(scored, scored.n_frames.astype(float), weights)
+        tables["length_auc"] = length_auc(scored.labels, scored.n_frames, weights)
+    if scored.mags is not None:
+        tables["by_magnitude"] = quartile_table(scored, scored.mags, weights)
+    found = doubt(scored, weights)
+    if found is not None:
+        tables["doubt"] = found
+    return called_table(scored, tags, weights), tables
 
 
-def _objects(entry: Evaluation) -> list[tuple[int, int]]:
+def _described(
+    fold: Scored, n_frames: Mapping[Any, int] | None, magnitudes: Mapping[Any, float] | None
+) -> Scored:
+    if n_frames:
+        fold = replace(fold, n_frames=np.array([n_frames[oid] for oid in fold.oids.tolist()], np.int64))
+    if magnitudes:
+        known = [magnitudes.get(oid, np.nan) for oid in fold.oids.tolist()]
+        fold = replace(fold, mags=np.array(known, float))
+    return fold
+
+
+def _objects(entry: Evaluation) -> set[tuple[int, int]]:
+    return {
+        (int(oid), int(label)) for fold in entry.folds.values() for oid, label in zip(fold.oids, fold.labels)
+    }
+
+
+def _places(entry: Evaluation) -> list[tuple[int, int]]:
     return sorted((number, int(oid)) for number, fold in entry.folds.items() for oid in fold.oids)
 
 
 def _fold_json(number: int, fold: Scored) -> dict[str, Any]:
-    return {"fold": number, "n_objects": len(fold), "threshold": fold.threshold, **evaluate_fold(fold)}
+    return {
+        "fold": number,
+        "draw": fold.draw,
+        "n_objects": len(fold),
+        "threshold": fold.threshold,
+        **evaluate_fold(fold),
+    }
+
+
+def _draws_json(folds: Sequence[Scored]) -> list[dict[str, Any]]:
+    """Pooled metrics of each draw of the folds."""
+    draws = by_draw(folds)
+    return [{"draw": draw, **pooled_metrics([folds[i] for i in draws[draw]])} for draw in draws]

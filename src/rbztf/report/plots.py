@@ -11,8 +11,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from rbztf.evaluation.metrics import Scored
-from rbztf.evaluation.summary import Evaluation
 from rbztf.models.checkpoint import History
 
 matplotlib.use("Agg")
@@ -21,35 +19,6 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito's palette, told apart by colour-blind readers too."""
 GREY = "#777777"
 DPI = 150
-GRID = np.linspace(0, 1, 201)
-
-
-def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
-    """ROC curves: the mean over folds of each model, with the band the folds span."""
-    figure = Figure(figsize=(5, 5), layout="constrained")
-    axes = figure.subplots()
-    for entry, colour in zip(evaluations, _colours(len(evaluations))):
-        curves = np.array([_roc_curve(fold) for fold in entry.folds.values()])
-        area = entry.metrics["roc_auc"]
-        low, high = area.ci95
-        name = entry.name or "default"
-        label = f"{name}: AUC {area.mean:.3f} [{low:.3f}, {high:.3f}]"
-        axes.plot(GRID, curves.mean(axis=0), color=colour, label=label)
-        axes.fill_between(GRID, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
-    axes.set(
-        xlabel="False alarms: real objects called bogus",
-        ylabel="Artefacts found",
-        xlim=(0, 1),
-        ylim=(0, 1.005),
-    )
-    axes.set_aspect("equal")
-    n_objects = sum(map(len, evaluations[0].folds.values()))
-    axes.set_title(
-        f"{n_objects} objects, {len(evaluations[0].folds)} folds; bands span the folds", fontsize=9
-    )
-    axes.legend(loc="lower right", fontsize=8)
-    _save(figure, path)
 
 
 def losses(histories: Mapping[str, History], path: Path) -> None:
@@ -61,7 +30,7 @@ def losses(histories: Mapping[str, History], path: Path) -> None:
     figure = Figure(figsize=(9 if with_auc else 5.5, 4), layout="constrained")
     panels = figure.subplots(1, 2 if with_auc else 1, squeeze=False)[0]
     models = list(dict.fromkeys(name.partition(", fold")[0] for name in histories))
-    colours = dict(zip(models, _colours(len(models))))
+    colour_of = dict(zip(models, colours(len(models))))
     for axes, column in zip(panels, ("loss", "inner_auc")):
         for name, history in histories.items():
             if history and column in history[0]:
@@ -69,17 +38,17 @@ def losses(histories: Mapping[str, History], path: Path) -> None:
                 axes.plot(
                     [row["epoch"] for row in history],
                     values,
-                    color=colours[name.partition(", fold")[0]],
+                    color=colour_of[name.partition(", fold")[0]],
                     linewidth=1,
                 )
     panels[0].set(xlabel="Epoch", ylabel="Training loss")
     if with_auc:
         panels[1].set(xlabel="Epoch", ylabel="Mean AUC on the inner folds")
-    handles = [panels[0].plot([], [], color=colours[model], label=model)[0] for model in models]
+    handles = [panels[0].plot([], [], color=colour_of[model], label=model)[0] for model in models]
     figure.legend(
         handles=handles, loc="outside upper center", ncols=min(len(models), 6), frameon=False, fontsize=9
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def vae_losses(history: History, path: Path, published: NDArray[np.float64] | None = None) -> None:
@@ -95,7 +64,7 @@ def vae_losses(history: History, path: Path, published: NDArray[np.float64] | No
         )
     axes.set(xlabel="Epoch", ylabel="Loss per frame", yscale="log")
     axes.legend(fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def frames_per_object(counts: Mapping[str, Sequence[int]], path: Path) -> None:
@@ -110,7 +79,7 @@ def frames_per_object(counts: Mapping[str, Sequence[int]], path: Path) -> None:
         )
     axes.set(xlabel="Frames", ylabel="Objects")
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def examples(frames: Sequence[tuple[str, NDArray[np.float32]]], path: Path, columns: int = 8) -> None:
@@ -123,23 +92,16 @@ def examples(frames: Sequence[tuple[str, NDArray[np.float32]]], path: Path, colu
         low, high = np.nanpercentile(frame, [1, 99.5])
         axes.imshow(frame, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
         axes.set_title(caption, fontsize=6.5)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _roc_curve(fold: Scored) -> NDArray[np.float64]:
-    from sklearn.metrics import roc_curve
-
-    fpr, tpr, _ = roc_curve(fold.labels, fold.scores)
-    curve: NDArray[np.float64] = np.interp(GRID, fpr, tpr)
-    curve[0] = 0
-    return curve
-
-
-def _colours(count: int) -> list[Any]:
+def colours(count: int) -> list[Any]:
+    """Colours of ``count`` models."""
     return [COLOURS[i % len(COLOURS)] for i in range(count)]
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the style of the house; folders are made."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)

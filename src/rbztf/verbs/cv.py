@@ -17,9 +17,13 @@ from rbztf.archive.labels import LabelTable
 from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
 from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate, usable_objects
+from rbztf.evaluation.draws import make_splits, over_draws
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
 from rbztf.evaluation.folds import make_split
-from rbztf.evaluation.summary import Evaluation, compare, summarise, write_scores
+from rbztf.evaluation.score_files import write_scores
+from rbztf.evaluation.slices import magnitudes_of
+from rbztf.evaluation.summary import Evaluation, compare, summarise
+from rbztf.evaluation.table_files import write_tables
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
@@ -101,36 +105,43 @@ def cv(
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
     known = read_features(inputs.features) if inputs.features else None
     counts, problems = usable_objects(vectors, table, first.classifier.min_frames, known)
-    split = make_split(first.cv.split, table, first.cv.folds, first.seed, set(counts))
-    check_split(split)
-    check_labels(split, table)
+    splits = make_splits(first.cv.split, table, first.cv.folds, first.seed, set(counts), first.cv.repeats)
+    for split in splits:
+        check_split(split)
+        check_labels(split, table)
     checkpoints = folder / "checkpoints"
-    results = cross_validate(
+    results = over_draws(
         configs,
-        inputs.embeddings,
-        table,
-        split,
-        features=inputs.features,
-        checkpoints=checkpoints,
-        workers=workers,
-        progress=progress,
+        splits,
+        lambda seeded, split: cross_validate(
+            seeded,
+            inputs.embeddings,
+            table,
+            split,
+            features=inputs.features,
+            checkpoints=checkpoints,
+            workers=workers,
+            progress=progress,
+        ),
     )
     evaluations = [
         summarise(
             config.name or "default",
-            split.name,
+            splits[0].name,
             {result.fold: result.scored for result in folds},
             table,
             draws=first.cv.bootstrap,
             seconds=sum(result.seconds for result in folds),
             extra={"seed": config.seed},
+            n_frames=counts if vectors is not None else None,
+            magnitudes=magnitudes_of(known) if known is not None else None,
         )
         for config, folds in zip(configs, results)
     ]
     comparison = compare(evaluations, first.cv.bootstrap)
     warnings = [*inputs.warnings, *(_warnings(vectors, inputs.embeddings) if vectors is not None else [])]
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
-    _write(result)
+    write_result(result)
     for config in configs[1:]:
         (folder / f"config-{(config.name or 'default').replace('/', '-')}.yaml").write_text(config.dump())
     _plot(folder, result, configs, results, counts, table)
@@ -196,7 +207,7 @@ def evaluate_models(
     comparison = compare(compared, config.cv.bootstrap)
     folder = new_run("cv", config, out)
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
-    _write(result)
+    write_result(result, compared)
     return result
 
 
@@ -213,9 +224,14 @@ def _warnings(vectors: Embeddings, path: Path | None) -> list[str]:
     return [f"{path} does not say which encoder made its vectors."]
 
 
-def _write(result: CvResult) -> None:
+def write_result(result: CvResult, shown: Sequence[Evaluation] | None = None) -> None:
+    """Write metrics, out-of-fold scores, tables and plots (of ``shown``, or all) into the run folder."""
+    from rbztf.report.plots_eval import evaluation_plots
+
     write_json(result.out / "metrics.json", result.to_json())
     write_scores(result.out / "scores.csv", result.evaluations)
+    write_tables(result.out, result.evaluations)
+    evaluation_plots(result.evaluations if shown is None else shown, result.out)
 
 
 def _plot(
@@ -232,7 +248,6 @@ def _plot(
     for config, folds in zip(configs, results):
         for fold in folds:
             histories[f"{config.name or 'default'}, fold {fold.fold}"] = fold.history
-    plots.roc(result.evaluations, folder / "roc.png")
     histories = {name: history for name, history in histories.items() if history}
     if histories:  # ensembles keep none
         write_history(folder / "history.csv", histories)

@@ -1,0 +1,148 @@
+"""How much of a model's skill is the length of the sequences.
+
+Real objects and artefacts do not have equally many frames, so a model may count rather than
+look. Two answers: the AUC of the number of frames alone, and the model's AUC when every object
+is cut to the same number of frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.errors import DataError
+from rbztf.evaluation.metrics import roc_auc
+from rbztf.evaluation.resample import interval, pooled_metrics, spread
+from rbztf.evaluation.scored import Array, Scored, pool
+
+Vectors = NDArray[np.float32]
+Score = Callable[[list[Vectors]], Array]
+"""Probabilities of bogus, (n,) float64, of n sequences."""
+
+
+def length_auc(
+    labels: NDArray[np.int64], n_frames: NDArray[np.int64], weights: Array | None = None
+) -> dict[str, Any]:
+    """AUC of the number of frames alone.
+
+    Parameters
+    ----------
+    labels, n_frames : ndarray (n,), int64
+    weights : ndarray (draws, n), float64, optional
+        For the interval (see :func:`rbztf.evaluation.resample.field_weights`).
+
+    Returns
+    -------
+    dict
+        ``value``, ``ci95``, and ``bogus_is``: ``longer`` or ``shorter``, whichever direction gives
+        an AUC of at least 0.5 here.
+    """
+    scored = Scored(np.zeros(len(labels), np.int64), labels, n_frames.astype(float), np.nan)
+    value = float(roc_auc(scored, np.ones((1, len(labels))))[0])
+    drawn = np.array([]) if weights is None else roc_auc(scored, weights)
+    if value < 0.5:
+        return {"value": 1 - value, "ci95": list(interval(1 - drawn)), "bogus_is": "shorter"}
+    return {"value": value, "ci95": list(interval(drawn)), "bogus_is": "longer"}
+
+
+def equal_length(sequences: Sequence[Vectors], n: int, seed: int = 0) -> list[Vectors]:
+    """Cut every sequence to ``n`` frames drawn without replacement, kept in order.
+
+    What is drawn of a sequence depends on its place, its length and the seed alone.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray (frames, d), float32
+        Each of at least ``n`` frames.
+
+    Raises
+    ------
+    ValueError
+        For ``n`` below 1, or a sequence shorter than ``n``.
+    """
+    shortest = min(map(len, sequences), default=n)
+    if not 1 <= n <= shortest:
+        raise ValueError(f"n must be between 1 and the shortest sequence: n = {n}, shortest {shortest}")
+    cut = []
+    for place, sequence in enumerate(sequences):
+        drawn = np.random.default_rng((seed, place)).choice(len(sequence), n, replace=False)
+        cut.append(sequence[np.sort(drawn)])
+    return cut
+
+
+def score_cut(
+    scored: Scored, sequences: Sequence[Vectors], score: Score, n: int, seed: int = 0
+) -> tuple[Scored, Scored]:
+    """The objects of a fold with ``n`` frames or more, scored in full and cut to ``n``.
+
+    Parameters
+    ----------
+    scored : Scored
+        The fold as scored in full, m objects.
+    sequences : sequence of m ndarray (frames, d), float32
+        Their frames, in the same order.
+    score : callable
+        The model that scored them.
+
+    Returns
+    -------
+    full, cut : Scored
+        The same objects; other scores.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of objects and sequences differ.
+    """
+    if len(sequences) != len(scored):
+        raise ValueError(f"scored and sequences must have the same length: {len(scored)} != {len(sequences)}")
+    long = np.array([len(sequence) >= n for sequence in sequences], bool)
+    full = scored.only(long)
+    kept = [sequence for sequence, is_long in zip(sequences, long) if is_long]
+    scores = score(equal_length(kept, n, seed)) if kept else np.array([])
+    return full, replace(full, scores=np.asarray(scores, float))
+
+
+def equal_length_audit(pairs: Sequence[tuple[Scored, Scored]], n: int, draws: int = 1000) -> dict[str, Any]:
+    """Pooled AUC in full and at equal length, on the objects with ``n`` frames or more.
+
+    Parameters
+    ----------
+    pairs : sequence of (full, cut)
+        One a fold, from :func:`score_cut`.
+    n : int
+        Frames, for the record.
+    draws : int
+        Resamplings of the fields.
+
+    Returns
+    -------
+    dict
+        ``frames``, ``n_objects``, ``full``, ``equal_length`` and ``difference`` (equal length
+        minus full), each of these three with ``value`` and the paired ``ci95``.
+
+    Raises
+    ------
+    DataError
+        If the objects with ``n`` frames or more are not of both classes.
+    """
+    full, cut = ([pair[side] for pair in pairs if len(pair[side])] for side in (0, 1))
+    labels = pool(full).labels if full else np.array([])
+    if len(np.unique(labels)) < 2:
+        raise DataError(
+            f"The objects with {n} frames or more are not of both classes, so they have no AUC.",
+            "Cut to fewer frames.",
+        )
+    values = [pooled_metrics(side)["roc_auc"] for side in (full, cut)]
+    before, after = (spread(side, draws).pooled["roc_auc"] for side in (full, cut))
+    return {
+        "frames": n,
+        "n_objects": len(np.unique(pool(full).oids)),
+        "full": {"value": values[0], "ci95": list(interval(before))},
+        "equal_length": {"value": values[1], "ci95": list(interval(after))},
+        "difference": {"value": values[1] - values[0], "ci95": list(interval(after - before))},
+    }

@@ -1,0 +1,99 @@
+"""The tables of an evaluation as CSV files in the run folder, one row a model and group."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rbztf.evaluation.summary import Evaluation
+
+Row = dict[str, Any]
+
+
+def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Write ``metrics.csv`` and each of ``by_tag``, ``by_class``, ``by_length``, ``by_magnitude``,
+    ``operating_points`` and ``doubt`` that has rows.
+
+    A figure with an interval takes three columns: ``NAME``, ``NAME_low`` and ``NAME_high``.
+    """
+    for name, rows_of in _TABLES.items():
+        rows = [{"config": entry.variant, **_flat(row)} for entry in evaluations for row in rows_of(entry)]
+        if rows:
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, columns, restval="")
+                writer.writeheader()
+                writer.writerows(rows)
+
+
+def _flat(row: Row) -> Row:
+    """Figures with intervals spread over three columns each."""
+    flat: Row = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and "ci95" in value:
+            flat |= {name: value["value"], **_bounds(name, value["ci95"])}
+        elif name == "ci95":
+            flat |= _bounds("called_bogus", value)
+        elif value is not None:
+            flat[name] = value
+    return flat
+
+
+def _bounds(name: str, ci95: Sequence[float]) -> Row:
+    return {f"{name}_low": ci95[0], f"{name}_high": ci95[1]}
+
+
+def _metrics(entry: Evaluation) -> Iterator[Row]:
+    for name, value in entry.metrics.items():
+        yield {
+            "metric": name,
+            "mean": {"value": value.mean, "ci95": value.ci95},
+            "std": value.std,
+            "pooled": {"value": value.pooled, "ci95": value.pooled_ci95},
+        }
+
+
+def _by_tag(entry: Evaluation) -> Iterator[Row]:
+    return ({"tag": tag, **row} for tag, row in entry.by_tag.items())
+
+
+def _by_class(entry: Evaluation) -> Iterator[Row]:
+    return ({"class": name, **row} for name, row in entry.tables.get("by_class", {}).items())
+
+
+def _by_length(entry: Evaluation) -> Iterator[Row]:
+    return iter(entry.tables.get("by_length", []))
+
+
+def _by_magnitude(entry: Evaluation) -> Iterator[Row]:
+    return iter(entry.tables.get("by_magnitude", []))
+
+
+def _operating_points(entry: Evaluation) -> Iterator[Row]:
+    for point, found in entry.tables.get("operating_points", {}).items():
+        limits = {f"threshold_{name}": value for name, value in found["threshold"].items()}
+        rates = {"recall": found["recall"], "false_alarms": found["false_alarms"]}
+        yield {"point": point, "tag": "", **limits, **rates}
+        for tag, row in found["by_tag"].items():
+            yield {"point": point, "tag": tag, **limits, **row}
+
+
+def _doubt(entry: Evaluation) -> Iterator[Row]:
+    found = entry.tables.get("doubt", {})
+    for figure in ("coverage", "unsure", "accuracy_when_sure"):
+        for group, value in found.get(figure, {}).items():
+            if value is not None:
+                yield {"figure": figure, "objects": group, "share": value}
+
+
+_TABLES: dict[str, Callable[[Evaluation], Iterator[Row]]] = {
+    "metrics": _metrics,
+    "by_tag": _by_tag,
+    "by_class": _by_class,
+    "by_length": _by_length,
+    "by_magnitude": _by_magnitude,
+    "operating_points": _operating_points,
+    "doubt": _doubt,
+}
