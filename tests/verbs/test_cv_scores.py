@@ -81,6 +81,14 @@ def test_models_of_one_name_are_told_apart_by_their_files(folder: Path) -> None:
     answer = strict_json(result.stdout)
     assert [entry["config"] for entry in answer["models"]] == ["good, good.csv", "good, twin.csv"]
     assert len(answer["comparison"]) == 1
+    runs = [folder / "a/run/scores.csv", folder / "b/run/scores.csv", folder / "c/other/scores.csv"]
+    for path in runs:
+        path.parent.mkdir(parents=True)
+        write(path, "good", 0.3)
+    options = [word for path in runs for word in ("--scores", path)]
+    answer = strict_json(run_well("cv", *options, "--json").stdout)
+    names = [entry["config"] for entry in answer["models"]]
+    assert names == [f"good, run, {runs[0]}", f"good, run, {runs[1]}", "good, other"]
 
 
 def test_models_on_other_objects_are_not_compared_and_that_is_said(folder: Path) -> None:

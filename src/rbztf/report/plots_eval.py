@@ -22,6 +22,9 @@ LOWEST_RATE = 2e-3
 LINEAR = np.linspace(0, 1, 201)
 LOGARITHMIC = np.geomspace(LOWEST_RATE, 1, 120)
 SHOWN_GROUPS = 16
+LONGEST_NAME = 40
+LEGEND_WIDTH = 110
+"""Characters in a line of a legend."""
 Z95 = 1.959964
 
 
@@ -34,12 +37,12 @@ def evaluation_plots(evaluations: Sequence[Evaluation], folder: Path) -> None:
 
 def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
     """ROC curves of the pooled scores, the right panel stretched at few false alarms."""
-    figure = Figure(figsize=(9.5, 5.2), layout="constrained")
+    figure = Figure(figsize=(9.5, 5 + 0.2 * len(evaluations)), layout="constrained")
     whole, few = figure.subplots(1, 2)
     for entry, colour in zip(evaluations, colours(len(evaluations))):
         area = entry.metrics["roc_auc"]
         low, high = area.pooled_ci95
-        label = f"{entry.variant}: AUC {area.pooled:.3f} [{low:.3f}, {high:.3f}]"
+        label = f"{short_name(entry)}: AUC {area.pooled:.3f} [{low:.3f}, {high:.3f}]"
         for axes, grid in ((whole, LINEAR), (few, LOGARITHMIC)):
             curve, below, above = _band(pool(list(entry.folds.values())), grid)
             axes.plot(grid, curve, color=colour, label=label)
@@ -55,8 +58,7 @@ def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
     figure.suptitle(
         f"{first.n_objects} objects, out-of-fold scores pooled; bands: 95 % over fields", fontsize=9
     )
-    handles = whole.get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    _legend_below(figure, *whole.get_legend_handles_labels())
     save(figure, path)
 
 
@@ -71,7 +73,7 @@ def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
         scored = pool(list(entry.folds.values()))
         predicted, found, low, high = reliability_bins(scored)
         error = entry.metrics["ece"]
-        label = f"{entry.variant}: ECE {error.pooled:.3f}"
+        label = f"{short_name(entry)}: ECE {error.pooled:.3f}"
         bars = np.stack([found - low, high - found])
         axes.errorbar(
             predicted,
@@ -109,18 +111,18 @@ def groups(evaluations: Sequence[Evaluation], path: Path) -> None:
     if not found and not alarms:
         return
     rows = max(len(found), len(alarms))
-    height = 1.5 + rows * (0.18 + 0.14 * len(evaluations))
+    height = 1.5 + 0.2 * len(evaluations) + rows * (0.18 + 0.14 * len(evaluations))
     figure = Figure(figsize=(9, height), layout="constrained")
     panels = figure.subplots(1, 2)
     titles = ("Artefacts found, by tag", "False alarms on real objects, by class")
     for axes, table, title in zip(panels, (found, alarms), titles):
-        _draw_groups(axes, table, [entry.variant for entry in evaluations])
+        _draw_groups(axes, table, [short_name(entry) for entry in evaluations])
         axes.set(xlim=(0, 1.01), xlabel="Share called bogus", title=title)
         axes.title.set_fontsize(10)
     handles, labels = panels[0].get_legend_handles_labels()
     if not handles:
         handles, labels = panels[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    _legend_below(figure, handles, labels)
     save(figure, path)
 
 
@@ -141,6 +143,17 @@ def reliability_bins(scored: Scored) -> tuple[Array, Array, Array, Array]:
     centre = (found + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 * np.sqrt(found * (1 - found) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
     return predicted, found, np.minimum(centre - half, found), np.maximum(centre + half, found)
+
+
+def short_name(entry: Evaluation) -> str:
+    """What a model is called in a legend: its name, the end of it if it is long."""
+    name = entry.variant
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
+def _legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    columns = max(1, LEGEND_WIDTH // max(map(len, labels)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
 def _band(scored: Scored, grid: Array) -> tuple[Array, Array, Array]:

@@ -270,6 +270,7 @@ def _plot_examples(path: Path, evaluation: Evaluation, config: Config) -> None:
     scored = [
         (float(score), Oid(oid))
         for fold in evaluation.folds.values()
+        if fold.draw == 0
         for oid, label, score in zip(fold.oids.tolist(), fold.labels, fold.scores)
         if label and Oid(oid) in store
     ]

@@ -63,16 +63,18 @@ def compare_scores(
 
 
 def _with_own_names(read: Sequence[tuple[Path, ScoredModel]]) -> list[tuple[Path, ScoredModel]]:
-    """Each model under a name that no other has: its own, with its variant, with its file."""
-    named = [
-        (path, replace(model, name=f"{model.name} ({model.variant})" if model.variant else model.name))
-        for path, model in read
-    ]
-    times = Counter(model.name for _, model in named)
-    return [
-        (path, replace(model, name=f"{model.name}, {path}") if times[model.name] > 1 else model)
-        for path, model in named
-    ]
+    """Each model under a name that no other has: with its variant, its run, or its whole path."""
+    names = [f"{model.name} ({model.variant})" if model.variant else model.name for _, model in read]
+    for suffix in (_run_name, str):
+        times = Counter(names)
+        names = [
+            f"{name}, {suffix(path)}" if times[name] > 1 else name for name, (path, _) in zip(names, read)
+        ]
+    return [(path, replace(model, name=name)) for name, (path, model) in zip(names, read)]
+
+
+def _run_name(path: Path) -> str:
+    return path.resolve().parent.name if path.name == "scores.csv" else path.name
 
 
 def _warnings(evaluations: Sequence[Evaluation], labels: LabelTable) -> list[str]:
