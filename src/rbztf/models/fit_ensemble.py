@@ -16,7 +16,8 @@ from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
 from rbztf.models import checkpoint
 from rbztf.models.combine import Combination, platt
-from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale, read_member, write_member
+from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale
+from rbztf.models.ensemble_files import read_member, write_member
 from rbztf.models.inner import inner_folds
 from rbztf.models.networks import FittedNetwork, fit_network
 from rbztf.models.objects import LabelledSet, Modality
@@ -117,7 +118,7 @@ def _fit_one(
     assert ensemble is not None
     section = ensemble.members[name]
     if scratch is not None:
-        kept = read_member(scratch, name, bag, section, data.objects.lightcurve.names)
+        kept = read_member(scratch, name, bag, section)
         if kept is not None:
             return kept
     usable = data.take(data.objects.has_all([Modality(part) for part in section.inputs]))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rbztf.models import bundle, classifier_bundle, ensemble
+from rbztf.models import bundle, classifier_bundle, ensemble_files
 from rbztf.models.classifier_bundle import ClassifierBundle, load_classifier
-from rbztf.models.ensemble import Ensemble, load_ensemble
+from rbztf.models.ensemble import Ensemble
+from rbztf.models.ensemble_files import load_ensemble
 
 Model = ClassifierBundle | Ensemble
 
@@ -19,5 +20,5 @@ def load_model(folder: Path | str) -> Model:
     InputError
         If the folder holds neither, or is damaged.
     """
-    kind = bundle.read_metadata(Path(folder), classifier_bundle.KIND, ensemble.KIND)["kind"]
-    return load_ensemble(folder) if kind == ensemble.KIND else load_classifier(folder)
+    kind = bundle.read_metadata(Path(folder), classifier_bundle.KIND, ensemble_files.KIND)["kind"]
+    return load_ensemble(folder) if kind == ensemble_files.KIND else load_classifier(folder)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.config import NetworkMember, TrainingSection
+from rbztf.features.table import FeatureTable
 from rbztf.models.batching import by_length
 from rbztf.models.device import one_thread
 from rbztf.models.frame_inputs import FrameScaling, RowEncoding
@@ -30,15 +31,17 @@ class FittedNetwork:
 
     Attributes
     ----------
+    section : NetworkMember
     network : PooledNetwork
     scaling : FrameScaling or None
         None if it reads no frames.
     encoding : RowEncoding or None
-        None if it reads no feature rows.
+        None if it reads no rows of statistics or features.
     names : tuple of str
-        Feature columns that ``encoding`` encodes.
+        Columns of statistics and features that ``encoding`` encodes.
     """
 
+    section: NetworkMember
     network: PooledNetwork
     scaling: FrameScaling | None
     encoding: RowEncoding | None
@@ -47,8 +50,7 @@ class FittedNetwork:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """What an object must have to be scored."""
-        image = (Modality.IMAGE,) if self.scaling else ()
-        return (*image, *((Modality.LIGHTCURVE,) if self.encoding else ()))
+        return tuple(Modality(name) for name in self.section.inputs)
 
     def logits(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
         """Log odds of bogus, (n,) float64; of objects that have all modalities."""
@@ -97,7 +99,7 @@ class FittedNetwork:
     def _rows(self, objects: ObjectSet) -> Floats:
         if self.encoding is None:
             return np.zeros((len(objects), 0), np.float32)
-        return self.encoding(objects.lightcurve.columns(self.names).values)
+        return self.encoding(_row_table(objects, self.section).columns(self.names).values)
 
     def tensors(self) -> dict[str, Tensor]:
         """All arrays, for a bundle; :meth:`restore` reads them."""
@@ -115,9 +117,9 @@ class FittedNetwork:
 
     @classmethod
     def restore(
-        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str], outputs: int
+        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str]
     ) -> FittedNetwork:
-        """A network from :meth:`tensors`.
+        """A network from :meth:`tensors` and its ``names``.
 
         Raises
         ------
@@ -129,14 +131,14 @@ class FittedNetwork:
             scaling = FrameScaling(
                 *(tensors[f"scaling.{part}"].numpy() for part in ("latents", "mean", "scale"))
             )
-        if "lightcurve" in section.inputs:
+        if names:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
-        network = _build(section, scaling, encoding, outputs)
+        network = _build(section, scaling, encoding, len(tensors["network.bias"]))
         prefix = "network."
         network.load_state_dict(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         )
-        return cls(network.eval(), scaling, encoding, tuple(names) if encoding else ())
+        return cls(section, network.eval(), scaling, encoding, tuple(names))
 
 
 def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
@@ -144,16 +146,23 @@ def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: to
     scaling = encoding = None
     if "image" in section.inputs:
         scaling = FrameScaling.fit(data.objects.sequences, data.objects.latents)
-    names = data.objects.lightcurve.names if "lightcurve" in section.inputs else ()
-    if names:
-        encoding = RowEncoding.fit(data.objects.lightcurve.values)
+    table = _row_table(data.objects, section)
+    if table.names:
+        encoding = RowEncoding.fit(table.values)
     n_tags = data.tags.shape[1] if section.auxiliary else 0
     torch.manual_seed(seed)
     network = _build(section, scaling, encoding, 1 + n_tags).to(device)
-    fitted = FittedNetwork(network, scaling, encoding, names)
+    fitted = FittedNetwork(section, network, scaling, encoding, table.names)
     _train(fitted, data, section, seed, device)
     network.to("cpu").eval()
     return fitted
+
+
+def _row_table(objects: ObjectSet, section: NetworkMember) -> FeatureTable:
+    """The columns that the network reads of each object as a whole."""
+    wanted = [Modality.IMAGE] if section.statistics else []
+    wanted += [Modality.LIGHTCURVE] if "lightcurve" in section.inputs else []
+    return objects.table(wanted)
 
 
 def _train(

@@ -92,7 +92,10 @@ class ObjectSet:
     def table(self, modalities: Sequence[Modality]) -> FeatureTable:
         """The feature columns of ``modalities`` side by side."""
         parts = [self.image if modality is Modality.IMAGE else self.lightcurve for modality in modalities]
-        return parts[0] if len(parts) == 1 else parts[0].beside(parts[1])
+        table = _no_features(self.oids)
+        for part in parts:
+            table = table.beside(part)
+        return table
 
 
 @dataclass(frozen=True)

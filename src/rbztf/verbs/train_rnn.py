@@ -20,6 +20,7 @@ from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
 from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
+from rbztf.models.ensemble_files import save_ensemble
 from rbztf.models.fit_classifier import Fitted, fit_classifier
 from rbztf.models.fit_ensemble import fit_ensemble
 from rbztf.models.optimise import threads
@@ -154,7 +155,7 @@ def _train_ensemble(
         )
     encoder = _encoder_in(path) if path else None
     model = model.with_encoder(encoder, _trained_on(table, list(counts)))
-    model.save(target)
+    save_ensemble(model, target)
     warnings = list(inputs.warnings)
     if path and not encoder:
         warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")

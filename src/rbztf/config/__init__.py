@@ -1,0 +1,49 @@
+"""Configuration: frozen, validated sections read from YAML, with ``--set`` on top."""
+
+from __future__ import annotations
+
+from rbztf.config.load import (
+    PROJECT_FILE,
+    STANDARD_CLASSIFIER,
+    STANDARD_VAE,
+    find_config,
+    load_config,
+    parse_config,
+    shipped_configs,
+)
+from rbztf.config.sections import (
+    ClassifierSection,
+    Config,
+    CvSection,
+    DataSection,
+    EnsembleSection,
+    FramesSection,
+    Member,
+    NetworkMember,
+    Section,
+    TrainingSection,
+    TreesMember,
+    VaeSection,
+)
+
+__all__ = [
+    "PROJECT_FILE",
+    "STANDARD_CLASSIFIER",
+    "STANDARD_VAE",
+    "ClassifierSection",
+    "Config",
+    "CvSection",
+    "DataSection",
+    "EnsembleSection",
+    "FramesSection",
+    "Member",
+    "NetworkMember",
+    "Section",
+    "TrainingSection",
+    "TreesMember",
+    "VaeSection",
+    "find_config",
+    "load_config",
+    "parse_config",
+    "shipped_configs",
+]

@@ -1,0 +1,188 @@
+"""Where a configuration comes from: defaults, YAML files, ``--set``.
+
+Later sources win: built-in defaults, ``./rbztf.yaml`` (if there), ``--config`` (a file, or
+the name of a shipped one), ``--set KEY=VALUE``, other options. Paths in a ``data:`` section
+are relative to the file that names them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rbztf.config.sections import Config
+from rbztf.errors import ConfigError
+
+PROJECT_FILE = Path("rbztf.yaml")
+STANDARD_CLASSIFIER = "default"
+STANDARD_VAE = "vae"
+"""Shipped configurations that train-rnn and cv, and train-vae, use when none is named."""
+
+
+def load_config(
+    source: Path | str | None = None,
+    overrides: Iterable[str] = (),
+    *,
+    project_file: Path | None = PROJECT_FILE,
+    standard: str | None = None,
+) -> Config:
+    """Resolve a configuration.
+
+    Parameters
+    ----------
+    source : path or str, optional
+        A YAML file, or the name of a shipped configuration such as ``bigru-l2``.
+    overrides : iterable of str
+        ``KEY=VALUE`` pairs, keys dotted (``training.epochs=5``), values in YAML.
+    project_file : Path, optional
+        Read first where it exists; None ignores it.
+    standard : str, optional
+        Shipped configuration that stands below ``project_file`` where ``source`` is left out.
+
+    Raises
+    ------
+    ConfigError
+        For a missing file, YAML that does not parse, an unknown key or a wrong value.
+    """
+    tree: dict[str, Any] = {}
+    origin = "the defaults"
+    if source is None and standard is not None:
+        tree = _read_yaml(find_config(standard))
+    if project_file is not None and project_file.is_file():
+        tree, origin = _merge(tree, _read_yaml(project_file)), str(project_file)
+    if source is not None:
+        path = find_config(source)
+        tree, origin = _merge(tree, {"name": path.stem} | _read_yaml(path)), str(path)
+    overrides = tuple(overrides)
+    for override in overrides:
+        tree = _merge(tree, _parse_override(override))
+    return _validate(tree, origin, {override.partition("=")[0].strip() for override in overrides})
+
+
+def parse_config(text: str, origin: str) -> Config:
+    """Validate YAML text, as written by :meth:`Config.dump`, read from ``origin``."""
+    return _validate(_parse_yaml(text, origin), origin)
+
+
+def find_config(source: Path | str) -> Path:
+    """The file that ``source`` means: a path, or the name of a shipped configuration."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    name = str(source).removesuffix(".yaml").removeprefix("configs/")
+    if name in shipped:
+        return shipped[name]
+    near = difflib.get_close_matches(name, shipped, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Shipped ones: {', '.join(shipped)}."
+    raise ConfigError(f"There is no configuration file {source}.", hint)
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name and path of every configuration that comes with rbztf."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "configs", package.parents[1] / "configs"):
+        if folder.is_dir():
+            paths = sorted(folder.rglob("*.yaml"))
+            return {str(path.relative_to(folder).with_suffix("")): path for path in paths}
+    return {}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}).", "Check the file.") from None
+    tree = _parse_yaml(text, str(path))
+    data = tree.get("data")
+    if isinstance(data, dict):
+        tree["data"] = {key: _beside(path, key, value) for key, value in data.items()}
+    return tree
+
+
+def _beside(path: Path, key: str, value: Any) -> Any:
+    return str(path.parent / value) if isinstance(value, str) and key != "bands" else value
+
+
+def _parse_yaml(text: str, origin: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(
+            f"{origin}{where} is not valid YAML.", "Check its indentation and quotes."
+        ) from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{origin} must hold sections such as 'training:', not a {type(tree).__name__}.")
+    return tree
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override!r} is not KEY=VALUE.", "Example: --set training.epochs=5.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override!r}: the value is not valid YAML.", "Quote it.") from None
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _validate(tree: Mapping[str, Any], origin: str, overridden: Iterable[str] = ()) -> Config:
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = tuple(str(part) for part in first["loc"])
+        where = ".".join(path)
+        if any(where == key or where.startswith(f"{key}.") for key in overridden):
+            origin = f"--set {where}"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"Unknown key '{where}' in the configuration ({origin}).", _nearest(path)
+            ) from None
+        problem = first["msg"][0].lower() + first["msg"][1:]
+        raise ConfigError(
+            f"'{where}' in the configuration ({origin}) is {first['input']!r}: {problem}.",
+            "Correct the value.",
+        ) from None
+
+
+def _nearest(path: tuple[str, ...]) -> str:
+    """Advice for an unknown key: its nearest sibling, else the same name in another section."""
+    model: type[BaseModel] = Config
+    for part in path[:-1]:
+        model = _section(model, part) or model
+    prefix = ".".join(path[:-1])
+    siblings = list(model.model_fields)
+    near = difflib.get_close_matches(path[-1], siblings, n=1)
+    if near:
+        return f"Did you mean '{prefix + '.' if prefix else ''}{near[0]}'?"
+    for name in Config.model_fields:
+        section = _section(Config, name)
+        if section and path[-1] in section.model_fields:
+            return f"Did you mean '{name}.{path[-1]}'?"
+    return f"Valid names there: {', '.join(siblings)}."
+
+
+def _section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
+    found = model.model_fields[name].annotation if name in model.model_fields else None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None

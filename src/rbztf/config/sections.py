@@ -1,0 +1,189 @@
+"""The sections of a configuration: frozen, validated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rbztf.sky import Band
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(Section):
+    """Where things are, for verbs whose paths were left out."""
+
+    embeddings: Path | None = None
+    labels: Path | None = None
+    features: Path | None = None
+    cutouts: Path | None = None
+    model: Path | None = None
+    bands: tuple[Band, ...] = (Band.R,)
+
+
+class FramesSection(Section):
+    """How pixels become the numbers an encoder sees."""
+
+    normaliser: Literal["minmax", "l2", "max", "standard", "three_sigma"] = "minmax"
+    invalid: Literal["zero", "ignore"] = "zero"
+    """Pixels off the chip: ``zero`` counts them as 0 DN, as published; ``ignore`` leaves them out."""
+
+
+class VaeSection(Section):
+    """Architecture and loss of the variational autoencoder."""
+
+    latent: int = Field(36, ge=1)
+    kl_weight: float = Field(8e-5, ge=0)
+    rotation_deg: float = Field(0.0, ge=0, le=180)
+    """Augmentation: each frame turned by a random angle of up to this much (bilinear)."""
+
+
+class ClassifierSection(Section):
+    """The recurrent network that reads an object's sequence of vectors."""
+
+    cell: Literal["gru", "lstm"] = "gru"
+    hidden: int = Field(128, ge=1)
+    bidirectional: bool = False
+    padding: Literal["masked", "reference"] = "masked"
+    """``reference`` lets the network read the zeros that fill a batch, as published."""
+    standardise: bool = True
+    scale_floor: float = Field(0.0, ge=0)
+    """Least standard deviation a column is divided by, so that latents near constancy stay quiet."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    tversky: float = Field(0.0, ge=0)
+    """Weight of the Tversky loss beside the cross-entropy."""
+    inputs: Literal["vectors", "vectors+loss", "frames", "frames+loss"] = "vectors"
+    """``+loss`` appends the VAE loss of each frame; ``frames`` runs a frozen encoder inside."""
+    min_frames: int = Field(5, ge=1)
+    """Objects with fewer frames get no score (the published classifiers never saw fewer)."""
+
+
+class TrainingSection(Section):
+    """The optimisation loop, of the autoencoder and of the classifier alike."""
+
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    optimiser: Literal["adam", "adamw"] = "adam"
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    clip_norm: float = Field(0.0, ge=0)
+    """Largest norm of the gradient; 0 leaves it alone."""
+    subsample: int = Field(0, ge=0)
+    """Frames of an object shown per epoch, in order, drawn anew each time; 0 shows all."""
+    bucket_edges: tuple[int, ...] = ()
+    """Sequence lengths at which batches are separated, as published; empty sorts by length."""
+    patience: int = Field(0, ge=0)
+    """Epochs without a better AUC before an inner run stops; 0 trains all epochs, without inner folds."""
+    inner_folds: int = Field(3, ge=2)
+    """Folds of whole fields within the training objects; they choose the epoch and the threshold."""
+    mixed_precision: bool = True
+    """On CUDA only."""
+    checkpoint_every: int = Field(1, ge=0)
+    """Epochs between checkpoints; 0 writes none."""
+
+
+Inputs = tuple[Literal["image", "lightcurve"], ...]
+
+
+class NetworkMember(Section):
+    """A network of the ensemble: reads frames, light-curve features, or both (models/pooling.py)."""
+
+    kind: Literal["network"]
+    inputs: Inputs = Field(("image",), min_length=1)
+    statistics: bool = False
+    """Whether it reads the statistics of the latents beside the frames."""
+    hidden: int = Field(64, ge=1)
+    context: int = Field(64, ge=1)
+    heads: int = Field(4, ge=1)
+    recurrent: int = Field(0, ge=0)
+    """Hidden size of each direction of a GRU over the frames; 0 leaves it out."""
+    dropout: float = Field(0.5, ge=0, lt=1)
+    epochs: int = Field(15, ge=1)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    subsample: int = Field(128, ge=1)
+    """Frames of an object shown per epoch, in order, drawn anew each time."""
+    smoothing: float = Field(0.05, ge=0, lt=0.5)
+    """Targets are this far from 0 and 1."""
+    auxiliary: float = Field(0.0, ge=0)
+    """Weight of the tags as further targets."""
+
+    @model_validator(mode="after")
+    def _statistics_need_frames(self) -> NetworkMember:
+        if self.statistics and "image" not in self.inputs:
+            raise ValueError("statistics are of frames, so inputs must hold image")
+        return self
+
+
+class TreesMember(Section):
+    """Gradient-boosted trees of the ensemble (LightGBM), on statistics, features, or both."""
+
+    kind: Literal["trees"]
+    inputs: Inputs = Field(("image", "lightcurve"), min_length=1)
+    trees: int = Field(800, ge=1)
+    learning_rate: float = Field(0.03, gt=0)
+    leaves: int = Field(15, ge=2)
+    min_leaf: int = Field(10, ge=1)
+    row_share: float = Field(0.7, gt=0, le=1)
+    column_share: float = Field(0.2, gt=0, le=1)
+    random_splits: bool = True
+    """One random threshold a feature, as extremely randomised trees have."""
+
+
+Member = Annotated[NetworkMember | TreesMember, Field(discriminator="kind")]
+
+
+class EnsembleSection(Section):
+    """Several members, their logits added with weights from inner folds, and calibrated."""
+
+    members: dict[str, Member] = Field(min_length=1)
+    bags: int = Field(5, ge=2)
+    """Inner folds of whole fields. Each member is trained without each; all of these are kept."""
+    least_spread: float = Field(0.05, ge=0)
+    """Latents that vary less than this share of the most variable one are left out."""
+    uncertain_weight: float = Field(1.0, gt=0, le=1)
+    """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
+    error_rate: float = Field(0.05, gt=0, lt=1)
+    """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
+
+
+class CvSection(Section):
+    """Cross-validation."""
+
+    split: str = "field"
+    """``field``, ``reference``, ``random``, or a CSV file with ``oid,fold``."""
+    folds: int = Field(5, ge=2)
+    repeats: int = Field(1, ge=1)
+    """Draws of the folds, with the seeds ``seed``, ``seed`` + 1 and so on (field and random splits)."""
+    bootstrap: int = Field(1000, ge=0)
+    """Draws of fields for the 95 % intervals."""
+
+
+class Config(Section):
+    """Everything a run depends on besides its data."""
+
+    name: str = ""
+    data: DataSection = DataSection()
+    frames: FramesSection = FramesSection()
+    vae: VaeSection = VaeSection()
+    classifier: ClassifierSection = ClassifierSection()
+    training: TrainingSection = TrainingSection()
+    ensemble: EnsembleSection | None = None
+    """Where it is given, the model is an ensemble, and ``training`` counts for the autoencoder alone."""
+    cv: CvSection = CvSection()
+    device: str = "auto"
+    """``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1`` …"""
+    seed: int = Field(0, ge=0)
+
+    def dump(self) -> str:
+        """The resolved configuration as YAML; loading it gives an equal one."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
