@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="rbztf-tests-")  # not the user's own cache
 
 import pytest
 import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rbztf.config.load import (
+    HOME_FILE,
     PROJECT_FILE,
     STANDARD_CLASSIFIER,
     STANDARD_VAE,
@@ -27,6 +28,7 @@ from rbztf.config.sections import (
 )
 
 __all__ = [
+    "HOME_FILE",
     "PROJECT_FILE",
     "STANDARD_CLASSIFIER",
     "STANDARD_VAE",

@@ -1,6 +1,7 @@
 """Where a configuration comes from: defaults, YAML files, ``--set``.
 
-Later sources win: built-in defaults, ``./rbztf.yaml`` (if there), ``--config`` (a file, or
+Later sources win: built-in defaults, ``./rbztf.yaml`` (if there; else the paths of what was
+imported into the user's cache), ``--config`` (a file, or
 the name of a shipped one), ``--set KEY=VALUE``, other options. Paths in a ``data:`` section
 are relative to the file that names them.
 """
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from platformdirs import user_cache_path
 from pydantic import BaseModel, ValidationError
 
 from rbztf.config.sections import Config
 from rbztf.errors import ConfigError
 
 PROJECT_FILE = Path("rbztf.yaml")
+HOME_FILE = user_cache_path("rbztf") / "published" / "rbztf.yaml"
+"""Names data and model where there is no :data:`PROJECT_FILE`; ``rbztf import`` writes it."""
 STANDARD_CLASSIFIER = "default"
 STANDARD_VAE = "vae"
 """Shipped configurations that train-rnn and cv, and train-vae, use when none is named."""
@@ -40,7 +44,8 @@ def load_config(
     overrides : iterable of str
         ``KEY=VALUE`` pairs, keys dotted (``training.epochs=5``), values in YAML.
     project_file : Path, optional
-        Read first where it exists; None ignores it.
+        Read first where it exists, else the ``data`` section of :data:`HOME_FILE`; None ignores
+        both.
     standard : str, optional
         Shipped configuration that stands below ``project_file`` where ``source`` is left out.
 
@@ -55,6 +60,8 @@ def load_config(
         tree = _read_yaml(find_config(standard))
     if project_file is not None and project_file.is_file():
         tree, origin = _merge(tree, _read_yaml(project_file)), str(project_file)
+    elif project_file is not None and HOME_FILE.is_file():
+        tree, origin = _merge(tree, {"data": _read_yaml(HOME_FILE).get("data", {})}), str(HOME_FILE)
     if source is not None:
         path = find_config(source)
         tree, origin = _merge(tree, {"name": path.stem} | _read_yaml(path)), str(path)

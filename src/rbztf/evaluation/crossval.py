@@ -16,6 +16,7 @@ from rbztf.archive.labels import LabelTable
 from rbztf.config import Config
 from rbztf.engine import spread
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.evaluation.audit import Vectors, score_cut
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.metrics import Scored
 from rbztf.evaluation.operating import FAR10
@@ -29,7 +30,7 @@ from rbztf.models.device import choose_device
 from rbztf.models.ensemble import Ensemble, Verdicts
 from rbztf.models.fit_classifier import TrainingSet, fit_classifier
 from rbztf.models.fit_ensemble import fit_ensemble
-from rbztf.models.objects import ObjectSet
+from rbztf.models.objects import Modality, ObjectSet
 from rbztf.models.optimise import threads
 from rbztf.models.targets import label_objects
 from rbztf.models.thresholds import threshold_at
@@ -72,6 +73,8 @@ class FoldResult:
     scored: Scored
     history: History
     seconds: float
+    cut: tuple[Scored, Scored] | None = None
+    """The longer objects scored in full, and cut to ``cv.equal_length`` frames each."""
 
 
 def read_training_set(
@@ -255,9 +258,16 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
     )
     test = read_objects(list(task.test), vectors, features, config, model.latents)
     verdicts = model.score(test, device)
-    return FoldResult(
-        task.fold, score_ensemble(model, verdicts, test, task.test), [], time.perf_counter() - started
-    )
+    scored = score_ensemble(model, verdicts, test, task.test)
+    cut = None
+    if config.cv.equal_length and Modality.IMAGE in model.modalities:
+
+        def score(sequences: list[Vectors]) -> NDArray[np.float64]:
+            kept = test.take([len(sequence) >= config.cv.equal_length for sequence in test.sequences])
+            return model.score(kept.with_sequences(sequences), device).p_bogus
+
+        cut = score_cut(scored, test.sequences, score, config.cv.equal_length, config.seed)
+    return FoldResult(task.fold, scored, [], time.perf_counter() - started, cut)
 
 
 def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:

@@ -12,6 +12,7 @@ import numpy as np
 from rbztf.archive.labels import LabelTable
 from rbztf.evaluation.audit import length_auc
 from rbztf.evaluation.doubt import doubt
+from rbztf.evaluation.kinds import kind_table
 from rbztf.evaluation.metrics import METRICS, Scored, evaluate_fold
 from rbztf.evaluation.operating import operating_points
 from rbztf.evaluation.resample import (
@@ -163,6 +164,9 @@ def _tables(
         tables["length_auc"] = length_auc(scored.labels, scored.n_frames, weights)
     if scored.mags is not None:
         tables["by_magnitude"] = quartile_table(scored, scored.mags, weights)
+    kinds = kind_table(scored, labels, weights)
+    if kinds is not None:
+        tables["kinds"] = kinds
     found = doubt(scored, weights)
     if found is not None:
         tables["doubt"] = found

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     """Write ``metrics.csv`` and each of ``by_tag``, ``by_class``, ``by_length``, ``by_magnitude``,
-    ``operating_points`` and ``doubt`` that has rows.
+    ``operating_points``, ``doubt`` and ``kinds`` that has rows.
 
     A figure with an interval takes three columns: ``NAME``, ``NAME_low`` and ``NAME_high``.
     """
@@ -88,6 +88,10 @@ def _doubt(entry: Evaluation) -> Iterator[Row]:
                 yield {"figure": figure, "objects": group, "share": value}
 
 
+def _kinds(entry: Evaluation) -> Iterator[Row]:
+    return ({"kind": kind, **row} for kind, row in entry.tables.get("kinds", {}).items())
+
+
 _TABLES: dict[str, Callable[[Evaluation], Iterator[Row]]] = {
     "metrics": _metrics,
     "by_tag": _by_tag,
@@ -96,4 +100,5 @@ _TABLES: dict[str, Callable[[Evaluation], Iterator[Row]]] = {
     "by_magnitude": _by_magnitude,
     "operating_points": _operating_points,
     "doubt": _doubt,
+    "kinds": _kinds,
 }

@@ -66,8 +66,9 @@ class ObjectSet:
         """(n,) int64."""
         return self.image.oids
 
-    def take(self, index: Index) -> ObjectSet:
+    def take(self, index: Index | Sequence[bool]) -> ObjectSet:
         """The objects at ``index`` (numbers, or a mask)."""
+        index = np.asarray(index)
         places = np.arange(len(self))[index]
         return ObjectSet(
             [self.sequences[i] for i in places],
@@ -75,6 +76,11 @@ class ObjectSet:
             self.image.take(index),
             self.lightcurve.take(index),
         )
+
+    def with_sequences(self, sequences: Sequence[Vectors]) -> ObjectSet:
+        """The same objects with other frames."""
+        image = image_features(self.oids, sequences, self.latents)
+        return ObjectSet(list(sequences), self.latents, image, self.lightcurve)
 
     def has(self, modality: Modality) -> NDArray[np.bool_]:
         """Whether each object has it, (n,) bool."""

@@ -16,6 +16,7 @@ from rbztf.archive.embeddings import Embeddings, open_embeddings
 from rbztf.archive.labels import LabelTable
 from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
+from rbztf.evaluation.audit import equal_length_audit
 from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate, usable_objects
 from rbztf.evaluation.draws import make_splits, over_draws
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
@@ -132,7 +133,7 @@ def cv(
             table,
             draws=first.cv.bootstrap,
             seconds=sum(result.seconds for result in folds),
-            extra={"seed": config.seed},
+            extra={"seed": config.seed, **_audit(config, folds)},
             n_frames=counts if vectors is not None else None,
             magnitudes=magnitudes_of(known) if known is not None else None,
         )
@@ -216,6 +217,16 @@ def _latent(families: dict[str, dict[int, Path]]) -> int:
 
     first = next(iter(families.values()))
     return load_classifier(next(iter(first.values()))).latent
+
+
+def _audit(config: Config, folds: Sequence[FoldResult]) -> dict[str, Any]:
+    """AUC at equal length beside that in full; nothing where too few objects are long enough."""
+    pairs = [result.cut for result in folds if result.cut is not None]
+    try:
+        audit = equal_length_audit(pairs, config.cv.equal_length, config.cv.bootstrap) if pairs else None
+    except DataError:
+        return {}
+    return {"equal_length": audit} if audit else {}
 
 
 def _warnings(vectors: Embeddings, path: Path | None) -> list[str]:

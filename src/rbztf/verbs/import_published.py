@@ -18,15 +18,15 @@ from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.archive.embeddings import ForeignEmbeddings, Stamp
 from rbztf.archive.github import cached_repository, is_url
 from rbztf.archive.labels import read_labels
-from rbztf.config import Config, load_config
+from rbztf.config import HOME_FILE, Config, load_config
 from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError
+from rbztf.features.files import read_features
 from rbztf.models.encoder_bundle import EncoderBundle
 from rbztf.models.published import SOURCE, classifier_from, encoder_from
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 
 _Vectors = NDArray[np.floating[Any]]
-DEFAULT_OUT = Path("published")
 ENCODERS = {
     "encoder": "reference/vae",
     "encoder_aug": "reference/vae-aug",
@@ -63,7 +63,7 @@ class ImportResult:
 
 
 def import_published(
-    source: Path | str = SOURCE, out: Path | str = DEFAULT_OUT, *, progress: Progress = silent
+    source: Path | str = SOURCE, out: Path | str | None = None, *, progress: Progress = silent
 ) -> ImportResult:
     """Bring RB_ZTF's published files into rbztf's own formats.
 
@@ -74,7 +74,8 @@ def import_published(
         HTTPS into the user's cache.
     out : path
         Gets ``encoder``, ``encoder_aug``, ``encoder_ld78``, ``rnn/NAME/K``, ``embeddings``,
-        ``labels.json`` and ``rbztf.yaml``, as far as the source has them.
+        ``labels.json``, ``features.csv`` and ``rbztf.yaml``, as far as the source has them. Left
+        out, it is a folder of the user's cache, where verbs look that are given no paths.
 
     Raises
     ------
@@ -84,12 +85,13 @@ def import_published(
     folder = cached_repository(str(source), progress) if is_url(str(source)) else Path(source)
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}.", f"Give a copy of {SOURCE}, or its address.")
-    result = ImportResult(str(source), Path(out))
+    result = ImportResult(str(source), Path(out) if out is not None else HOME_FILE.parent)
     was_there = result.out.exists()
     encoders = _import_encoders(folder, result)
     _import_classifiers(folder, result, encoders.get("encoder"), progress)
     _import_embeddings(folder, result, encoders.get("encoder"), progress)
     _import_labels(folder, result)
+    _import_features(folder, result)
     if not result.found:
         if not was_there:
             shutil.rmtree(result.out, ignore_errors=True)
@@ -242,9 +244,38 @@ def _import_labels(folder: Path, result: ImportResult) -> None:
     result.found["labels.json"] = f"{len(labels)} objects"
 
 
+def _import_features(folder: Path, result: ImportResult) -> None:
+    """SNAD's light-curve features of the same objects; the repository itself does not hold them."""
+    path = _one(folder, "lightcurve_features.csv", result)
+    if path is None:
+        result.missing.append("features.csv")
+        return
+    try:
+        table = read_features(path)
+    except RbztfError as error:
+        result.problems.append(Problem("features.csv", str(error)))
+        return
+    result.out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, result.out / "features.csv")
+    result.found["features.csv"] = f"{len(table)} objects, {len(table.names)} features"
+
+
+def use_model(out: Path) -> None:
+    """Make ``OUT/model``, trained on what was imported, the one that ``predict`` takes there."""
+    path = out / "rbztf.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["data"]["model"] = "model"
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
 def _write_project_file(result: ImportResult) -> None:
     """``rbztf.yaml`` beside the imported files, so that verbs need no paths there."""
-    data = {"labels": "labels.json", "embeddings": "embeddings", "model": "rnn/wd_2dir/0"}
+    data = {
+        "labels": "labels.json",
+        "embeddings": "embeddings",
+        "features": "features.csv",
+        "model": "model" if (result.out / "model").is_dir() else "rnn/wd_2dir/0",
+    }
     there = {key: path for key, path in data.items() if (result.out / path).exists()}
     (result.out / "rbztf.yaml").write_text(yaml.safe_dump({"data": there}, sort_keys=False), encoding="utf-8")
 
