@@ -164,6 +164,8 @@ class CvSection(Section):
     folds: int = Field(5, ge=2)
     repeats: int = Field(1, ge=1)
     """Draws of the folds, with the seeds ``seed``, ``seed`` + 1 and so on (field and random splits)."""
+    ablate: bool = False
+    """Also report what parts of an ensemble can do, from the same trainings."""
     equal_length: int = Field(100, ge=0)
     """Frames to which an audit of ensembles cuts every longer object; 0 leaves the audit out."""
     bootstrap: int = Field(1000, ge=0)

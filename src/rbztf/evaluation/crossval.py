@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.embeddings import Embeddings, open_embeddings
 from rbztf.archive.labels import LabelTable
-from rbztf.config import Config
+from rbztf.config import Config, EnsembleSection
 from rbztf.engine import spread
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.evaluation.audit import Vectors, score_cut
@@ -29,7 +29,7 @@ from rbztf.models.classifier_bundle import network_inputs
 from rbztf.models.device import choose_device
 from rbztf.models.ensemble import Ensemble, Verdicts
 from rbztf.models.fit_classifier import TrainingSet, fit_classifier
-from rbztf.models.fit_ensemble import fit_ensemble
+from rbztf.models.fit_ensemble import combine, train_members
 from rbztf.models.objects import Modality, ObjectSet
 from rbztf.models.optimise import threads
 from rbztf.models.targets import label_objects
@@ -75,6 +75,8 @@ class FoldResult:
     seconds: float
     cut: tuple[Scored, Scored] | None = None
     """The longer objects scored in full, and cut to ``cv.equal_length`` frames each."""
+    variants: dict[str, Scored] = field(default_factory=dict)
+    """With ``cv.ablate``: the same objects scored by parts of the ensemble."""
 
 
 def read_training_set(
@@ -247,27 +249,55 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
     assert section is not None
     vectors = open_embeddings(task.embeddings, config.vae.latent) if task.embeddings else None
     features = read_features(task.features) if task.features else None
-    train = read_objects(list(task.train), vectors, features, config)
-    model = fit_ensemble(
-        label_objects(train, task.train, section.uncertain_weight),
+    train = label_objects(
+        read_objects(list(task.train), vectors, features, config), task.train, section.uncertain_weight
+    )
+    trained = train_members(
+        train,
         config,
         device=device,
         scratch=task.checkpoint.with_suffix("") if task.checkpoint else None,
         progress=progress,
         stage=task.stage,
     )
+    model = combine(trained, train, config)
     test = read_objects(list(task.test), vectors, features, config, model.latents)
-    verdicts = model.score(test, device)
-    scored = score_ensemble(model, verdicts, test, task.test)
-    cut = None
-    if config.cv.equal_length and Modality.IMAGE in model.modalities:
+    outputs = model.outputs(test, device)
+    scored = score_ensemble(model, model.judge(outputs, model.available(test)), test, task.test)
+    variants = {}
+    for name, members in ablations(section).items() if config.cv.ablate else ():
+        part = combine(trained, train, config, members)
+        verdicts = part.judge(outputs, part.available(test))
+        variants[name] = score_ensemble(part, verdicts, test, task.test)
+    cut = _cut(model, scored, test, config, device)
+    return FoldResult(task.fold, scored, [], time.perf_counter() - started, cut, variants)
 
-        def score(sequences: list[Vectors]) -> NDArray[np.float64]:
-            kept = test.take([len(sequence) >= config.cv.equal_length for sequence in test.sequences])
-            return model.score(kept.with_sequences(sequences), device).p_bogus
 
-        cut = score_cut(scored, test.sequences, score, config.cv.equal_length, config.seed)
-    return FoldResult(task.fold, scored, [], time.perf_counter() - started, cut)
+def ablations(section: EnsembleSection) -> dict[str, tuple[str, ...]]:
+    """Parts of an ensemble worth a look: each modality alone, each member alone, all but each."""
+    inputs = {name: set(member.inputs) for name, member in section.members.items()}
+    names = tuple(inputs)
+    parts = {
+        f"{modality} only": tuple(name for name in names if inputs[name] == {modality})
+        for modality in ("image", "lightcurve")
+    }
+    parts |= {f"{name} alone": (name,) for name in names}
+    parts |= {f"without {name}": tuple(other for other in names if other != name) for name in names}
+    return {title: part for title, part in parts.items() if part and part != names}
+
+
+def _cut(
+    model: Ensemble, scored: Scored, test: ObjectSet, config: Config, device: torch.device
+) -> tuple[Scored, Scored] | None:
+    n = config.cv.equal_length
+    if not n or Modality.IMAGE not in model.modalities:
+        return None
+
+    def score(sequences: list[Vectors]) -> NDArray[np.float64]:
+        kept = test.take([len(sequence) >= n for sequence in test.sequences])
+        return model.score(kept.with_sequences(sequences), device).p_bogus
+
+    return score_cut(scored, test.sequences, score, n, config.seed)
 
 
 def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:

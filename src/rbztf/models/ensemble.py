@@ -23,6 +23,7 @@ from rbztf.sky import ARTEFACT_KINDS
 Array = NDArray[np.float64]
 Fitted = FittedNetwork | FittedTrees
 Have = tuple[Modality, ...]
+Outputs = dict[str, Array]
 INTERVAL_SIGMAS = 1.96
 
 
@@ -137,40 +138,44 @@ class Ensemble:
 
     def score(self, objects: ObjectSet, device: torch.device | None = None) -> Verdicts:
         """Score objects; each alone has the score it has in any company (to 1e-6)."""
-        n = len(objects)
+        return self.judge(self.outputs(objects, device), self.available(objects))
+
+    def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> Outputs:
+        """What each member says of objects, (bags, n, 1 + tags) float64; NaN where it cannot tell."""
+        out = {}
+        for name, bags in self.members.items():
+            index = np.flatnonzero(objects.has_all(bags[0].modalities))
+            part = objects.take(index)
+            said = [_say(member, part, device) for member in bags]
+            out[name] = np.full((len(bags), len(objects), said[0].shape[1]), np.nan)
+            out[name][:, index] = said
+        return out
+
+    def judge(self, outputs: Outputs, inputs: list[Have]) -> Verdicts:
+        """Verdicts from what the members say.
+
+        Parameters
+        ----------
+        outputs : dict of str to ndarray (bags, n, 1 + tags), float64
+            See :meth:`outputs`.
+        inputs : list of tuple of Modality
+            What each score is to rest on; see :meth:`available`.
+        """
+        n = len(inputs)
         p, low, high = np.full((3, n), self.prior)
         low[:], high[:] = 0.0, 1.0
         kinds = np.full((n, len(ARTEFACT_KINDS)), np.nan)
-        inputs = self.available(objects)
         for have in set(inputs) - {()}:
             index = np.array([i for i, found in enumerate(inputs) if found == have])
-            logits, tags = self._member_logits(objects.take(index), have, device)
-            p[index], low[index], high[index] = self._with_interval(self.combinations[have], logits)
+            combination = self.combinations[have]
+            logits = np.stack([outputs[name][:, index, 0] for name in combination.members], axis=2)
+            p[index], low[index], high[index] = self._with_interval(combination, logits)
             if have in self.kinds:
                 scale = self.kinds[have]
-                kinds[index] = sigmoid(scale.slope * tags + scale.offset)
+                tags = np.concatenate([outputs[name][:, index, 1:] for name in scale.members])
+                mean = tags.mean(axis=0)[:, : len(ARTEFACT_KINDS)]
+                kinds[index] = sigmoid(scale.slope * mean + scale.offset)
         return Verdicts(p, low, high, inputs, kinds)
-
-    def _member_logits(
-        self, objects: ObjectSet, have: Have, device: torch.device | None
-    ) -> tuple[Array, Array]:
-        """Logits (bags, n, members) of a combination, and mean tag logits (n, kinds)."""
-        names = self.combinations[have].members
-        n_bags = len(self.members[names[0]])
-        logits = np.empty((n_bags, len(objects), len(names)))
-        tags, n_tags = np.zeros((len(objects), len(ARTEFACT_KINDS))), 0
-        tagged = self.kinds[have].members if have in self.kinds else ()
-        for column, name in enumerate(names):
-            for bag, member in enumerate(self.members[name]):
-                if isinstance(member, FittedNetwork):
-                    outputs = member.outputs(objects, device)
-                    logits[bag, :, column] = outputs[:, 0]
-                    if name in tagged:
-                        tags += outputs[:, 1 : 1 + len(ARTEFACT_KINDS)]
-                        n_tags += 1
-                else:
-                    logits[bag, :, column] = member.logits(objects)
-        return logits, tags / max(n_tags, 1)
 
     @staticmethod
     def _with_interval(combination: Combination, logits: Array) -> tuple[Array, Array, Array]:
@@ -182,3 +187,10 @@ class Ensemble:
     def with_encoder(self, encoder: EncoderBundle | None, notes: Mapping[str, Any]) -> Ensemble:
         """The same model with its encoder and notes for its card."""
         return replace(self, encoder=encoder, notes=dict(notes))
+
+
+def _say(member: Fitted, objects: ObjectSet, device: torch.device | None) -> Array:
+    """Logit of bogus, then tags, (n, 1 + tags) float64."""
+    if isinstance(member, FittedNetwork):
+        return member.outputs(objects, device) if len(objects) else np.empty((0, len(member.network.bias)))
+    return member.logits(objects)[:, None] if len(objects) else np.empty((0, 1))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,25 @@ LEAST_POSITIVE = 10
 """Objects of a kind below which its probability is not calibrated, and so not given."""
 
 
+@dataclass(frozen=True)
+class TrainedMembers:
+    """Members, and what they say of the training objects that each was trained without.
+
+    Attributes
+    ----------
+    members : dict of str to tuple of FittedNetwork or FittedTrees
+        One a bag.
+    logits : dict of str to ndarray (n,), float64
+        NaN where a member lacks a modality of an object.
+    tags : dict of str to ndarray (n, k), float64
+        Auxiliary logits of the networks that have them.
+    """
+
+    members: dict[str, tuple[Fitted, ...]]
+    logits: dict[str, Array]
+    tags: dict[str, Array]
+
+
 def fit_ensemble(
     data: LabelledSet,
     config: Config,
@@ -44,13 +64,21 @@ def fit_ensemble(
     progress: Progress = silent,
     stage: str = "train",
 ) -> Ensemble:
-    """Train the ensemble that ``config`` describes.
+    """Train the ensemble that ``config`` describes: :func:`train_members`, then :func:`combine`."""
+    trained = train_members(data, config, device=device, scratch=scratch, progress=progress, stage=stage)
+    return combine(trained, data, config)
 
-    The objects are divided into ``ensemble.bags`` inner folds of whole fields, and each
-    member is trained without each of them. Scores of the left-out objects give the weights
-    of the members, the calibration, thresholds and conformal quantiles, for objects with
-    images, with light-curve features and with both. All trained members are kept; the
-    score of a new object is their mean.
+
+def train_members(
+    data: LabelledSet,
+    config: Config,
+    *,
+    device: torch.device,
+    scratch: Path | None = None,
+    progress: Progress = silent,
+    stage: str = "train",
+) -> TrainedMembers:
+    """Train every member once without each of ``ensemble.bags`` inner folds of whole fields.
 
     Parameters
     ----------
@@ -88,15 +116,38 @@ def fit_ensemble(
                 logits[name][index] = fitted.logits(left_out)
             done += 1
             progress(stage, done, total, f"{name}, {time.perf_counter() - started:.0f} s")
-    combinations = _combine(section, members, logits, data)
-    kinds = _scale_kinds(combinations, tags, data)
-    width = data.objects.sequences[0].shape[1]
+    return TrainedMembers({name: tuple(bags) for name, bags in members.items()}, logits, tags)
+
+
+def combine(
+    trained: TrainedMembers, data: LabelledSet, config: Config, names: Collection[str] | None = None
+) -> Ensemble:
+    """An ensemble of trained members.
+
+    Scores of the objects that a member was trained without give the weights of the members,
+    the calibration, thresholds and conformal quantiles, for objects with images, with
+    light-curve features and with both. All trainings are kept; the score of a new object is
+    their mean.
+
+    Parameters
+    ----------
+    names : collection of str, optional
+        The members to use; all if left out.
+    """
+    section = config.ensemble
+    assert section is not None
+    if names is not None:
+        kept = {name: member for name, member in section.members.items() if name in names}
+        section = section.model_copy(update={"members": kept})
+        config = config.model_copy(update={"ensemble": section})
+    members = {name: trained.members[name] for name in section.members}
+    combinations = _combine(section, members, trained.logits, data)
     return Ensemble(
-        {name: tuple(bags) for name, bags in members.items()},
+        members,
         combinations,
-        kinds,
+        _scale_kinds(combinations, trained.tags, data),
         config,
-        width,
+        data.objects.sequences[0].shape[1],
         data.objects.latents,
         float(data.labels.mean()),
         data.objects.lightcurve.names,
@@ -135,7 +186,7 @@ def _fit_one(
 
 def _combine(
     section: EnsembleSection,
-    members: Mapping[str, list[Fitted]],
+    members: Mapping[str, tuple[Fitted, ...]],
     logits: Mapping[str, Array],
     data: LabelledSet,
 ) -> dict[Have, Combination]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,20 +125,13 @@ def cv(
             progress=progress,
         ),
     )
-    evaluations = [
-        summarise(
-            config.name or "default",
-            splits[0].name,
-            {result.fold: result.scored for result in folds},
-            table,
-            draws=first.cv.bootstrap,
-            seconds=sum(result.seconds for result in folds),
-            extra={"seed": config.seed, **_audit(config, folds)},
-            n_frames=counts if vectors is not None else None,
-            magnitudes=magnitudes_of(known) if known is not None else None,
-        )
-        for config, folds in zip(configs, results)
-    ]
+    described = {
+        "n_frames": counts if vectors is not None else None,
+        "magnitudes": magnitudes_of(known) if known is not None else None,
+    }
+    evaluations = []
+    for config, folds in zip(configs, results):
+        evaluations += _evaluate(config, splits[0].name, folds, table, first.cv.bootstrap, described)
     comparison = compare(evaluations, first.cv.bootstrap)
     warnings = [*inputs.warnings, *(_warnings(vectors, inputs.embeddings) if vectors is not None else [])]
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
@@ -217,6 +210,36 @@ def _latent(families: dict[str, dict[int, Path]]) -> int:
 
     first = next(iter(families.values()))
     return load_classifier(next(iter(first.values()))).latent
+
+
+def _evaluate(
+    config: Config,
+    split: str,
+    folds: Sequence[FoldResult],
+    labels: LabelTable,
+    draws: int,
+    described: Mapping[str, Any],
+) -> list[Evaluation]:
+    """The model's evaluation, and those of its parts if ``cv.ablate``."""
+    name = config.name or "default"
+    made = [
+        summarise(
+            name,
+            split,
+            {result.fold: result.scored for result in folds},
+            labels,
+            draws=draws,
+            seconds=sum(result.seconds for result in folds),
+            extra={"seed": config.seed, **_audit(config, folds)},
+            **described,
+        )
+    ]
+    for part in folds[0].variants:
+        scored = {result.fold: result.variants[part] for result in folds}
+        made.append(
+            summarise(f"{name}: {part}", split, scored, labels, draws=draws, seconds=0.0, **described)
+        )
+    return made
 
 
 def _audit(config: Config, folds: Sequence[FoldResult]) -> dict[str, Any]:
