@@ -64,6 +64,10 @@ def cv(
         typer.Option(help="Draws of the folds, seeds SEED, SEED+1 … (default 1).", metavar="N", min=1),
     ] = None,
     data: Data = None,
+    ablate: Annotated[
+        bool,
+        typer.Option("--ablate", help="Also show what parts of an ensemble can do, from the same trainings."),
+    ] = False,
     workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", metavar="N", min=0)] = 0,
     out: Out = None,
     set_: Set = None,
@@ -88,6 +92,7 @@ def cv(
                 cv__folds=folds,
                 cv__split=split,
                 cv__repeats=repeats,
+                cv__ablate=ablate or None,
             )
             for source in sources
         ]
@@ -215,11 +220,11 @@ SHOWN_METRICS = {
 
 def _show_trained(show: Screen, result: CvResult) -> None:
     """Each metric of each model, over folds and pooled, then the differences between models."""
-    first = result.evaluations[0]
-    several = len(result.evaluations) > 1
+    whole = [entry for entry in result.evaluations if not entry.part_of]
+    first, several = whole[0], len(whole) > 1
     rows = []
     for metric, title in SHOWN_METRICS.items():
-        for place, entry in enumerate(result.evaluations):
+        for place, entry in enumerate(whole):
             found = entry.metrics[metric]
             figures = [_with_interval(found), _bounded(found.pooled, found.pooled_ci95)]
             rows.append([title if place == 0 else "", *([entry.variant] if several else []), *figures])
@@ -228,7 +233,10 @@ def _show_trained(show: Screen, result: CvResult) -> None:
     show.table(title, columns, rows, left=2 if several else 1)
     if result.comparison:
         rows = [
-            [f"{pair['of']} − {pair['minus']}", *_difference(pair["difference"]["roc_auc"])]
+            [
+                f"{pair['of'].removeprefix(pair['minus'] + ': ')} − {pair['minus']}",
+                *_difference(pair["difference"]["roc_auc"]),
+            ]
             for pair in result.comparison
         ]
         columns = ["models", "mean [95 %]", "pooled [95 %]"]

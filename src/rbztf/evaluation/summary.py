@@ -48,6 +48,8 @@ class Evaluation:
     tables : dict
         ``by_class``, ``by_length``, ``length_auc``, ``by_magnitude``, ``operating_points`` and
         ``doubt``, as far as there is what they need.
+    part_of : str
+        Of an ablation, the name of the whole model; it is compared with that alone.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Evaluation:
     seconds: float
     extra: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
+    part_of: str = ""
 
     @property
     def variant(self) -> str:
@@ -78,6 +81,7 @@ class Evaluation:
         }
         return {
             "config": self.name,
+            **({"part_of": self.part_of} if self.part_of else {}),
             "split": self.split,
             "folds": len(self.folds),
             "n_objects": self.n_objects,
@@ -132,7 +136,7 @@ def compare(evaluations: Sequence[Evaluation], draws: int) -> list[dict[str, Any
     spreads = [spread(list(entry.folds.values()), draws) for entry in evaluations]
     out = []
     for (first, before), (second, after) in combinations(zip(evaluations, spreads), 2):
-        if _objects(first) != _objects(second):
+        if not _comparable(first, second) or _objects(first) != _objects(second):
             continue
         difference = {
             name: {
@@ -148,6 +152,13 @@ def compare(evaluations: Sequence[Evaluation], draws: int) -> list[dict[str, Any
             {"of": second.name, "minus": first.name, "same_folds": same_folds, "difference": difference}
         )
     return out
+
+
+def _comparable(first: Evaluation, second: Evaluation) -> bool:
+    """Whole models with each other, parts with their whole."""
+    if not first.part_of and not second.part_of:
+        return True
+    return second.part_of == first.name and not first.part_of
 
 
 def _tables(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -236,9 +236,8 @@ def _evaluate(
     ]
     for part in folds[0].variants:
         scored = {result.fold: result.variants[part] for result in folds}
-        made.append(
-            summarise(f"{name}: {part}", split, scored, labels, draws=draws, seconds=0.0, **described)
-        )
+        entry = summarise(f"{name}: {part}", split, scored, labels, draws=draws, seconds=0.0, **described)
+        made.append(replace(entry, part_of=name))
     return made
 
 
@@ -265,7 +264,8 @@ def write_result(result: CvResult, shown: Sequence[Evaluation] | None = None) ->
     write_json(result.out / "metrics.json", result.to_json())
     write_scores(result.out / "scores.csv", result.evaluations)
     write_tables(result.out, result.evaluations)
-    evaluation_plots(result.evaluations if shown is None else shown, result.out)
+    whole = [entry for entry in result.evaluations if not entry.part_of]
+    evaluation_plots(whole if shown is None else shown, result.out)
 
 
 def _plot(
