@@ -33,7 +33,7 @@ from rbztf.verbs.cv_scores import compare_scores
 
 UNTUNED_STATISTICS = STATISTICS[:12]
 """Those of the published comparison: mean, deviation, quantiles, extremes, mean step."""
-MEMBERS = ("frames", "frame-statistics", "lightcurve-network", "lightcurve-trees", "both")
+
 GOALS = [
     # row, part of the ensemble, metric, target on reference folds, on field folds, larger is better
     ("one sequence network, image only, AUC", ": frames alone", "roc_auc", 0.885, 0.88, True),

@@ -33,7 +33,7 @@ def demo(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulated sky, local archive, then fetch, train-vae, embed, train-rnn, cv, predict; offline."""
+    """Simulated sky, local archive, then fetch, train-vae, embed, features, train-rnn, cv, predict; offline."""
     with screen(as_json, quiet) as show:
         show.say(
             f"Simulating {objects} objects of about {epochs} epochs, served by an archive on this machine …"
@@ -53,7 +53,7 @@ def demo(
             show.document(result.to_json())
         else:
             _show(show, result)
-        show.finish(result.predictions.problems, result.predictions.warnings)
+        show.finish(result.predictions.problems, (*result.warnings, *result.predictions.warnings))
 
 
 def _show(show: Screen, result: DemoResult) -> None:
@@ -61,16 +61,19 @@ def _show(show: Screen, result: DemoResult) -> None:
     show.table(f"{result.n_objects} objects, {result.n_frames} frames", ["verb", "time"], rows)
     ordered = sorted(result.predictions.objects, key=lambda entry: -entry.p_bogus)
     rows = [
-        [str(p.oid), result.truth[p.oid], f"{p.p_bogus:.3f}", p.decision, str(p.n_frames)] for p in ordered
+        [
+            *(str(p.oid), result.truth[p.oid], f"{p.p_bogus:.3f}", p.decision, str(p.n_frames)),
+            f"{p.p_without:.3f} ({p.n_dropped})" if p.p_without is not None else "",
+        ]
+        for p in ordered
     ]
-    show.table(
-        "Objects the model has not met", ["oid", "truth", "P(bogus)", "decision", "frames"], rows, left=2
-    )
+    columns = ["oid", "truth", "P(bogus)", "decision", "frames", "without (frames dropped)"]
+    show.table("Objects the model has not met", columns, rows, left=2)
     area = result.validation.evaluations[0].metrics["roc_auc"]
     rows = [
         ["AUC, cross-validated", f"{area.mean:.3f} [{area.ci95[0]:.3f}, {area.ci95[1]:.3f}]"],
         ["AUC on new objects", f"{result.new_auc:.3f}"],
-        ["new objects decided rightly", f"{result.new_right:.0%} of {len(ordered)}"],
+        ["new objects called rightly", f"{result.new_right:.0%} of {len(ordered)}"],
     ]
     show.table("Against the known truth", ["figure", "value"], rows)
     show.say(f"ROC plot: {result.validation.out / 'roc.png'}")

@@ -98,6 +98,8 @@ class NetworkMember(Section):
 
     kind: Literal["network"]
     inputs: Inputs = Field(("image",), min_length=1)
+    pooling: Literal["context", "votes"] = "context"
+    """Whether frames vote in the context of the object, or by themselves (then for ``--explain``)."""
     statistics: bool = False
     """Whether it reads the statistics of the latents beside the frames."""
     hidden: int = Field(64, ge=1)
@@ -118,9 +120,13 @@ class NetworkMember(Section):
     """Weight of the tags as further targets."""
 
     @model_validator(mode="after")
-    def _statistics_need_frames(self) -> NetworkMember:
+    def _check_inputs(self) -> NetworkMember:
         if self.statistics and "image" not in self.inputs:
             raise ValueError("statistics are of frames, so inputs must hold image")
+        if self.pooling == "votes" and (self.statistics or self.inputs != ("image",)):
+            raise ValueError(
+                "frames that vote by themselves are all it can read: inputs [image], no statistics"
+            )
         return self
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.errors import UsageError
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import Modality, ObjectSet
@@ -20,30 +21,43 @@ LARGEST_SHARE_DROPPED = 0.5
 """An object is not saved by dropping more than this share of its frames."""
 
 
-def epoch_shares(model: Ensemble, objects: ObjectSet) -> list[Array]:
-    """What each frame adds to the log odds of bogus, through the networks that read frames.
+def voting_member(model: Ensemble) -> str | None:
+    """The member whose frames vote by themselves; None if there is none."""
+    for name, bags in model.members.items():
+        if isinstance(bags[0], FittedNetwork) and bags[0].section.pooling == "votes":
+            return name
+    return None
 
-    The networks' votes are summed over frames (see :mod:`rbztf.models.pooling`), the members'
-    log odds over members: so are the shares, exactly. What trees and light-curve features add has
-    no share of its own; :func:`find_rescue` measures their part by scoring again.
+
+def epoch_shares(model: Ensemble, objects: ObjectSet) -> list[Array]:
+    """What each frame adds to the log odds of bogus of the :func:`voting_member`.
+
+    Its frames vote by themselves, so with the same constant for every object (its bias) the
+    shares of an object's frames are its log odds, exactly (see :mod:`rbztf.models.pooling`). What
+    other members make of the frames has no share; :func:`find_rescue` measures it by scoring again.
 
     Returns
     -------
     list of ndarray (n_frames,), float64
-        Zeros where no network reads the object's frames.
+
+    Raises
+    ------
+    UsageError
+        If the model has no such member.
     """
+    name = voting_member(model)
+    if name is None:
+        raise UsageError(
+            "No member of this model votes frame by frame, so it cannot name epochs.",
+            "Train one that does (pooling: votes), such as --config default.",
+        )
     shares = [np.zeros(len(sequence)) for sequence in objects.sequences]
-    available = model.available(objects)
-    for have in {found for found in available if Modality.IMAGE in found}:
-        index = np.array([i for i, found in enumerate(available) if found == have])
-        part = objects.take(index)
-        combination = model.combinations[have]
-        for name, weight in zip(combination.members, combination.weights):
-            bags = model.members[name]
-            for member in bags:
-                if isinstance(member, FittedNetwork) and member.scaling is not None:
-                    for i, share in zip(index, member.shares(part)):
-                        shares[i] += weight / len(bags) * share
+    index = np.flatnonzero(objects.has(Modality.IMAGE))
+    bags = model.members[name]
+    for member in bags:
+        assert isinstance(member, FittedNetwork)
+        for i, share in zip(index, member.shares(objects.take(index))):
+            shares[i] += share / len(bags)
     return shares
 
 

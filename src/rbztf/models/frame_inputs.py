@@ -15,7 +15,7 @@ SCALE_FLOOR = 0.1
 """Least robust deviation of a latent within an object, in its deviations over all frames."""
 LARGEST_DEVIATION = 15.0
 PARTS = 4
-BINS = 12
+BINS = 24
 
 
 @dataclass(frozen=True)

@@ -240,4 +240,5 @@ def _build(
         heads=section.heads,
         recurrent=section.recurrent,
         dropout=section.dropout,
+        votes=section.pooling == "votes",
     )

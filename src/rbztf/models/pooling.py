@@ -1,10 +1,14 @@
-"""A network that weighs and sums what it sees in every frame of an object.
+"""A network that sums the votes of an object's frames.
 
-Each frame is encoded; mean, deviation, maximum and attention over all frames (and the
-light-curve features, where the network reads them) make a context; each frame, seen in
-that context, then gives a vote and a weight. The logit is the weighted sum of the votes, so
-the share of each frame in it is exact and the shares add up. The conjunctive pooling of
-Early et al. 2024 (MILLET, arXiv:2311.10049, section 3.3), with a context.
+Each frame is encoded. In a *context* network, mean, deviation, maximum and attention over all
+frames (and rows of statistics and features, where the network reads them) make a context, and
+each frame, seen in that context, gives a vote and a weight: the conjunctive pooling of Early et
+al. 2024 (MILLET, arXiv:2311.10049, section 3.3), with a context. In a *votes* network each frame votes
+by itself and all weigh alike (the additive multiple-instance learning of Javed et al. 2022,
+arXiv:2206.01794): its votes say something of that frame, not of the object.
+
+The logit is the weighted sum of the votes, so the share of each frame in it is exact and the
+shares add up.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ class PooledNetwork(nn.Module):
     recurrent : int
         Hidden size of each direction of a GRU over the encoded frames; 0 leaves it out.
     dropout : float
+    votes : bool
+        Frames vote by themselves; the network then reads no rows.
     """
 
     def __init__(
@@ -46,9 +52,10 @@ class PooledNetwork(nn.Module):
         heads: int = 4,
         recurrent: int = 0,
         dropout: float = 0.5,
+        votes: bool = False,
     ) -> None:
         super().__init__()
-        self.dropout, self.reads_frames = dropout, frame_inputs > 0
+        self.dropout, self.reads_frames, self.votes = dropout, frame_inputs > 0, votes
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.vote = nn.Linear(context, outputs, bias=False)
         if frame_inputs:
@@ -59,10 +66,11 @@ class PooledNetwork(nn.Module):
                 nn.GRU(hidden, recurrent, batch_first=True, bidirectional=True) if recurrent else None
             )
             width = hidden + 2 * recurrent
+            self.see = nn.Linear(width, context, bias=votes)
+        if frame_inputs and not votes:
             self.attend = nn.Linear(width, heads)
             self.norm = nn.LayerNorm(width * (3 + heads))
             self.summarise = nn.Linear(width * (3 + heads), context)
-            self.see = nn.Linear(width, context, bias=False)
             self.weigh = nn.Linear(context, 1)
         if row_inputs:
             self.read_row = nn.Sequential(
@@ -106,6 +114,9 @@ class PooledNetwork(nn.Module):
         encoded = self.encode(frames)
         if self.recurrent is not None:
             encoded = torch.cat([encoded, self._read_in_order(encoded, valid)], dim=-1)
+        if self.votes:
+            seen = F.dropout(F.gelu(self.see(encoded)), self.dropout / 2, self.training)
+            return valid / valid.sum(dim=1, keepdim=True), self.vote(seen)
         summary = F.dropout(self.norm(self._pool(encoded, valid)), self.dropout, self.training)
         seen = F.gelu(self.see(encoded) + self.summarise(summary)[:, None] + context)
         seen = F.dropout(seen, self.dropout / 2, self.training)

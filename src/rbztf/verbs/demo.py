@@ -12,12 +12,14 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from rbztf.config import Config, load_config
+from rbztf.errors import UsageError
 from rbztf.progress import Progress, silent
 from rbztf.simulate.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.sky import Label, Oid
 from rbztf.verbs.cv import CvResult, cv
 from rbztf.verbs.embed import embed
+from rbztf.verbs.features import make_features
 from rbztf.verbs.fetch import fetch, fetch_labels
 from rbztf.verbs.predict import PredictResult, predict
 from rbztf.verbs.train_rnn import train_rnn
@@ -49,7 +51,8 @@ class DemoResult:
     new_auc : float
         ROC-AUC on the new objects, of the true labels.
     new_right : float
-        Share of them decided rightly.
+        Share of them called rightly at the threshold.
+    warnings : tuple of str
     """
 
     out: Path
@@ -61,6 +64,7 @@ class DemoResult:
     truth: dict[int, str]
     new_auc: float
     new_right: float
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``demo --json``."""
@@ -74,6 +78,7 @@ class DemoResult:
             "truth": {str(oid): kind for oid, kind in self.truth.items()},
             "new_auc": self.new_auc,
             "new_right": self.new_right,
+            "warnings": list(self.warnings),
         }
 
 
@@ -87,7 +92,7 @@ def demo(
     workers: int = 1,
     progress: Progress = silent,
 ) -> DemoResult:
-    """Fetch from a simulated archive, then train-vae, embed, train-rnn, cv and predict.
+    """Fetch from a simulated archive, then train-vae, embed, features, train-rnn, cv and predict.
 
     Parameters
     ----------
@@ -107,6 +112,7 @@ def demo(
     timer = _Timer()
     choices = [f"seed={seed}", f"device={device}"]
     choices.append(f"data.cutouts={out / 'cutouts'}")
+    warnings: list[str] = []
     encoder, classifier = (load_config(name, choices, project_file=None) for name in ("demo-vae", "demo"))
     sky = SimulatedSky(n_objects=n_objects, n_epochs=n_epochs, seed=seed)
     new = list(sky.oids[::NEW_SHARE])
@@ -117,10 +123,16 @@ def demo(
         fetch_labels(labels, labels_url=archive.url)
         timer("train-vae", lambda: train_vae(encoder, data=store, out=out / "encoder", progress=progress))
         timer("embed", lambda: embed(out / "encoder", store, vectors, config=encoder, progress=progress))
+        features = _features(store, out / "features.csv", timer, warnings, progress)
         timer(
             "train-rnn",
             lambda: train_rnn(
-                classifier, embeddings=vectors, labels=labels, out=out / "classifier", progress=progress
+                classifier,
+                embeddings=vectors,
+                labels=labels,
+                features=features,
+                out=out / "classifier",
+                progress=progress,
             ),
         )
         validation = timer(
@@ -129,6 +141,7 @@ def demo(
                 classifier,
                 embeddings=vectors,
                 labels=labels,
+                features=features,
                 workers=workers,
                 out=out / "cv",
                 progress=progress,
@@ -141,16 +154,30 @@ def demo(
                 model=out / "classifier",
                 data=store,
                 archive_url=archive.url,
+                explain=True,
                 config=classifier,
                 progress=progress,
             ),
         )
-    _write_project_file(out, classifier)
+    _write_project_file(out, classifier, features is not None)
     auc, right = _against_truth(predictions, sky)
     truth = {int(oid): sky.object(oid).kind for oid in new}
     return DemoResult(
-        out, timer.seconds, len(known), fetched.n_frames, validation, predictions, truth, auc, right
+        *(out, timer.seconds, len(known), fetched.n_frames, validation, predictions, truth, auc, right),
+        tuple(warnings),
     )
+
+
+def _features(
+    store: Path, target: Path, timer: _Timer, warnings: list[str], progress: Progress
+) -> Path | None:
+    """Light-curve features of the fetched objects, where the package that computes them is installed."""
+    try:
+        timer("features", lambda: make_features(store, target, progress=progress))
+    except UsageError as error:
+        warnings.append(f"The demo goes on with images alone. {error}")
+        return None
+    return target
 
 
 class _Timer:
@@ -172,17 +199,17 @@ def _against_truth(predictions: PredictResult, sky: SimulatedSky) -> tuple[float
     truth = np.array([sky.object(Oid(entry.oid)).label == Label.ARTEFACT for entry in objects])
     scores = np.array([entry.p_bogus for entry in objects])
     right = float(
-        np.mean([(entry.decision == "bogus") == is_bogus for entry, is_bogus in zip(objects, truth)])
+        np.mean([(entry.p_bogus >= entry.threshold) == is_bogus for entry, is_bogus in zip(objects, truth)])
     )
     return (float(roc_auc_score(truth, scores)) if 0 < truth.mean() < 1 else float("nan")), right
 
 
-def _write_project_file(out: Path, config: Config) -> None:
+def _write_project_file(out: Path, config: Config, with_features: bool) -> None:
     """``rbztf.yaml``, so that the verbs need no paths in the demo's folder."""
     import yaml
 
     data = {"embeddings": "embeddings", "labels": "labels.json", "cutouts": "cutouts", "model": "classifier"}
-    content = config.model_dump(mode="json", include={"name", "frames", "vae", "classifier", "training"}) | {
-        "data": data
-    }
+    if with_features:
+        data["features"] = "features.csv"
+    content = config.model_dump(mode="json", include={"name", "ensemble"}) | {"data": data}
     (out / "rbztf.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
