@@ -19,55 +19,81 @@ BINS = 24
 
 
 @dataclass(frozen=True)
-class FrameScaling:
-    """Which latents a network reads, with offset and scale of each.
+class FrameParts:
+    """An object's frames as any network reads them, but for offset and scale.
 
     Attributes
     ----------
-    latents : ndarray (k,), int64
+    values, deviation, step : ndarray (n_frames, k), float32
+        Latents, their deviation from the object's median, the size of the step from the frame
+        before.
+    mad : ndarray (k,), float32
+        Median absolute deviation over the object's frames.
+    """
+
+    values: Floats
+    deviation: Floats
+    step: Floats
+    mad: Floats
+
+    @classmethod
+    def of(cls, sequence: Floats, latents: Sequence[int]) -> FrameParts:
+        """The parts of ``sequence``, (n_frames, latent) float32, for some of its latents."""
+        values = np.asarray(sequence, np.float32)[:, np.asarray(latents, np.int64)]
+        if not len(values):
+            return cls(values, values, values, np.zeros(values.shape[1], np.float32))
+        deviation = values - np.median(values, axis=0)
+        step = np.abs(np.diff(values, axis=0, prepend=values[:1]))
+        mad = np.asarray(np.median(np.abs(deviation), axis=0), np.float32)
+        return cls(values, deviation, step, mad)
+
+
+@dataclass(frozen=True)
+class FrameScaling:
+    """Offset and scale of each latent that a network reads.
+
+    Attributes
+    ----------
     mean, scale : ndarray (k,), float32
         Over all frames of the training objects.
     """
 
-    latents: NDArray[np.int64]
     mean: Floats
     scale: Floats
 
     @classmethod
-    def fit(cls, sequences: Sequence[Floats], latents: Sequence[int]) -> FrameScaling:
-        """Offset and scale of ``latents``, of which none is constant."""
-        count = sum(len(sequence) for sequence in sequences)
-        mean = sum(sequence.sum(axis=0, dtype=np.float64) for sequence in sequences) / count
-        variance = sum(np.square(sequence - mean).sum(axis=0) for sequence in sequences) / count
-        index = np.asarray(latents, np.int64)
+    def fit(cls, objects: Sequence[FrameParts]) -> FrameScaling:
+        """Mean and deviation over all frames."""
+        count = sum(len(parts.values) for parts in objects)
+        mean = sum(parts.values.sum(axis=0, dtype=np.float64) for parts in objects) / count
+        variance = sum(np.square(parts.values - mean).sum(axis=0) for parts in objects) / count
         scale = np.maximum(np.sqrt(variance), 1e-12)
-        return cls(index, mean[index].astype(np.float32), scale[index].astype(np.float32))
+        return cls(np.asarray(mean, np.float32), np.asarray(scale, np.float32))
 
     @property
     def width(self) -> int:
         """Columns per frame of :meth:`inputs`."""
-        return PARTS * len(self.latents)
+        return PARTS * len(self.mean)
 
-    def inputs(self, sequence: Floats) -> Floats:
+    def inputs(self, parts: FrameParts) -> Floats:
         """What the network reads of an object's frames.
-
-        Parameters
-        ----------
-        sequence : ndarray (n_frames, latent), float32
 
         Returns
         -------
         ndarray (n_frames, 4 k), float32
-            Of each latent kept: its standardised value, its deviation from the object's
-            median, the size of its step from the frame before, and the deviation in robust
-            deviations of the object (clipped, a third).
+            Of each latent: its standardised value, its deviation from the object's median, the
+            size of its step from the frame before, and the deviation in robust deviations of
+            the object (clipped, a third).
         """
-        values = (sequence[:, self.latents] - self.mean) / self.scale
-        deviation = values - np.median(values, axis=0)
-        step = np.abs(np.diff(values, axis=0, prepend=values[:1]))
-        robust = MAD_TO_SIGMA * np.median(np.abs(deviation), axis=0) + SCALE_FLOOR
-        unusual = np.clip(deviation / robust, -LARGEST_DEVIATION, LARGEST_DEVIATION) / 3
-        return np.concatenate([values, deviation, step, unusual], axis=1, dtype=np.float32)
+        k = len(self.mean)
+        out = np.empty((len(parts.values), PARTS * k), np.float32)
+        np.divide(parts.values - self.mean, self.scale, out=out[:, :k])
+        np.divide(parts.deviation, self.scale, out=out[:, k : 2 * k])
+        np.divide(parts.step, self.scale, out=out[:, 2 * k : 3 * k])
+        robust = MAD_TO_SIGMA * parts.mad / self.scale + SCALE_FLOOR
+        np.clip(out[:, k : 2 * k] / robust, -LARGEST_DEVIATION, LARGEST_DEVIATION, out=out[:, 3 * k :])
+        out[:, 3 * k :] /= 3
+        return out
 
 
 @dataclass(frozen=True)

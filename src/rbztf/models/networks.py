@@ -91,10 +91,10 @@ class FittedNetwork:
         else:
             lengths = np.array([len(sequence) for sequence in objects.sequences], np.int64)
         for members in by_length(lengths, FRAMES_PER_BATCH):
-            yield members, collate([self._frames(objects.sequences[i]) for i in members], rows[members])
+            yield members, collate([self._frames(objects, i) for i in members], rows[members])
 
-    def _frames(self, sequence: Floats) -> Floats:
-        return self.scaling.inputs(sequence) if self.scaling else np.zeros((1, 0), np.float32)
+    def _frames(self, objects: ObjectSet, i: int) -> Floats:
+        return self.scaling.inputs(objects.frames[i]) if self.scaling else np.zeros((1, 0), np.float32)
 
     def _rows(self, objects: ObjectSet) -> Floats:
         if self.encoding is None:
@@ -106,7 +106,6 @@ class FittedNetwork:
         out = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         if self.scaling:
             out |= {
-                "scaling.latents": torch.from_numpy(self.scaling.latents),
                 "scaling.mean": torch.from_numpy(self.scaling.mean),
                 "scaling.scale": torch.from_numpy(self.scaling.scale),
             }
@@ -128,9 +127,7 @@ class FittedNetwork:
         """
         scaling = encoding = None
         if "image" in section.inputs:
-            scaling = FrameScaling(
-                *(tensors[f"scaling.{part}"].numpy() for part in ("latents", "mean", "scale"))
-            )
+            scaling = FrameScaling(*(tensors[f"scaling.{part}"].numpy() for part in ("mean", "scale")))
         if names:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
         network = _build(section, scaling, encoding, len(tensors["network.bias"]))
@@ -145,7 +142,7 @@ def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: to
     """Train a network on objects that have all modalities of ``section``."""
     scaling = encoding = None
     if "image" in section.inputs:
-        scaling = FrameScaling.fit(data.objects.sequences, data.objects.latents)
+        scaling = FrameScaling.fit(data.objects.frames)
     table = _row_table(data.objects, section)
     if table.names:
         encoding = RowEncoding.fit(table.values)
@@ -169,7 +166,7 @@ def _train(
     fitted: FittedNetwork, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device
 ) -> None:
     network = fitted.network
-    frames = [fitted._frames(sequence) for sequence in data.objects.sequences]
+    frames = [fitted._frames(data.objects, i) for i in range(len(data))]
     rows = fitted._rows(data.objects)
     targets = torch.from_numpy(_targets(data, section, network))
     weights = torch.from_numpy(data.weights.astype(np.float32))

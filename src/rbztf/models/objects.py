@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.features.image import image_features
 from rbztf.features.table import FeatureTable
+from rbztf.models.frame_inputs import FrameParts
 
 Vectors = NDArray[np.float32]
 Index = NDArray[Any]
@@ -60,6 +62,11 @@ class ObjectSet:
 
     def __len__(self) -> int:
         return len(self.sequences)
+
+    @cached_property
+    def frames(self) -> list[FrameParts]:
+        """The frames of each object as networks read them, but for offset and scale."""
+        return [FrameParts.of(sequence, self.latents) for sequence in self.sequences]
 
     @property
     def oids(self) -> NDArray[np.int64]:

@@ -57,7 +57,7 @@ class FittedTrees:
         import lightgbm
 
         try:
-            booster = lightgbm.Booster(model_str=text, params={"verbosity": -1})
+            booster = lightgbm.Booster(model_str=text)
         except lightgbm.basic.LightGBMError as error:
             raise InputError(f"{origin} is no LightGBM model ({error}).", "Make the model again.") from None
         if booster.num_feature() != len(names):
