@@ -42,7 +42,7 @@ class FrameParts:
         values = np.asarray(sequence, np.float32)[:, np.asarray(latents, np.int64)]
         if not len(values):
             return cls(values, values, values, np.zeros(values.shape[1], np.float32))
-        deviation = values - np.median(values, axis=0)
+        deviation = np.asarray(values - np.median(values, axis=0), np.float32)
         step = np.abs(np.diff(values, axis=0, prepend=values[:1]))
         mad = np.asarray(np.median(np.abs(deviation), axis=0), np.float32)
         return cls(values, deviation, step, mad)
