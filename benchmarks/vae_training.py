@@ -43,7 +43,7 @@ from rbztf.frames.dataset import FrameSet, prepare_frames
 from rbztf.frames.normalise import usable_frames
 from rbztf.models.fit_vae import fit_vae
 from rbztf.models.losses import vae_loss
-from rbztf.models.vae import Vae
+from rbztf.models.vae import make_vae
 from rbztf.report.plots import COLOURS, GREY
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.sky import Oid
@@ -94,7 +94,7 @@ class ReferenceLoop:
         self.config = config
         self.loader = DataLoader(ReferenceFrames(folder), BATCH, shuffle=True, num_workers=workers)
         torch.manual_seed(config.seed)
-        self.vae = Vae(config.vae.latent)
+        self.vae = make_vae(config.frames, config.vae)
         self.optimiser = torch.optim.Adam(self.vae.parameters(), lr=config.training.learning_rate)
 
     def epoch(self) -> float:

@@ -15,9 +15,11 @@ from rbztf.archive.cutouts import CutoutStore, ObjectCutouts, open_cutouts
 from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.frames.inputs import Inputs, joined, read_facts
 from rbztf.frames.normalise import usable_frames
+from rbztf.frames.sky_units import SKY_NORMALISERS, FrameFacts
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import load_encoder
+from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate, locate_optional
@@ -25,8 +27,8 @@ from rbztf.verbs.inputs import locate, locate_optional
 DEFAULT_OUT = Path("embeddings")
 GROUP_FRAMES = 2048
 """Frames that are encoded together."""
-Usable = tuple[Oid, NDArray[np.float32], NDArray[np.float64]]
-"""An object's usable frames and their times."""
+Usable = tuple[Oid, Inputs, NDArray[np.float64]]
+"""An object's usable frames, normalised, and their times."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,8 @@ def embed(
     problems: list[Problem] = []
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
         bundle.write_into(writer.beside("encoder"))
-        for group in _groups(store, problems, progress):
-            frames = np.concatenate([frames for _, frames, _ in group])
-            vectors = bundle.embed(frames, device)
+        for group in _groups(store, bundle, problems, progress):
+            vectors = bundle.embed_inputs(joined([inputs for _, inputs, _ in group]), device)
             starts = np.cumsum([len(times) for _, _, times in group])[:-1]
             for (oid, _, times), part in zip(group, np.split(vectors, starts)):
                 writer.add(oid, part, times)
@@ -113,18 +114,22 @@ def embed(
     )
 
 
-def _groups(store: CutoutStore, problems: list[Problem], progress: Progress) -> Iterator[list[Usable]]:
+def _groups(
+    store: CutoutStore, bundle: EncoderBundle, problems: list[Problem], progress: Progress
+) -> Iterator[list[Usable]]:
     """Objects in groups of about :data:`GROUP_FRAMES`, so that short ones do not slow the encoder."""
     group: list[Usable] = []
     n_frames = 0
     for done, oid in enumerate(store):
         progress("embed", done, len(store), f"objects, {n_frames} frames")
         try:
-            frames, times = read_usable(store[oid], problems)
+            cutouts = store[oid]
+            frames, times = read_usable(cutouts, problems)
+            inputs = bundle.inputs(frames, usable_facts(cutouts, bundle))
         except RbztfError as error:
             problems.append(Problem(str(oid), str(error)))
             continue
-        group.append((oid, frames, times))
+        group.append((oid, inputs, times))
         n_frames += len(frames)
         if sum(len(times) for _, _, times in group) >= GROUP_FRAMES:
             yield group
@@ -156,3 +161,16 @@ def read_usable(
         what = f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN)."
         problems.append(Problem(str(cutouts.oid), what))
     return cutouts.frames[usable], times[usable]
+
+
+def usable_facts(cutouts: ObjectCutouts, bundle: EncoderBundle) -> FrameFacts | None:
+    """What the headers of an object's usable frames said, for encoders whose normaliser asks for it.
+
+    Raises
+    ------
+    DataError
+        If its table of epochs is damaged.
+    """
+    if bundle.config.frames.normaliser not in SKY_NORMALISERS:
+        return None
+    return read_facts(cutouts)[usable_frames(cutouts.frames)]

@@ -20,7 +20,7 @@ from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors, load
 from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
-from rbztf.verbs.embed import read_usable
+from rbztf.verbs.embed import read_usable, usable_facts
 from rbztf.verbs.inputs import locate, locate_optional
 
 CHUNK = 500
@@ -188,7 +188,7 @@ class _Source:
         cutouts, encoder = store[oid], self.bundle.encoder
         assert encoder is not None  # open() sees to it
         frames, _ = read_usable(cutouts, problems)
-        vectors = encoder.embed(frames, self.device)
+        vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder))
         inputs = vectors[:, : encoder.latent]
         if self.bundle.uses_loss:
             inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
