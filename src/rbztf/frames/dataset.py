@@ -23,8 +23,6 @@ UNKNOWN_KIND = -1
 """Kind of a frame of which nobody said what it holds."""
 NO_OBJECT = 0
 """Stands for the OID of a simulated frame."""
-RELEASE_EVERY = 64
-"""Batches after which the pages read so far are given back to the system."""
 
 
 class Batch(NamedTuple):
@@ -83,15 +81,15 @@ class FrameSet:
     def batches(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
         """All frames once, in an order that depends on ``seed`` and ``epoch`` alone.
 
-        Frames of a batch are read in the order of the file. Pages already read are given
-        back now and then, so memory does not grow with the number of frames.
+        Frames of a batch are read in the order of the file. The pages it touched are given
+        back at once (the system maps neighbours too, so an epoch would soon hold the whole
+        file), and memory does not grow with the number of frames.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
-        for number, start in enumerate(range(0, len(order), batch_size), 1):
-            yield self.take(np.sort(order[start : start + batch_size]))
-            if number % RELEASE_EVERY == 0:
-                self.release()
-        self.release()
+        for start in range(0, len(order), batch_size):
+            batch = self.take(np.sort(order[start : start + batch_size]))
+            self.release()
+            yield batch
 
     def release(self) -> None:
         """Give memory-mapped pages back; they are read again when needed."""

@@ -23,7 +23,7 @@ SOFTENING = 3.0
 CLIP_SIGMA = 3.0
 """Pixels further from the first estimate of the sky than this do not enter the second."""
 MAD_TO_SIGMA = 1.4826
-LEAST_NOISE = 1e-3
+LEAST_NOISE = 1e-4
 """Least noise as a share of the sky (and in DN): constant frames stay finite."""
 REFERENCE_MAGZP = 26.2
 """Zero point to which fluxes are scaled, near the median of ZTF's r-band images (mag)."""
@@ -70,30 +70,34 @@ class SkyLevel:
 def sky_level(frames: Frames) -> SkyLevel:
     """Measure sky and noise of each frame, robustly.
 
-    Median and median absolute deviation of the valid pixels, the median a second time
-    without the pixels beyond :data:`CLIP_SIGMA`.
+    The noise is that of the differences of horizontal neighbours, by their median absolute
+    value over sqrt(2), so that a ghost or a gradient does not pass for noise. The sky is the
+    median of the pixels within :data:`CLIP_SIGMA` of the median of all.
 
     Parameters
     ----------
     frames : ndarray (n, height, width), float32
         Pixels in DN; not finite where there is no data.
     """
-    flat = frames.reshape(len(frames), frames.shape[1] * frames.shape[2])
-    pixels = np.where(np.isfinite(flat), flat, np.float32(np.inf))
-    ordered = np.sort(pixels, axis=1)  # invalid pixels last
-    count = np.isfinite(ordered).sum(axis=1)
-    first = _middle(ordered, np.zeros_like(count), count)
-    reach = CLIP_SIGMA * _noise(pixels, first, count)
+    n, size = len(frames), frames.shape[1] * frames.shape[2]
+    pixels = np.where(np.isfinite(frames), frames, np.float32(np.nan))
+    ordered = np.sort(pixels.reshape(n, size), axis=1)  # invalid pixels last
+    first = _middle(ordered, np.zeros(n, np.int64), np.isfinite(ordered).sum(axis=1))
+    noise = _noise(pixels, first)
+    reach = CLIP_SIGMA * noise
     low = (ordered < (first - reach)[:, None]).sum(axis=1)
     high = (ordered <= (first + reach)[:, None]).sum(axis=1)
-    sky = _middle(ordered, low, high)
-    return SkyLevel(sky, _noise(pixels, sky, count))
+    return SkyLevel(_middle(ordered, low, high), noise)
 
 
-def _noise(pixels: Frames, sky: Floats, count: NDArray[np.int64]) -> Floats:
-    deviations = np.sort(np.abs(pixels - sky[:, None]), axis=1)
-    sigma = np.float32(MAD_TO_SIGMA) * _middle(deviations, np.zeros_like(count), count)
-    return np.maximum(sigma, np.float32(LEAST_NOISE) * np.maximum(1, np.abs(sky)))
+def _noise(frames: Frames, sky: Floats) -> Floats:
+    n_steps = frames.shape[1] * (frames.shape[2] - 1)
+    steps = np.abs(frames[:, :, 1:] - frames[:, :, :-1]).reshape(len(frames), n_steps)
+    steps.sort(axis=1)
+    middle = _middle(steps, np.zeros(len(frames), np.int64), np.isfinite(steps).sum(axis=1))
+    floor = np.float32(LEAST_NOISE) * np.maximum(1, np.abs(sky))
+    noise: Floats = np.maximum(np.float32(MAD_TO_SIGMA / np.sqrt(2)) * middle, floor).astype(np.float32)
+    return noise
 
 
 def _middle(ordered: Frames, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Floats:
@@ -140,7 +144,8 @@ def unstretch(values: Frames, sky_dn: Floats, unit: Floats) -> Frames:
 
 def saturated_pixels(frames: Frames, facts: FrameFacts) -> NDArray[np.bool_]:
     """Pixels at or above the saturation level, (n, height, width); none where it is unknown."""
-    return np.asarray(frames >= np.nan_to_num(facts.saturate, nan=np.inf)[:, None, None])
+    level = np.nan_to_num(facts.saturate, nan=np.inf)[:, None, None]
+    return np.asarray((frames >= level) & np.isfinite(frames))
 
 
 def side_channels(frames: Frames, level: SkyLevel, facts: FrameFacts) -> Floats:
@@ -154,6 +159,6 @@ def side_channels(frames: Frames, level: SkyLevel, facts: FrameFacts) -> Floats:
     """
     finite = np.isfinite(frames)
     valid = finite.mean(axis=(1, 2))
-    saturated = (saturated_pixels(frames, facts) & finite).mean(axis=(1, 2)) / np.maximum(valid, 1e-6)
+    saturated = saturated_pixels(frames, facts).mean(axis=(1, 2)) / np.maximum(valid, 1e-6)
     noise = np.log10(level.noise_dn / flux_scale(facts))
     return np.stack([noise, np.arcsinh(level.sky_dn / 50), valid, saturated], axis=1).astype(np.float32)

@@ -33,7 +33,7 @@ PEAK = slice(4, 6)
 BRIGHTEST = (2, 4, 9)
 """Pixels compared with the brightest one, by rank: few are bright in a cosmic ray, many in a star."""
 LEAST_PEAK = 3.0
-N_MEASURES = 6 * len(WIDTHS_PIX) + len(BRIGHTEST)
+N_MEASURES = 7 * len(WIDTHS_PIX) - 1 + len(BRIGHTEST)
 
 
 class Measures(nn.Module):
@@ -51,18 +51,20 @@ class Measures(nn.Module):
         """Measure ``values`` (batch, 1, 28, 28); returns (batch, N_MEASURES), standardised.
 
         At each width: highest, lowest and mean of the centre, its spread, highest and lowest
-        of the frame; then how steeply the brightest pixels fall. All through asinh.
+        of the frame; then how much of the peak each wider Gaussian leaves, and how steeply the
+        brightest pixels fall. All through asinh.
         """
         frames = SOFTENING * torch.sinh(values[:, 0]) if stretched else values[:, 0]
-        smooth = self.smoothing[:, None] @ frames @ self.smoothing[:, None].transpose(2, 3)
+        smooth = self.smoothing @ frames[:, None] @ self.smoothing.transpose(1, 2)
         centre = smooth[:, :, CENTRE, CENTRE]
         inner, peak = centre[:, :, INNER, INNER].flatten(2), centre[:, :, PEAK, PEAK].flatten(2)
         centre, whole = centre.flatten(2), smooth.flatten(2)
         parts = [centre.amax(2), centre.amin(2), peak.mean(2), inner.std(2), whole.amax(2), whole.amin(2)]
+        left = LEAST_PEAK * parts[2][:, 1:] / parts[2][:, :-1].clamp(min=LEAST_PEAK)
         ordered = frames[:, CENTRE, CENTRE].flatten(1).topk(max(BRIGHTEST), dim=1).values
         top = ordered[:, :1].clamp(min=LEAST_PEAK)
         steepness = LEAST_PEAK * ordered[:, [rank - 1 for rank in BRIGHTEST]] / top
-        measured = torch.cat([*parts, steepness], dim=1)
+        measured = torch.cat([*parts, left, steepness], dim=1)
         scaled: Tensor = self.scale(torch.asinh(measured))
         return scaled
 

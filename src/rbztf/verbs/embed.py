@@ -20,6 +20,7 @@ from rbztf.frames.normalise import usable_frames
 from rbztf.frames.sky_units import SKY_NORMALISERS, FrameFacts
 from rbztf.models.device import choose_device
 from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
+from rbztf.models.statistics import Comparison
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate, locate_optional
@@ -27,6 +28,8 @@ from rbztf.verbs.inputs import locate, locate_optional
 DEFAULT_OUT = Path("embeddings")
 GROUP_FRAMES = 2048
 """Frames that are encoded together."""
+CHECKED_FRAMES = 50_000
+"""Frames whose vectors are compared with the training set's."""
 Usable = tuple[Oid, Inputs, NDArray[np.float64]]
 """An object's usable frames, normalised, and their times."""
 
@@ -42,9 +45,15 @@ class EmbedResult:
     encoder: str
     seconds: float
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``embed --json``."""
+        check = {}
+        if self.comparison is not None:
+            shift = self.comparison.shift
+            check = {"check": {"outside": self.comparison.outside, "largest_shift": float(shift.max())}}
         return {
             "embeddings": str(self.out),
             "n_objects": self.n_objects,
@@ -53,6 +62,7 @@ class EmbedResult:
             "encoder": self.encoder,
             "seconds": round(self.seconds, 2),
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            **check,
         }
 
 
@@ -62,6 +72,7 @@ def embed(
     out: Path | str | None = None,
     *,
     config: Config | None = None,
+    check: bool = False,
     progress: Progress = silent,
 ) -> EmbedResult:
     """Turn every frame of a cutout folder into a vector.
@@ -76,6 +87,8 @@ def embed(
         The embedding store to write; it appears whole or not at all.
     config : Config, optional
         Fills in the paths left out, and names the device.
+    check : bool
+        Compare the vectors with those of the encoder's training set, and warn of what lies outside.
 
     Raises
     ------
@@ -103,15 +116,33 @@ def embed(
         if not n_objects:
             first = f" First: {problems[0]}" if problems else ""
             raise DataError(f"{folder} holds no object that could be embedded.{first}", "Check the folder.")
+    seconds = time.perf_counter() - started
+    comparison, warnings = compare_store(target, bundle) if check else (None, ())
     return EmbedResult(
         target,
         n_objects,
         n_frames,
         bundle.latent,
         bundle.hash,
-        time.perf_counter() - started,
+        seconds,
         tuple(problems),
+        warnings,
+        comparison,
     )
+
+
+def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None, tuple[str, ...]]:
+    """How the vectors of a store compare with those that ``bundle`` was trained on, and warnings.
+
+    At most :data:`CHECKED_FRAMES` frames are read, evenly over the store.
+    """
+    if bundle.statistics is None:
+        return None, ("This encoder holds no statistics of its training set: nothing to check against.",)
+    vectors = np.load(path / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    step = -(-len(vectors) // CHECKED_FRAMES)
+    sample = np.asarray(vectors[::step, : bundle.latent])
+    comparison = bundle.statistics.compare(sample[np.isfinite(sample).all(axis=1)])
+    return comparison, comparison.warnings(bundle.columns)
 
 
 def _groups(
