@@ -19,6 +19,7 @@ LAYERS = (
     "errors",
     "progress",
     "sky",
+    "sections",
     "config",
     "archive",
     "frames",
