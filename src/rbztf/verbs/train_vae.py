@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import rbztf
 from rbztf.archive.cutouts import open_cutouts
 from rbztf.config import STANDARD_VAE, Config, load_config
-from rbztf.frames.dataset import NO_OBJECT, prepare_frames
+from rbztf.frames.dataset import NO_OBJECT, FrameSet, prepare_frames
 from rbztf.frames.inputs import NO_DATA, Inputs
 from rbztf.models.device import choose_device
 from rbztf.models.encoder_bundle import EncoderBundle
@@ -71,23 +71,30 @@ def train_vae(
     fitted = fit_vae(
         frames, config, device=device, checkpoint_path=scratch / "checkpoint.safetensors", progress=progress
     )
+    n_objects, n_own = _save(target, fitted, frames, device)
+    n_epochs = len(fitted.history)
+    frames.release()
+    del frames
+    shutil.rmtree(scratch, ignore_errors=True)
+    return TrainResult(target, n_objects, n_own, n_epochs, n_epochs, fitted.history, tuple(problems))
+
+
+def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.device) -> tuple[int, int]:
+    """Write the bundle with its statistics and pictures; returns how many objects and own frames it has."""
     own = np.flatnonzero(frames.objects != NO_OBJECT)
-    n_objects, n_epochs = len(np.unique(frames.objects[own])), len(fitted.history)
+    n_objects = len(np.unique(frames.objects[own]))
     rows = _spread(own, STATISTICS_FRAMES)
     sample = frames.inputs(rows)
     vectors = fitted.bundle.embed_inputs(sample, device)
     notes = _notes(fitted, len(own), n_objects, len(frames) - len(own))
-    statistics = VectorStatistics.of(vectors[:, : fitted.bundle.latent])
+    statistics = VectorStatistics.of(vectors[:, : fitted.bundle.latent]) if len(sample) > 1 else None
     bundle = replace(fitted.bundle, notes=notes, statistics=statistics)
     bundle.save(target)
     write_history(target / "history.csv", {"train-vae": fitted.history})
     vae_plots.training(fitted.history, bundle.encoder.latent, target / "losses.png")
     few = slice(PLOT_FRAMES)
     _draw(target, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
-    frames.release()
-    del frames
-    shutil.rmtree(scratch, ignore_errors=True)
-    return TrainResult(target, n_objects, len(own), n_epochs, n_epochs, fitted.history, tuple(problems))
+    return n_objects, len(own)
 
 
 def _notes(fitted: FittedVae, n_frames: int, n_objects: int, n_simulated: int) -> dict[str, Any]:
