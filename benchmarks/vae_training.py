@@ -4,7 +4,8 @@ The reference's loop, rebuilt from its description: a torch Dataset opens one FI
 frame with astropy, sets NaN to 0, scales by minimum and maximum, and places frames clipped
 by the chip edge by their WCS; a DataLoader shuffles and hands batches of 256 from two
 worker processes to the loop. Ours normalises the same files once, keeps them in one
-memory-mapped array, and trains the same network with the same loss from there.
+memory-mapped array, and trains the same network with the same loss from there. "Default
+recipe" is ``configs/vae.yaml``: another decoder, two input channels, augmentations and heads.
 
     python benchmarks/vae_training.py
     python benchmarks/vae_training.py --figure docs/figures/vae_loss.png
@@ -43,7 +44,7 @@ from rbztf.frames.dataset import FrameSet, prepare_frames
 from rbztf.frames.normalise import usable_frames
 from rbztf.models.fit_vae import fit_vae
 from rbztf.models.losses import vae_loss
-from rbztf.models.vae import Vae
+from rbztf.models.vae import make_vae
 from rbztf.report.plots import COLOURS, GREY
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.sky import Oid
@@ -94,7 +95,7 @@ class ReferenceLoop:
         self.config = config
         self.loader = DataLoader(ReferenceFrames(folder), BATCH, shuffle=True, num_workers=workers)
         torch.manual_seed(config.seed)
-        self.vae = Vae(config.vae.latent)
+        self.vae = make_vae(config.frames, config.vae)
         self.optimiser = torch.optim.Adam(self.vae.parameters(), lr=config.training.learning_rate)
 
     def epoch(self) -> float:
@@ -134,12 +135,17 @@ def compare(frames: Frames, header: fits.Header, arguments: argparse.Namespace) 
         )
         once_s = time.perf_counter() - started
         in_memory = FrameSet(np.array(mapped.frames), mapped.objects)
+        ours = load_config("vae", ["training.epochs=1"], project_file=None)
+        own, _ = prepare_frames(open_cutouts(Path(name) / "frames"), ours.frames, Path(name) / "own.bin")
+        own_in_memory = FrameSet(np.array(own.frames), own.objects, np.array(own.states), own.side, own.kinds)
         reference = ReferenceLoop(Path(name) / "frames", config, arguments.workers)
         ways: dict[str, Callable[[], float]] = {
             "reference, reading alone": reference.load,
             "reference, training": reference.epoch,
             "ours, training": lambda: our_epoch(mapped, config),
             "ours, frames in memory": lambda: our_epoch(in_memory, config),
+            "default recipe": lambda: our_epoch(own, ours),
+            "default recipe, in memory": lambda: our_epoch(own_in_memory, ours),
         }
         rates: dict[str, list[float]] = {way: [] for way in ways}
         costs: dict[str, list[float]] = {way: [] for way in ways}
@@ -162,6 +168,8 @@ def compare(frames: Frames, header: fits.Header, arguments: argparse.Namespace) 
         ("ours, training", "reference, training"),
         ("ours, training", "reference, reading alone"),
         ("ours, training", "ours, frames in memory"),
+        ("default recipe", "reference, training"),
+        ("default recipe", "default recipe, in memory"),
     ):
         ratios = [a / b for a, b in zip(rates[one], rates[other])]
         print(

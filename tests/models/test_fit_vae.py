@@ -14,7 +14,8 @@ from rbztf.config import Config, load_config
 from rbztf.errors import DataError
 from rbztf.frames.dataset import FrameSet
 from rbztf.frames.normalise import normalise
-from rbztf.models.fit_vae import FittedVae, fit_vae, rotate
+from rbztf.models.augment import rotate
+from rbztf.models.fit_vae import FittedVae, fit_vae
 
 CPU = torch.device("cpu")
 
@@ -82,9 +83,9 @@ def test_an_epoch_shows_every_frame_once() -> None:
     data = FrameSet(
         np.arange(50, dtype=np.float32)[:, None, None] * np.ones((1, 28, 28), np.float32), np.arange(50)
     )
-    seen = np.concatenate([batch[:, 0, 0] for batch in data.batches(16, seed=1, epoch=2)])
+    seen = np.concatenate([batch.values[:, 0, 0] for batch in data.batches(16, seed=1, epoch=2)])
     assert sorted(seen.tolist()) == list(range(50))
-    other = np.concatenate([batch[:, 0, 0] for batch in data.batches(16, seed=1, epoch=3)])
+    other = np.concatenate([batch.values[:, 0, 0] for batch in data.batches(16, seed=1, epoch=3)])
     assert seen.tolist() != other.tolist()
 
 

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from helpers import UPSTREAM, need, random_frames, tiny_encoder
 from torch import Tensor
 
+from rbztf.config import FramesSection
+from rbztf.frames.inputs import make_inputs
 from rbztf.frames.normalise import normalise
 from rbztf.models import encoding
 from rbztf.models.encoding import encode, frame_losses
@@ -105,7 +107,7 @@ def test_the_decoder_has_the_reference_s_layers() -> None:
 
 def test_the_draw_is_the_mean_plus_noise_of_the_given_variance() -> None:
     torch.manual_seed(0)
-    vae = Vae(3).eval()
+    vae = Vae(Encoder(3), Decoder(3)).eval()
     frames = torch.rand(4, 1, 28, 28)
     with torch.no_grad():
         vae.decoder.decoder[9].bias.fill_(0.5)  # an untrained decoder gives zeros
@@ -123,7 +125,7 @@ def test_the_draw_is_the_mean_plus_noise_of_the_given_variance() -> None:
 def test_one_seed_gives_the_same_weights() -> None:
     def made(seed: int) -> dict[str, Tensor]:
         torch.manual_seed(seed)
-        return Vae(3).state_dict()
+        return Vae(Encoder(3), Decoder(3)).state_dict()
 
     first, again, other = made(4), made(4), made(5)
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -132,7 +134,7 @@ def test_one_seed_gives_the_same_weights() -> None:
 
 def test_a_vector_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = tiny_encoder(4)
-    frames = normalise(random_frames(23))
+    frames = make_inputs(random_frames(23), FramesSection())
     whole = encode(bundle.encoder, frames, torch.device("cpu"))
     assert whole.shape == (23, 8)
     monkeypatch.setattr(encoding, "BATCH", 5)
@@ -143,11 +145,12 @@ def test_a_vector_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) 
 def test_the_loss_of_a_frame_is_that_of_its_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "BATCH", 3)
     torch.manual_seed(1)
-    vae = Vae(4).eval()
-    frames = normalise(random_frames(7))
-    found = frame_losses(vae, frames, 0.25, torch.device("cpu"))
+    vae = Vae(Encoder(4), Decoder(4)).eval()
+    inputs = make_inputs(random_frames(7), FramesSection())
+    cpu = torch.device("cpu")
+    found = frame_losses(vae, inputs, encode(vae.encoder, inputs, cpu), 0.25, cpu)
     with torch.no_grad():
-        batch = torch.from_numpy(frames)[:, None]
+        batch = torch.from_numpy(inputs.values)[:, None]
         mean, log_variance = vae.encoder(batch).chunk(2, dim=1)
         error = log_cosh(batch - vae.decoder(mean)).mean(dim=(1, 2, 3))
         expected = error + 0.25 * kl_divergence(mean, log_variance)
@@ -162,6 +165,6 @@ def test_embedding_gives_means_variances_and_loss() -> None:
     vectors = whole.embed(frames, device)
     assert vectors.shape == (3, whole.width) == (3, 9)
     assert np.array_equal(vectors[:, :8], plain.embed(frames, device))
-    assert np.array_equal(vectors[:, :8], encode(plain.encoder, normalise(frames), device))
+    assert np.array_equal(vectors[:, :8], encode(plain.encoder, make_inputs(frames, FramesSection()), device))
     assert (whole.stamp.has_loss, plain.stamp.has_loss) == (True, False)
     assert whole.hash == plain.hash != tiny_encoder(4, seed=1).hash

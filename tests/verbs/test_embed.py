@@ -85,7 +85,7 @@ def test_the_encoder_of_a_classifier_is_used(tmp_path: Path) -> None:
 def test_the_encoder_s_own_normaliser_is_used(tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
-    from rbztf.frames.normalise import normalise
+    from rbztf.frames.inputs import make_inputs
     from rbztf.models.encoding import encode
 
     made = tiny_encoder(4)
@@ -96,7 +96,7 @@ def test_the_encoder_s_own_normaliser_is_used(tmp_path: Path, name: str) -> None
     write_cutouts(tmp_path / "c", {A: frames})
     rbztf.embed(tmp_path / "m", tmp_path / "c", tmp_path / "e")
     store = rbztf.open_embeddings(tmp_path / "e")
-    assert np.array_equal(store.vectors(A), encode(made.encoder, normalise(frames, name, "ignore"), CPU))
+    assert np.array_equal(store.vectors(A), encode(made.encoder, make_inputs(frames, frames_section), CPU))
     assert store.stamp.frames == {"normaliser": name, "invalid": "ignore"}
 
 

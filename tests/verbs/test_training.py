@@ -10,9 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
-from helpers import refused, run_well, strict_json
+from helpers import make_oid, random_frames, refused, run_well, strict_json, tiny_encoder, write_cutouts
 
 from rbztf.archive.embeddings import open_embeddings
 from rbztf.models.classifier_bundle import load_classifier
@@ -20,7 +21,10 @@ from rbztf.models.encoder_bundle import load_encoder
 from rbztf.simulate.dataset import Dataset, write_dataset
 from rbztf.simulate.sky import SimulatedSky
 
-FAST_VAE = ("--set", "training.epochs=2", "--set", "vae.latent=6", "--set", "training.batch_size=32")
+FAST_VAE = (
+    *("--set", "training.epochs=2", "--set", "vae.latent=6", "--set", "training.batch_size=32"),
+    *("--set", "vae.simulated_frames=50", "--set", "vae.side_channels=[]"),
+)
 FAST_RNN = ("--set", "training.epochs=4", "--set", "vae.latent=6", "--set", "classifier.hidden=8")
 
 
@@ -52,7 +56,9 @@ def test_train_vae_leaves_a_bundle_with_curves(encoder: Path) -> None:
     with (encoder / "history.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert (encoder / "losses.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("losses", "reconstructions", "neighbours"):
+        assert (encoder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "active latents" in (encoder / "README.md").read_text()
     assert not encoder.with_name("encoder.training").exists()
 
 
@@ -62,6 +68,29 @@ def test_embeddings_carry_their_encoder_and_the_loss_of_each_frame(embeddings: P
     oid = next(iter(store))
     assert store[oid].shape == (store.count(oid), 6)
     assert (store.frame_losses(oid) > 0).all()
+
+
+def test_a_store_is_checked_against_the_training_set(dataset: Dataset, encoder: Path, tmp_path: Path) -> None:
+    """Frames like those trained on pass; ones of another camera are told."""
+    command = ("embed", "--model", encoder, "--check", "--out", tmp_path / "e", "--json")
+    same = strict_json(run_well(*command, "--data", dataset.cutouts).stdout)["check"]
+    assert same["outside"] < 0.02
+    assert same["largest_shift"] < 0.15
+    strange = np.random.default_rng(0).lognormal(6, 2, (30, 28, 28)).astype(np.float32)
+    write_cutouts(tmp_path / "c", {make_oid(k): strange for k in (1, 2)})
+    result = run_well(*command, "--data", tmp_path / "c")
+    assert strict_json(result.stdout)["check"]["outside"] > 0.1
+    assert "outside the training set" in result.stderr
+    assert "otherwise than in training: latent" in result.stderr
+
+
+def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:
+    tiny_encoder(4).save(tmp_path / "m")
+    write_cutouts(tmp_path / "c", {make_oid(1): random_frames(3)})
+    result = run_well(
+        "embed", "--model", tmp_path / "m", "--data", tmp_path / "c", "--out", tmp_path / "e", "--check"
+    )
+    assert "nothing to check against" in result.stderr
 
 
 def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> None:
@@ -206,6 +235,7 @@ def test_kill_9_and_again_gives_the_same_weights(
     common = [sys.executable, "-m", "rbztf", verb, "--set", "vae.latent=6", "--quiet"]
     if verb == "train-vae":
         common += [
+            *("--set", "vae.simulated_frames=0"),
             "--data",
             str(dataset.cutouts),
             "--set",

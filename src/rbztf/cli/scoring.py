@@ -46,6 +46,9 @@ def embed(
     model: Model = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Embedding store to write.", metavar="DIR")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Warn of frames unlike those the encoder was trained on.")
+    ] = False,
     config: ConfigFile = None,
     set_: Set = None,
     device: Device = None,
@@ -58,7 +61,7 @@ def embed(
         settings = resolve(config, set_, device, seed)
         from rbztf.verbs.embed import embed as run
 
-        result = run(model, data, out, config=settings, progress=show.progress)
+        result = run(model, data, out, config=settings, check=check, progress=show.progress)
         if as_json:
             show.document(result.to_json())
         else:
@@ -67,7 +70,9 @@ def embed(
                 f"{result.n_objects} objects, {result.n_frames} frames, {result.latent} latents "
                 f"({rate:,.0f} frames/s) → {result.out}"
             )
-        show.finish(result.problems)
+            if result.comparison is not None:
+                show.say(f"{result.comparison.outside:.1%} of the frames lie outside the training set")
+        show.finish(result.problems, result.warnings)
 
 
 def predict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rbztf.config.frames import FramesSection, Section, VaeSection
 from rbztf.config.load import (
     HOME_FILE,
     PROJECT_FILE,
@@ -18,13 +19,10 @@ from rbztf.config.sections import (
     CvSection,
     DataSection,
     EnsembleSection,
-    FramesSection,
     Member,
     NetworkMember,
-    Section,
     TrainingSection,
     TreesMember,
-    VaeSection,
 )
 
 __all__ = [

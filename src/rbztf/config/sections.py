@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from rbztf.config.frames import FramesSection, Section, VaeSection
 from rbztf.sky import Band
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataSection(Section):
@@ -26,23 +21,6 @@ class DataSection(Section):
     cutouts: Path | None = None
     model: Path | None = None
     bands: tuple[Band, ...] = (Band.R,)
-
-
-class FramesSection(Section):
-    """How pixels become the numbers an encoder sees."""
-
-    normaliser: Literal["minmax", "l2", "max", "standard", "three_sigma"] = "minmax"
-    invalid: Literal["zero", "ignore"] = "zero"
-    """Pixels off the chip: ``zero`` counts them as 0 DN, as published; ``ignore`` leaves them out."""
-
-
-class VaeSection(Section):
-    """Architecture and loss of the variational autoencoder."""
-
-    latent: int = Field(36, ge=1)
-    kl_weight: float = Field(8e-5, ge=0)
-    rotation_deg: float = Field(0.0, ge=0, le=180)
-    """Augmentation: each frame turned by a random angle of up to this much (bilinear)."""
 
 
 class ClassifierSection(Section):

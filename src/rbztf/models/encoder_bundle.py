@@ -16,10 +16,12 @@ from torch import Tensor
 from rbztf.archive.embeddings import Stamp
 from rbztf.config import Config, parse_config
 from rbztf.errors import DataError
-from rbztf.frames.normalise import normalise
+from rbztf.frames.inputs import Inputs, make_inputs
+from rbztf.frames.sky_units import SIDE_CHANNELS, FrameFacts
 from rbztf.models import bundle
-from rbztf.models.encoding import encode, frame_losses
-from rbztf.models.vae import Decoder, Encoder, Vae
+from rbztf.models.encoding import encode, frame_losses, reconstruct
+from rbztf.models.statistics import PREFIX, VectorStatistics
+from rbztf.models.vae import AnyDecoder, Encoder, Vae, make_decoder, make_encoder
 
 KIND = "encoder"
 
@@ -31,18 +33,21 @@ class EncoderBundle:
     Attributes
     ----------
     encoder : Encoder
-    decoder : Decoder or None
+    decoder : Decoder, CompactDecoder or None
         None for published encoders, whose decoders are not available.
     config : Config
         Its ``frames`` and ``vae`` sections describe the model.
     notes : dict
         Where it comes from, what it was trained on; goes to the model card.
+    statistics : VectorStatistics or None
+        Of the vectors of its training set; None for published encoders.
     """
 
     encoder: Encoder
-    decoder: Decoder | None
+    decoder: AnyDecoder | None
     config: Config
     notes: dict[str, Any] = field(default_factory=dict)
+    statistics: VectorStatistics | None = None
 
     @cached_property
     def hash(self) -> str:
@@ -51,8 +56,14 @@ class EncoderBundle:
 
     @property
     def latent(self) -> int:
-        """Number of latent means."""
-        return self.encoder.latent
+        """Columns of a vector that describe the frame: latent means and side channels."""
+        return len(self.columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of those columns."""
+        means = (f"latent {k}" for k in range(self.encoder.latent))
+        return (*means, *self.config.vae.side_channels)
 
     @property
     def stamp(self) -> Stamp:
@@ -65,38 +76,58 @@ class EncoderBundle:
         """Columns per frame that :meth:`embed` gives."""
         return 2 * self.latent + self.stamp.has_loss
 
-    def normalise(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    def inputs(self, frames: NDArray[np.float32], facts: FrameFacts | None = None) -> Inputs:
         """Frames in DN, (n, 28, 28), as this encoder wants them."""
-        return normalise(frames, self.config.frames.normaliser, self.config.frames.invalid)
+        return make_inputs(frames, self.config.frames, facts, with_side=bool(self.config.vae.side_channels))
 
-    def embed(self, frames: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
+    def embed(
+        self, frames: NDArray[np.float32], device: torch.device, facts: FrameFacts | None = None
+    ) -> NDArray[np.float32]:
         """Turn frames into vectors.
 
         Parameters
         ----------
         frames : ndarray (n, 28, 28), float32
             Pixels in DN, NaN where there is no data.
+        facts : FrameFacts, optional
+            What their headers say, for normalisers that use it.
 
         Returns
         -------
         ndarray (n, width), float32
-            Latent means, log variances and, if there is a decoder, the VAE loss.
+            Latent means and side channels, log variances (those of side channels are 0) and,
+            if there is a decoder, the VAE loss.
         """
-        inputs = self.normalise(frames)
+        return self.embed_inputs(self.inputs(frames, facts), device)
+
+    def embed_inputs(self, inputs: Inputs, device: torch.device) -> NDArray[np.float32]:
+        """Turn normalised frames into vectors, as :meth:`embed` does."""
         self.encoder.eval().to(device)
-        vectors = encode(self.encoder, inputs, device)
-        if self.decoder is None:
-            return vectors
-        losses = frame_losses(self._vae.eval().to(device), inputs, self.config.vae.kl_weight, device)
-        return np.concatenate([vectors, losses[:, None]], axis=1)
+        encoded = encode(self.encoder, inputs, device)
+        means, log_variances = np.split(encoded, 2, axis=1)
+        side = inputs.side[:, [SIDE_CHANNELS.index(name) for name in self.config.vae.side_channels]]
+        parts = [means, side, log_variances, np.zeros_like(side)]
+        if self.decoder is not None:
+            vae = self._vae.eval().to(device)
+            parts.append(frame_losses(vae, inputs, encoded, self.config.vae.kl_weight, device)[:, None])
+        return np.concatenate(parts, axis=1)
+
+    def reconstruct(self, inputs: Inputs, device: torch.device) -> NDArray[np.float32]:
+        """What the decoder makes of the latent means of n frames, (n, 28, 28), normalised.
+
+        Raises
+        ------
+        DataError
+            If there is no decoder.
+        """
+        vae = self._vae.eval().to(device)
+        return reconstruct(vae, encode(self.encoder, inputs, device), device)
 
     @cached_property
     def _vae(self) -> Vae:
         if self.decoder is None:
             raise DataError("This encoder has no decoder.", "Train one with rbztf train-vae.")
-        vae = Vae(self.latent)
-        vae.encoder, vae.decoder = self.encoder, self.decoder
-        return vae
+        return Vae(self.encoder, self.decoder)
 
     def save(self, folder: Path) -> None:
         """Write the bundle; ``folder`` appears whole or stays as it was."""
@@ -108,6 +139,8 @@ class EncoderBundle:
         tensors: dict[str, Tensor] = dict(self.encoder.state_dict())
         if self.decoder is not None:
             tensors |= self.decoder.state_dict()
+        if self.statistics is not None:
+            tensors |= self.statistics.tensors()
         metadata = {
             "kind": KIND,
             "hash": self.hash,
@@ -132,16 +165,23 @@ def load_encoder(folder: Path | str) -> EncoderBundle:
     metadata = bundle.read_metadata(folder, KIND)
     config = config_of(folder, metadata)
     tensors = bundle.read_weights(folder)
-    encoder = Encoder(config.vae.latent)
-    mine = {name: tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
-    bundle.load_exactly(encoder, mine, folder)
+    encoder = make_encoder(config.frames, config.vae)
+    bundle.load_exactly(encoder, _starting(tensors, "encoder."), folder)
     decoder = None
-    if len(mine) < len(tensors):
-        decoder = Decoder(config.vae.latent)
-        bundle.load_exactly(decoder, {name: tensors[name] for name in tensors.keys() - mine.keys()}, folder)
+    if others := {name: tensors[name] for name in tensors if not name.startswith(("encoder.", PREFIX))}:
+        decoder = make_decoder(config.vae)
+        bundle.load_exactly(decoder, others, folder)
     return EncoderBundle(
-        encoder.eval(), decoder.eval() if decoder else None, config, metadata.get("notes", {})
+        encoder.eval(),
+        decoder.eval() if decoder else None,
+        config,
+        metadata.get("notes", {}),
+        VectorStatistics.from_tensors(tensors),
     )
+
+
+def _starting(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 MODEL_SECTIONS = ("name", "frames", "vae", "classifier")
@@ -162,9 +202,12 @@ def encoder_card(model: EncoderBundle) -> str:
     """The model card of an encoder, in Markdown."""
     rows = "\n".join(f"- {key}: {value}" for key, value in model.notes.items())
     decoder = "with" if model.decoder else "without"
+    side = ", ".join(model.config.vae.side_channels)
+    side = f"Side channels after the means: {side}. " if side else ""
     return (
         f"# Encoder of ZTF frames\n\n"
-        f"28 x 28-pixel frames to {model.latent} latent means and log variances, {decoder} decoder. "
+        f"28 x 28-pixel frames to {model.encoder.latent} latent means and log variances, {decoder} decoder. "
+        f"{side}"
         f"Normaliser `{model.config.frames.normaliser}`, invalid pixels `{model.config.frames.invalid}`. "
         f"Hash of the weights `{model.hash}`.\n\n{rows}\n\n"
         "Use: `rbztf embed --model THIS --data CUTOUTS --out EMBEDDINGS`.\n"

@@ -51,22 +51,6 @@ def losses(histories: Mapping[str, History], path: Path) -> None:
     save(figure, path)
 
 
-def vae_losses(history: History, path: Path, published: NDArray[np.float64] | None = None) -> None:
-    """Loss parts of the autoencoder per epoch, beside a published curve if given."""
-    figure = Figure(figsize=(5.5, 4), layout="constrained")
-    axes = figure.subplots()
-    epochs = [row["epoch"] for row in history]
-    axes.plot(epochs, [row["loss"] for row in history], color=COLOURS[0], label="loss")
-    axes.plot(epochs, [row["reconstruction"] for row in history], color=COLOURS[2], label="mean log cosh")
-    if published is not None:
-        axes.plot(
-            np.arange(1, len(published) + 1), published, color=GREY, linestyle="--", label="published loss"
-        )
-    axes.set(xlabel="Epoch", ylabel="Loss per frame", yscale="log")
-    axes.legend(fontsize=8)
-    save(figure, path)
-
-
 def frames_per_object(counts: Mapping[str, Sequence[int]], path: Path) -> None:
     """How many frames the objects of each kind have."""
     figure = Figure(figsize=(5.5, 4), layout="constrained")

@@ -15,9 +15,12 @@ from rbztf.archive.cutouts import CutoutStore, ObjectCutouts, open_cutouts
 from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.frames.inputs import Inputs, joined, read_facts
 from rbztf.frames.normalise import usable_frames
+from rbztf.frames.sky_units import SKY_NORMALISERS, FrameFacts
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import load_encoder
+from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
+from rbztf.models.statistics import Comparison
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate, locate_optional
@@ -25,8 +28,10 @@ from rbztf.verbs.inputs import locate, locate_optional
 DEFAULT_OUT = Path("embeddings")
 GROUP_FRAMES = 2048
 """Frames that are encoded together."""
-Usable = tuple[Oid, NDArray[np.float32], NDArray[np.float64]]
-"""An object's usable frames and their times."""
+CHECKED_FRAMES = 50_000
+"""Frames whose vectors are compared with the training set's."""
+Usable = tuple[Oid, Inputs, NDArray[np.float64]]
+"""An object's usable frames, normalised, and their times."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,15 @@ class EmbedResult:
     encoder: str
     seconds: float
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``embed --json``."""
+        check = {}
+        if self.comparison is not None:
+            shift = self.comparison.shift
+            check = {"check": {"outside": self.comparison.outside, "largest_shift": float(shift.max())}}
         return {
             "embeddings": str(self.out),
             "n_objects": self.n_objects,
@@ -51,6 +62,7 @@ class EmbedResult:
             "encoder": self.encoder,
             "seconds": round(self.seconds, 2),
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            **check,
         }
 
 
@@ -60,6 +72,7 @@ def embed(
     out: Path | str | None = None,
     *,
     config: Config | None = None,
+    check: bool = False,
     progress: Progress = silent,
 ) -> EmbedResult:
     """Turn every frame of a cutout folder into a vector.
@@ -74,6 +87,8 @@ def embed(
         The embedding store to write; it appears whole or not at all.
     config : Config, optional
         Fills in the paths left out, and names the device.
+    check : bool
+        Compare the vectors with those of the encoder's training set, and warn of what lies outside.
 
     Raises
     ------
@@ -92,9 +107,8 @@ def embed(
     problems: list[Problem] = []
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
         bundle.write_into(writer.beside("encoder"))
-        for group in _groups(store, problems, progress):
-            frames = np.concatenate([frames for _, frames, _ in group])
-            vectors = bundle.embed(frames, device)
+        for group in _groups(store, bundle, problems, progress):
+            vectors = bundle.embed_inputs(joined([inputs for _, inputs, _ in group]), device)
             starts = np.cumsum([len(times) for _, _, times in group])[:-1]
             for (oid, _, times), part in zip(group, np.split(vectors, starts)):
                 writer.add(oid, part, times)
@@ -102,29 +116,51 @@ def embed(
         if not n_objects:
             first = f" First: {problems[0]}" if problems else ""
             raise DataError(f"{folder} holds no object that could be embedded.{first}", "Check the folder.")
+    seconds = time.perf_counter() - started
+    comparison, warnings = compare_store(target, bundle) if check else (None, ())
     return EmbedResult(
         target,
         n_objects,
         n_frames,
         bundle.latent,
         bundle.hash,
-        time.perf_counter() - started,
+        seconds,
         tuple(problems),
+        warnings,
+        comparison,
     )
 
 
-def _groups(store: CutoutStore, problems: list[Problem], progress: Progress) -> Iterator[list[Usable]]:
+def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None, tuple[str, ...]]:
+    """How the vectors of a store compare with those that ``bundle`` was trained on, and warnings.
+
+    At most :data:`CHECKED_FRAMES` frames are read, evenly over the store.
+    """
+    if bundle.statistics is None:
+        return None, ("This encoder holds no statistics of its training set: nothing to check against.",)
+    vectors = np.load(path / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    step = -(-len(vectors) // CHECKED_FRAMES)
+    sample = np.asarray(vectors[::step, : bundle.latent])
+    comparison = bundle.statistics.compare(sample[np.isfinite(sample).all(axis=1)])
+    return comparison, comparison.warnings(bundle.columns)
+
+
+def _groups(
+    store: CutoutStore, bundle: EncoderBundle, problems: list[Problem], progress: Progress
+) -> Iterator[list[Usable]]:
     """Objects in groups of about :data:`GROUP_FRAMES`, so that short ones do not slow the encoder."""
     group: list[Usable] = []
     n_frames = 0
     for done, oid in enumerate(store):
         progress("embed", done, len(store), f"objects, {n_frames} frames")
         try:
-            frames, times = read_usable(store[oid], problems)
+            cutouts = store[oid]
+            frames, times = read_usable(cutouts, problems)
+            inputs = bundle.inputs(frames, usable_facts(cutouts, bundle))
         except RbztfError as error:
             problems.append(Problem(str(oid), str(error)))
             continue
-        group.append((oid, frames, times))
+        group.append((oid, inputs, times))
         n_frames += len(frames)
         if sum(len(times) for _, _, times in group) >= GROUP_FRAMES:
             yield group
@@ -156,3 +192,16 @@ def read_usable(
         what = f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN)."
         problems.append(Problem(str(cutouts.oid), what))
     return cutouts.frames[usable], times[usable]
+
+
+def usable_facts(cutouts: ObjectCutouts, bundle: EncoderBundle) -> FrameFacts | None:
+    """What the headers of an object's usable frames said, for encoders whose normaliser asks for it.
+
+    Raises
+    ------
+    DataError
+        If its table of epochs is damaged.
+    """
+    if bundle.config.frames.normaliser not in SKY_NORMALISERS:
+        return None
+    return read_facts(cutouts)[usable_frames(cutouts.frames)]

@@ -22,7 +22,7 @@ from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model
 from rbztf.models.objects import Modality
 from rbztf.sky import Oid
-from rbztf.verbs.embed import read_usable
+from rbztf.verbs.embed import read_usable, usable_facts
 
 MJD_TO_JD = 2400000.5
 Vectors = NDArray[np.float32]
@@ -151,7 +151,7 @@ class Source:
         cutouts, encoder = store[oid], self.model.encoder
         assert encoder is not None  # open() sees to it
         frames, hjd = read_usable(cutouts, problems)
-        vectors = encoder.embed(frames, self.device)
+        vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder))
         inputs = vectors[:, : encoder.latent]
         if isinstance(self.model, ClassifierBundle) and self.model.uses_loss:
             inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)

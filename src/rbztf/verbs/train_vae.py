@@ -5,22 +5,34 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 import rbztf
 from rbztf.archive.cutouts import open_cutouts
 from rbztf.config import STANDARD_VAE, Config, load_config
-from rbztf.frames.dataset import prepare_frames
-from rbztf.models.checkpoint import History
+from rbztf.frames.dataset import NO_OBJECT, FrameSet, prepare_frames
+from rbztf.frames.inputs import NO_DATA, Inputs
 from rbztf.models.device import choose_device
-from rbztf.models.fit_vae import fit_vae
+from rbztf.models.encoder_bundle import EncoderBundle
+from rbztf.models.fit_vae import FittedVae, fit_vae
+from rbztf.models.losses import log_cosh
+from rbztf.models.statistics import VectorStatistics
 from rbztf.progress import Progress, silent
+from rbztf.report import vae_plots
 from rbztf.verbs.inputs import locate
+from rbztf.verbs.known_frames import known_frames
 from rbztf.verbs.run_folder import write_history
 from rbztf.verbs.train_rnn import TrainResult
 
 DEFAULT_OUT = Path("models/encoder")
+STATISTICS_FRAMES = 20_000
+"""Frames from which the distribution of the vectors is taken."""
+PLOT_FRAMES = 2_000
+"""Frames among which pictures are chosen."""
 
 
 def train_vae(
@@ -50,28 +62,70 @@ def train_vae(
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
     store = open_cutouts(locate("cutouts", data, config))
-    frames, problems = prepare_frames(store, config.frames, scratch / "frames.bin", progress=progress)
+    known = None
+    if config.vae.simulated_frames:
+        known = known_frames(config.vae.simulated_frames, config.frames, config.seed, progress=progress)
+    frames, problems = prepare_frames(
+        store, config.frames, scratch / "frames.bin", known=known, progress=progress
+    )
     fitted = fit_vae(
         frames, config, device=device, checkpoint_path=scratch / "checkpoint.safetensors", progress=progress
     )
-    n_objects = len(np.unique(frames.objects))
-    notes = {
-        "made by": f"rbztf {rbztf.__version__}, train-vae",
-        "trained on": f"{len(frames)} frames of {n_objects} objects, unlabelled",
-        "epochs": len(fitted.history),
-        "last training loss": f"{fitted.history[-1]['loss']:.6f}",
-    }
-    replace(fitted.bundle, notes=notes).save(target)
-    _write_curves(target, fitted.history)
-    n_frames = len(frames)
+    n_objects, n_own = _save(target, fitted, frames, device)
+    n_epochs = len(fitted.history)
+    frames.release()
     del frames
     shutil.rmtree(scratch, ignore_errors=True)
-    n_epochs = len(fitted.history)
-    return TrainResult(target, n_objects, n_frames, n_epochs, n_epochs, fitted.history, tuple(problems))
+    return TrainResult(target, n_objects, n_own, n_epochs, n_epochs, fitted.history, tuple(problems))
 
 
-def _write_curves(folder: Path, history: History) -> None:
-    from rbztf.report import plots
+def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.device) -> tuple[int, int]:
+    """Write the bundle with its statistics and pictures; returns how many objects and own frames it has."""
+    own = np.flatnonzero(frames.objects != NO_OBJECT)
+    n_objects = len(np.unique(frames.objects[own]))
+    rows = _spread(own, STATISTICS_FRAMES)
+    sample = frames.inputs(rows)
+    vectors = fitted.bundle.embed_inputs(sample, device)
+    notes = _notes(fitted, len(own), n_objects, len(frames) - len(own))
+    statistics = VectorStatistics.of(vectors[:, : fitted.bundle.latent]) if len(sample) > 1 else None
+    bundle = replace(fitted.bundle, notes=notes, statistics=statistics)
+    bundle.save(target)
+    write_history(target / "history.csv", {"train-vae": fitted.history})
+    vae_plots.training(fitted.history, bundle.encoder.latent, target / "losses.png")
+    few = slice(PLOT_FRAMES)
+    _draw(target, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
+    return n_objects, len(own)
 
-    write_history(folder / "history.csv", {"train-vae": history})
-    plots.vae_losses(history, folder / "losses.png")
+
+def _notes(fitted: FittedVae, n_frames: int, n_objects: int, n_simulated: int) -> dict[str, Any]:
+    last = fitted.history[-1]
+    added = f", and {n_simulated} simulated frames of known artefacts" if n_simulated else ""
+    return {
+        "made by": f"rbztf {rbztf.__version__}, train-vae",
+        "trained on": f"{n_frames} frames of {n_objects} objects, unlabelled{added}",
+        "epochs": len(fitted.history),
+        "last training loss": f"{last['loss']:.6f}",
+        "active latents": f"{last['active']} of {fitted.bundle.encoder.latent}",
+    }
+
+
+def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Up to ``count`` of ``rows``, drawn with a fixed seed, in random order."""
+    return np.random.default_rng(0).permutation(rows)[:count]
+
+
+def _draw(
+    folder: Path,
+    bundle: EncoderBundle,
+    sample: Inputs,
+    vectors: NDArray[np.float32],
+    objects: NDArray[np.int64],
+    device: torch.device,
+) -> None:
+    """Pictures of what the autoencoder does with frames it was trained on, beside its weights."""
+    valid = sample.states != NO_DATA
+    rebuilt = bundle.reconstruct(sample, device)
+    error = log_cosh(torch.from_numpy(sample.values - rebuilt)).numpy()
+    error = (error * valid).sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
+    vae_plots.reconstructions(sample.values, rebuilt, valid, error, objects, folder / "reconstructions.png")
+    vae_plots.neighbours(sample.values, valid, vectors[:, : bundle.encoder.latent], folder / "neighbours.png")

@@ -1,0 +1,135 @@
+"""What vectors of the training set looked like, so that strange new ones can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+PREFIX = "statistics."
+LEVELS = np.linspace(0, 1, 101)
+TAIL = 0.995
+"""A frame is outside if it is further from the training set's mean than this share of its frames."""
+RIDGE = 1e-6
+"""Added to the variances, so that a constant column has a distance too."""
+MOST_OUTSIDE = 0.03
+"""Share of frames outside from which a store is called different: six times what is expected."""
+MOST_SHIFT = 0.25
+"""Largest difference of cumulative distributions of a column from which it is called shifted."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How vectors compare with those of the training set.
+
+    Attributes
+    ----------
+    n_frames : int
+    outside : float
+        Share of frames further out than :data:`TAIL` of the training frames.
+    shift : ndarray (columns,), float64
+        Largest difference between the cumulative distributions, per column: the
+        Kolmogorov-Smirnov distance, read at the percentiles of the training set.
+    """
+
+    n_frames: int
+    outside: float
+    shift: NDArray[np.float64]
+
+    def warnings(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What to tell the user, one sentence each; ``names`` are those of the columns."""
+        found = []
+        if self.outside > MOST_OUTSIDE:
+            found.append(
+                f"{self.outside:.1%} of {self.n_frames} frames lie outside the training set of the encoder "
+                f"({1 - TAIL:.1%} would be usual): their vectors may mean little."
+            )
+        moved = np.flatnonzero(self.shift > MOST_SHIFT)
+        if len(moved):
+            worst = ", ".join(
+                f"{names[k]} ({self.shift[k]:.2f})" for k in moved[np.argsort(-self.shift[moved])][:4]
+            )
+            found.append(
+                f"{len(moved)} of {len(names)} columns are distributed otherwise than in training: {worst}."
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class VectorStatistics:
+    """Percentiles, mean and spread of the vectors of a training set.
+
+    Attributes
+    ----------
+    percentiles : ndarray (101, columns), float32
+    mean : ndarray (columns,), float32
+    whitening : ndarray (columns, columns), float32
+        Turns deviations from the mean into independent ones of variance 1.
+    edge : float
+        Distance, in those, that :data:`TAIL` of the training frames lie within.
+    """
+
+    percentiles: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    whitening: NDArray[np.float32]
+    edge: float
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32]) -> Self:
+        """Statistics of ``vectors`` (n, columns), n > 1."""
+        exact = vectors.astype(np.float64)
+        mean = exact.mean(axis=0)
+        covariance = np.atleast_2d(np.cov(exact, rowvar=False)) + RIDGE * np.eye(vectors.shape[1])
+        values, axes = np.linalg.eigh(covariance)
+        whitening = (axes / np.sqrt(np.maximum(values, RIDGE))).astype(np.float32)
+        percentiles = np.quantile(exact, LEVELS, axis=0).astype(np.float32)
+        made = cls(percentiles, mean.astype(np.float32), whitening, 0.0)
+        edge = float(np.quantile(made.distances(vectors), TAIL))
+        return cls(percentiles, made.mean, whitening, edge)
+
+    def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mahalanobis distance of each vector from the training set's mean, (n,)."""
+        distances: NDArray[np.float32] = np.linalg.norm((vectors - self.mean) @ self.whitening, axis=1)
+        return distances
+
+    def compare(self, vectors: NDArray[np.float32]) -> Comparison:
+        """Compare ``vectors`` (n, columns), n > 0, with the training set."""
+        outside = float(np.mean(self.distances(vectors) > self.edge))
+        shift = [_shift(column, known) for column, known in zip(vectors.T, self.percentiles.T)]
+        return Comparison(len(vectors), outside, np.array(shift))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As kept in a bundle."""
+        arrays = {"percentiles": self.percentiles, "mean": self.mean, "whitening": self.whitening}
+        tensors = {f"{PREFIX}{name}": torch.from_numpy(array) for name, array in arrays.items()}
+        return {**tensors, f"{PREFIX}edge": torch.tensor([self.edge], dtype=torch.float64)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self | None:
+        """The inverse of :meth:`tensors`; None if there are none among ``tensors``."""
+        if f"{PREFIX}edge" not in tensors:
+            return None
+        percentiles, mean, whitening = (
+            tensors[f"{PREFIX}{name}"].numpy() for name in ("percentiles", "mean", "whitening")
+        )
+        return cls(percentiles, mean, whitening, float(tensors[f"{PREFIX}edge"][0]))
+
+
+def _shift(column: NDArray[np.float32], percentiles: NDArray[np.float32]) -> float:
+    """Largest difference of the cumulative distributions of ``column`` and of ``percentiles``.
+
+    Read at each percentile from both sides, which differ where values repeat.
+    """
+    ordered, steps = np.sort(column), len(percentiles) - 1
+    gaps = [
+        np.searchsorted(ordered, percentiles, side="right") / len(column)
+        - (np.searchsorted(percentiles, percentiles, side="right") - 1) / steps,
+        np.searchsorted(ordered, percentiles, side="left") / len(column)
+        - np.searchsorted(percentiles, percentiles, side="left") / steps,
+    ]
+    return float(np.abs(gaps).max())
