@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -261,7 +262,8 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         names = tuple(metadata["features"]["names"])
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
         latents = tuple(int(number) for number in metadata["latents"])
-    except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
+        _check_combinations(combinations, kinds, set(members))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
     encoder = load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
     notes = metadata.get("notes", {})
@@ -288,6 +290,19 @@ def _read_combinations(
     return combinations, kinds
 
 
+def _check_combinations(
+    combinations: Mapping[Have, Combination], kinds: Mapping[Have, KindScale], members: set[str]
+) -> None:
+    for combination in combinations.values():
+        if set(combination.members) - members or combination.weights.shape != (len(combination.members),):
+            raise ValueError("weights of its members")
+    for scale in kinds.values():
+        if set(scale.members) - members or scale.slope.shape != (len(ARTEFACT_KINDS),):
+            raise ValueError("calibration of its kinds")
+    if not combinations:
+        raise ValueError("weights of its members")
+
+
 def _read_kept(folder: Path, name: str, bag: int, section: Member, columns: Sequence[str]) -> Fitted:
     member = read_member(folder / MEMBERS, name, bag, section, columns)
     if member is None:
@@ -301,7 +316,7 @@ def write_member(folder: Path, name: str, bag: int, member: Fitted) -> None:
     path = _member_path(folder, name, bag, isinstance(member, FittedTrees))
     part = path.with_name(f".{path.name}.part")
     if isinstance(member, FittedTrees):
-        content = "\n".join((" ".join(member.names), member.text()))
+        content = "\n".join((json.dumps(member.names), member.text()))
         part.write_text(content, encoding="utf-8")
     else:
         save_file({key: tensor.contiguous() for key, tensor in member.tensors().items()}, part)
@@ -328,11 +343,12 @@ def read_member(folder: Path, name: str, bag: int, section: Member, columns: Seq
         if isinstance(section, NetworkMember):
             tensors = load_file(path)
             return FittedNetwork.restore(tensors, section, columns, len(tensors["network.bias"]))
-        names, _, text = path.read_text(encoding="utf-8").partition("\n")
-    except (OSError, SafetensorError, UnicodeDecodeError, KeyError, RuntimeError) as error:
+        first, _, text = path.read_text(encoding="utf-8").partition("\n")
+        names = [str(name) for name in json.loads(first)]
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} is damaged ({error}).", "Make the model again.") from None
     modalities = [Modality(part) for part in section.inputs]
-    return FittedTrees.parse(text, modalities, names.split(), str(path))
+    return FittedTrees.parse(text, modalities, names, str(path))
 
 
 def _member_path(folder: Path, name: str, bag: int, trees: bool) -> Path:

@@ -122,7 +122,7 @@ class FittedNetwork:
         Raises
         ------
         KeyError, RuntimeError
-            If tensors are missing, or of other shapes.
+            If tensors are missing, of other shapes, or of another number of features than ``names``.
         """
         scaling = encoding = None
         if "image" in section.inputs:
@@ -131,6 +131,8 @@ class FittedNetwork:
             )
         if "lightcurve" in section.inputs:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
+            if len(encoding.median) != len(names):
+                raise RuntimeError(f"it reads {len(encoding.median)} features; its model names {len(names)}")
         network = _build(section, scaling, encoding, outputs)
         prefix = "network."
         network.load_state_dict(
