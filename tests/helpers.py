@@ -21,9 +21,12 @@ from rbztf.archive.embeddings import Stamp
 from rbztf.archive.epochs import epoch_table
 from rbztf.config import Config, load_config
 from rbztf.errors import RbztfError
+from rbztf.features.table import Definition, FeatureTable
 from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.encoder_bundle import EncoderBundle
+from rbztf.models.objects import LabelledSet, ObjectSet
 from rbztf.models.vae import Decoder, Encoder
+from rbztf.sky import AUXILIARY_TAGS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -119,6 +122,51 @@ def tiny_classifier(
     if not config.classifier.standardise:
         standardisation = Standardisation.identity(inputs)
     return ClassifierBundle(network.eval(), standardisation, config, 0.5, encoder, {"source": "a test"})
+
+
+_TINY_NETWORK = {"kind": "network", "hidden": 8, "context": 8, "heads": 2, "batch_size": 16}
+_TINY_TREES = {"kind": "trees", "trees": 12, "min_leaf": 4, "column_share": 1.0, "learning_rate": 0.2}
+TINY_MEMBERS: dict[str, dict[str, Any]] = {
+    "frames": {**_TINY_NETWORK, "inputs": ["image"], "auxiliary": 0.3, "epochs": 6, "learning_rate": 1e-2},
+    "statistics": {**_TINY_TREES, "inputs": ["image"]},
+    "curves": {**_TINY_TREES, "inputs": ["lightcurve"]},
+    "both": {**_TINY_NETWORK, "inputs": ["image", "lightcurve"], "epochs": 4},
+}
+TINY_FEATURES = ("amplitude", "period, days", "skew 2")
+
+
+def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
+    """A configuration of some of :data:`TINY_MEMBERS` (all if none is named) that trains in a second."""
+    chosen = {name: TINY_MEMBERS[name] for name in members or TINY_MEMBERS}
+    return {
+        "name": "tiny",
+        "ensemble": {"bags": 2, "members": chosen, **section},
+        "vae": {"latent": 4},
+        "classifier": {"min_frames": 3},
+        "cv": {"bootstrap": 20},
+    }
+
+
+def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
+    """Labelled objects in eight fields: artefacts (a third of them ghosts) differ in latents and features.
+
+    Object 0 has no frames, object 1 no features, object 2 neither.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(n) % 2)
+    oids = np.array([make_oid(i, field=600 + i % 8) for i in range(n)], np.int64)
+    sequences = random_sequences(rng.integers(3, 12, n).tolist(), 4, seed)
+    values = rng.normal(size=(n, len(TINY_FEATURES))) + labels[:, None] * [1.5, 0, 0]
+    for sequence, label in zip(sequences, labels):
+        sequence[:, 0] += 1.5 * label
+    for i in (0, 2):
+        sequences[i] = np.empty((0, 4), np.float32)
+    values[[1, 2]] = np.nan
+    tags = np.zeros((n, len(AUXILIARY_TAGS)), np.float32)
+    tags[:, 0] = labels * (np.arange(n) % 4 != 0)
+    table = FeatureTable(oids, TINY_FEATURES, values, Definition("a test", 0, (58000.0, 59000.0)))
+    objects = ObjectSet.of(oids, sequences, (0, 1, 3), table)
+    return LabelledSet(objects, labels, oids // 10**12, tags, np.ones(n))
 
 
 class Bomb:

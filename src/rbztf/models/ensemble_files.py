@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import Modality
 from rbztf.models.trees import FittedTrees
+from rbztf.sky import ARTEFACT_KINDS
 
 KIND = "ensemble"
 MEMBERS = "members"
@@ -93,7 +95,8 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         names = tuple(metadata["features"]["names"])
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
         latents = tuple(int(number) for number in metadata["latents"])
-    except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
+        _check_combinations(combinations, kinds, set(members))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
     encoder = load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
     notes = metadata.get("notes", {})
@@ -120,6 +123,19 @@ def _read_combinations(
     return combinations, kinds
 
 
+def _check_combinations(
+    combinations: Mapping[Have, Combination], kinds: Mapping[Have, KindScale], members: set[str]
+) -> None:
+    for combination in combinations.values():
+        if set(combination.members) - members or combination.weights.shape != (len(combination.members),):
+            raise ValueError("weights of its members")
+    for scale in kinds.values():
+        if set(scale.members) - members or scale.slope.shape != (len(ARTEFACT_KINDS),):
+            raise ValueError("calibration of its kinds")
+    if not combinations:
+        raise ValueError("weights of its members")
+
+
 def _read_kept(folder: Path, name: str, bag: int, section: Member) -> Fitted:
     member = read_member(folder / MEMBERS, name, bag, section)
     if member is None:
@@ -133,11 +149,11 @@ def write_member(folder: Path, name: str, bag: int, member: Fitted) -> None:
     path = _member_path(folder, name, bag, isinstance(member, FittedTrees))
     part = path.with_name(f".{path.name}.part")
     if isinstance(member, FittedTrees):
-        content = "\n".join((" ".join(member.names), member.text()))
+        content = "\n".join((json.dumps(member.names), member.text()))
         part.write_text(content, encoding="utf-8")
     else:
         tensors = {key: tensor.contiguous() for key, tensor in member.tensors().items()}
-        save_file(tensors, part, metadata={"columns": " ".join(member.names)})
+        save_file(tensors, part, metadata={"columns": json.dumps(member.names)})
     part.replace(path)
 
 
@@ -155,13 +171,14 @@ def read_member(folder: Path, name: str, bag: int, section: Member) -> Fitted | 
     try:
         if isinstance(section, NetworkMember):
             with safe_open(path, "pt") as stored:
-                columns = (stored.metadata() or {})["columns"].split()
+                columns = json.loads((stored.metadata() or {})["columns"])
             return FittedNetwork.restore(load_file(path), section, columns)
-        names, _, text = path.read_text(encoding="utf-8").partition("\n")
-    except (OSError, SafetensorError, UnicodeDecodeError, KeyError, RuntimeError) as error:
+        first, _, text = path.read_text(encoding="utf-8").partition("\n")
+        names = [str(name) for name in json.loads(first)]
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} is damaged ({error}).", "Make the model again.") from None
     modalities = [Modality(part) for part in section.inputs]
-    return FittedTrees.parse(text, modalities, names.split(), str(path))
+    return FittedTrees.parse(text, modalities, names, str(path))
 
 
 def _member_path(folder: Path, name: str, bag: int, trees: bool) -> Path:

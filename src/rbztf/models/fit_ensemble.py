@@ -109,7 +109,9 @@ def train_members(
             members[name].append(fitted)
             index = np.flatnonzero(fold)[data.objects.take(fold).has_all(fitted.modalities)]
             left_out = data.objects.take(index)
-            if isinstance(fitted, FittedNetwork) and name in tags:
+            if not len(index):
+                pass  # nobody there has what it reads
+            elif isinstance(fitted, FittedNetwork) and name in tags:
                 outputs = fitted.outputs(left_out, device)
                 logits[name][index], tags[name][index] = outputs[:, 0], outputs[:, 1:]
             else:
@@ -158,7 +160,8 @@ def combine(
 def fingerprint(config: Config, data: LabelledSet) -> str:
     """A hash of all that decides the result."""
     table: FeatureTable = data.objects.lightcurve
-    arrays: list[NDArray[Any]] = [data.labels, data.tags, data.weights, table.values, *data.objects.sequences]
+    arrays: list[NDArray[Any]] = [data.labels, data.groups, data.tags, data.weights, table.values]
+    arrays += [np.array(table.names, str), np.array(data.objects.latents, np.int64), *data.objects.sequences]
     return checkpoint.fingerprint(config, arrays)
 
 
@@ -173,6 +176,11 @@ def _fit_one(
         if kept is not None:
             return kept
     usable = data.take(data.objects.has_all([Modality(part) for part in section.inputs]))
+    if len(np.unique(usable.labels)) < 2:
+        raise DataError(
+            f"Only {len(usable)} objects are left to train {name} without inner fold {bag}, all of one class.",
+            "Give more objects that have what it reads, or another configuration.",
+        )
     seed = config.seed * 1000 + bag
     fitted: Fitted
     if isinstance(section, NetworkMember):
@@ -241,6 +249,8 @@ def _check(data: LabelledSet, section: EnsembleSection) -> None:
             f"The training objects are {counts[0]} real and {counts[1]} artefacts; both kinds are needed.",
             "Give more labelled objects, or other folds.",
         )
+    if data.objects.has(Modality.IMAGE).any() and not data.objects.latents:
+        raise DataError("No latent of the embeddings varies.", "Check the encoder that made them.")
     for name, member in section.members.items():
         if not data.objects.has_all([Modality(part) for part in member.inputs]).any():
             missing = " and ".join(member.inputs)

@@ -130,4 +130,4 @@ class RowEncoding:
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         width = high - low
         passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
-        return np.asarray(np.clip(passed, 0, 1).reshape(len(values), -1) - 0.5, np.float32)
+        return np.asarray(np.clip(passed, 0, 1).reshape(len(values), self.width) - 0.5, np.float32)

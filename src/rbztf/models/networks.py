@@ -123,13 +123,15 @@ class FittedNetwork:
         Raises
         ------
         KeyError, RuntimeError
-            If tensors are missing, or of other shapes.
+            If tensors are missing, of other shapes, or of another number of columns than ``names``.
         """
         scaling = encoding = None
         if "image" in section.inputs:
             scaling = FrameScaling(*(tensors[f"scaling.{part}"].numpy() for part in ("mean", "scale")))
         if names:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
+            if len(encoding.median) != len(names):
+                raise RuntimeError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
         network = _build(section, scaling, encoding, len(tensors["network.bias"]))
         prefix = "network."
         network.load_state_dict(

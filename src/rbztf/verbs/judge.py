@@ -44,6 +44,13 @@ class Goal:
     max_missed: float | None = None
     error_rate: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.is_threshold and self.error_rate is not None:
+            raise UsageError(
+                "A decision is either by a threshold (--max-false-alarm, --max-missed) or conformal (--error-rate).",
+                "Leave one of them out.",
+            )
+
     @property
     def is_threshold(self) -> bool:
         """Whether decisions are by a threshold alone."""
@@ -156,7 +163,7 @@ def _explained(
     """``made`` with the frames to blame and what is left without them."""
     from rbztf.verbs.predict import Blamed
 
-    if not len(shares):
+    if not shares.any():  # no network reads its frames
         return made
     order = np.argsort(-shares, kind="stable")
     rescue: Rescue | None = None

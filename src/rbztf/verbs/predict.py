@@ -15,7 +15,8 @@ from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.classifier_bundle import ClassifierBundle
 from rbztf.models.device import choose_device
 from rbztf.models.ensemble import Ensemble
-from rbztf.models.load import load_model
+from rbztf.models.load import Model, load_model
+from rbztf.models.objects import Modality
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate, locate_optional
@@ -212,7 +213,6 @@ def _fetch_lacking(
 
 def _read_chunk(source: Source, oids: Sequence[Oid], problems: list[Problem]) -> Iterator[Found]:
     """The objects that can be scored; what is wrong with the others goes to ``problems``."""
-    least = source.model.config.classifier.min_frames
     for oid in oids:
         try:
             found = source.read(oid, problems)
@@ -220,20 +220,27 @@ def _read_chunk(source: Source, oids: Sequence[Oid], problems: list[Problem]) ->
             if not any(problem.where == str(oid) for problem in problems):  # why it could not be fetched
                 problems.append(Problem(str(oid), str(error)))
             continue
-        if len(found.sequence) < least and not _can_do_without_frames(source, found):
-            what = f"{len(found.sequence)} usable frames; a score needs {least} (classifier.min_frames)."
-            problems.append(Problem(str(oid), what))
+        if not _can_score(source.model, found):
+            problems.append(Problem(str(oid), _what_lacks(source.model, found)))
             continue
         yield found
 
 
-def _can_do_without_frames(source: Source, found: Found) -> bool:
-    model = source.model
-    return (
-        isinstance(model, Ensemble)
-        and found.features is not None
-        and any("image" not in have for have in model.combinations)
-    )
+def _can_score(model: Model, found: Found) -> bool:
+    has_frames = len(found.sequence) >= model.config.classifier.min_frames
+    if not isinstance(model, Ensemble):
+        return has_frames
+    have = {Modality.IMAGE: has_frames, Modality.LIGHTCURVE: found.features is not None}
+    return any(all(have[modality] for modality in needed) for needed in model.combinations)
+
+
+def _what_lacks(model: Model, found: Found) -> str:
+    least = model.config.classifier.min_frames
+    if isinstance(model, Ensemble) and Modality.IMAGE not in model.modalities:
+        return "it has no light-curve features, or too few usable epochs for them."
+    few = len(found.sequence) < least
+    what = f"{len(found.sequence)} usable frames; a score needs {least} (classifier.min_frames)."
+    return what if few else "it has no light-curve features, without which the model gives no score."
 
 
 def _remarks(model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction]) -> Iterator[str]:

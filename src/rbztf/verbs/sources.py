@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from rbztf.features import recipe
 from rbztf.features.files import read_features
 from rbztf.features.lightcurve import ALL_FLAGS, check_until, light_curve_features
 from rbztf.features.table import Definition, FeatureTable
+from rbztf.frames.normalise import usable_frames
 from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model
@@ -88,9 +90,10 @@ class Source:
         check_until(until_mjd)
         reads_features = isinstance(model, Ensemble) and Modality.LIGHTCURVE in model.modalities
         features = places.features if reads_features else None
-        if not (places.cutouts or places.embeddings or features):
-            raise UsageError("No data to score.", "Give --data DIR (cutouts) or --embeddings PATH.")
         reads_frames = isinstance(model, ClassifierBundle) or Modality.IMAGE in model.modalities
+        if not (places.cutouts or (places.embeddings and reads_frames) or features):
+            embeddings = "--embeddings PATH" if reads_frames else "--features CSV"
+            raise UsageError("No data to score.", f"Give --data DIR (cutouts) or {embeddings}.")
         if reads_frames and places.cutouts and not places.embeddings and model.encoder is None:
             raise UsageError(
                 "This model has no encoder, so it cannot read cutouts.", "Give --embeddings PATH."
@@ -99,7 +102,7 @@ class Source:
             open_embeddings(places.embeddings, model.latent) if places.embeddings and reads_frames else None
         )
         warnings = check_vectors(model, vectors, str(places.embeddings)) if vectors is not None else []
-        usable = places.cutouts and (model.encoder or not reads_frames)
+        usable = places.cutouts and (model.encoder or reads_features)
         cutouts = open_cutouts(places.cutouts) if usable and places.cutouts else None
         table = read_features(features) if features else None
         return cls(model, device, cutouts, vectors, table, until_mjd, tuple(warnings))
@@ -122,8 +125,8 @@ class Source:
         if self.embeddings is not None and oid in self.embeddings:
             inputs, hjd, n_missing = self._inputs(oid), self.embeddings.times(oid), 0
         elif self.cutouts is not None and oid in self.cutouts and self.model.encoder is not None:
-            inputs, hjd, n_missing = self._from_frames(self.cutouts, oid, problems)
-        elif features is not None:
+            inputs, hjd, n_missing = self._from_frames(self.cutouts, oid, problems, features is not None)
+        elif features is not None or (self.cutouts is not None and oid in self.cutouts):
             inputs, hjd, n_missing = np.empty((0, self.model.latent), np.float32), np.empty(0), 0
         else:
             raise DataError("it is in none of the data at hand.", "Fetch it first: rbztf fetch.")
@@ -146,16 +149,34 @@ class Source:
         return np.asarray(hjd - MJD_TO_JD <= self.until_mjd)
 
     def _from_frames(
-        self, store: CutoutStore, oid: Oid, problems: list[Problem]
+        self, store: CutoutStore, oid: Oid, problems: list[Problem], has_features: bool
     ) -> tuple[Vectors, NDArray[np.float64], int]:
         cutouts, encoder = store[oid], self.model.encoder
         assert encoder is not None  # open() sees to it
+        if has_features and not usable_frames(cutouts.frames).any():
+            return np.empty((0, self.model.latent), np.float32), np.empty(0), len(cutouts.epochs)
         frames, hjd = read_usable(cutouts, problems)
         vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder))
         inputs = vectors[:, : encoder.latent]
         if isinstance(self.model, ClassifierBundle) and self.model.uses_loss:
             inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
         return inputs, hjd, len(cutouts.epochs) - len(vectors)
+
+    @cached_property
+    def _table(self) -> FeatureTable | None:
+        """The columns of the table that the model reads."""
+        if self.table is None or not isinstance(self.model, Ensemble):
+            return None
+        return self.table.columns(self.model.feature_names)
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """Row of each object in the table."""
+        return {oid: row for row, oid in enumerate(self.table.oids.tolist())} if self.table else {}
+
+    def _is_before_end(self, made: Definition) -> bool:
+        """Whether features of a table rest on no epoch that ``until_mjd`` leaves out."""
+        return self.until_mjd is None or (made.span_mjd is not None and made.span_mjd[1] <= self.until_mjd)
 
     def features_without(self, oid: Oid, dropped_hjd: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Features of an object without the epochs at ``dropped_hjd``; from its cutouts, else as they are."""
@@ -168,13 +189,10 @@ class Source:
         if not isinstance(self.model, Ensemble) or not self.model.feature_names:
             return None, False
         names = self.model.feature_names
-        if self.table is not None and oid in set(self.table.oids.tolist()):
-            row = self.table.rows([oid]).columns(names).values[0]
-            return (
-                (row, self.table.definition.same_as(self.model.definition))
-                if np.isfinite(row).any()
-                else (None, False)
-            )
+        if self._table is not None and oid in self._places:
+            row, made = self._table.values[self._places[oid]], self._table.definition
+            verified = made.same_as(self.model.definition) and self._is_before_end(made)
+            return (row, verified) if np.isfinite(row).any() else (None, False)
         if self.cutouts is None or oid not in self.cutouts:
             return None, False
         epochs = self.cutouts.epochs(oid)

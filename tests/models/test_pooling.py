@@ -1,0 +1,148 @@
+"""The pooled network: shares that add up, and scores that do not depend on company."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers import tiny_objects
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rbztf.config import NetworkMember
+from rbztf.models.networks import FittedNetwork, collate, fit_network
+from rbztf.models.objects import Modality, ObjectSet
+from rbztf.models.pooling import PooledNetwork
+
+CPU = torch.device("cpu")
+KINDS = {
+    "frames": {"inputs": ["image"]},
+    "recurrent": {"inputs": ["image"], "recurrent": 3, "auxiliary": 0.2},
+    "row": {"inputs": ["lightcurve"]},
+    "both": {"inputs": ["image", "lightcurve"], "recurrent": 2},
+}
+
+
+def section_of(kind: str, **more: object) -> NetworkMember:
+    tiny = {"kind": "network", "hidden": 8, "context": 6, "heads": 2, "epochs": 2, "batch_size": 8}
+    return NetworkMember.model_validate({**tiny, "learning_rate": 0.02, **KINDS[kind], **more})
+
+
+@pytest.fixture(scope="module")
+def complete() -> ObjectSet:
+    """Objects with frames and features."""
+    return tiny_objects(24).objects.take(np.arange(3, 24))
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def fitted(request: pytest.FixtureRequest) -> FittedNetwork:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    return fit_network(data, section_of(request.param), 5, CPU)
+
+
+def test_shares_and_bias_are_the_logit(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    shares, logits = fitted.shares(complete), fitted.logits(complete)
+    bias = float(fitted.network.bias[0].detach())
+    assert [share.sum() + bias for share in shares] == pytest.approx(logits.tolist(), abs=1e-5)
+    frames = [len(sequence) for sequence in complete.sequences]
+    assert [len(share) for share in shares] == (frames if fitted.scaling else [1] * len(complete))
+    assert np.ptp(logits) > 1e-3
+
+
+def test_alone_as_in_company(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    together = fitted.outputs(complete)
+    for i in range(len(complete)):
+        alone = fitted.outputs(complete.take(np.array([i])))[0]
+        np.testing.assert_allclose(alone, together[i], rtol=0, atol=1e-6)
+    order = np.random.default_rng(0).permutation(len(complete))
+    np.testing.assert_allclose(fitted.outputs(complete.take(order)), together[order], rtol=0, atol=1e-6)
+
+
+def test_nobody_to_score(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    assert fitted.outputs(complete.take(np.arange(0))).shape == (0, len(fitted.network.bias))
+
+
+def test_what_is_read(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    """Each modality that is read changes the score, the other does not."""
+    before = fitted.logits(complete)
+    features = replace(complete.lightcurve, values=complete.lightcurve.values + 0.7)
+    frames = [sequence + np.float32(0.7) for sequence in complete.sequences]
+    for modality, changed in (
+        (Modality.LIGHTCURVE, replace(complete, lightcurve=features)),
+        (Modality.IMAGE, replace(complete, sequences=frames)),
+    ):
+        moved = bool(np.abs(fitted.logits(changed) - before).max() > 1e-6)
+        assert moved == (modality in fitted.modalities)
+
+
+def test_tensors_round_trip(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    kind = next(
+        kind
+        for kind in KINDS
+        if tuple(KINDS[kind]["inputs"]) == tuple(map(str, fitted.modalities))  # type: ignore[arg-type]
+        and hasattr(fitted.network, "recurrent") == ("image" in KINDS[kind]["inputs"])  # type: ignore[operator]
+        and bool(getattr(fitted.network, "recurrent", None)) == bool(KINDS[kind].get("recurrent"))
+    )
+    outputs = len(fitted.network.bias)
+    again = FittedNetwork.restore(fitted.tensors(), section_of(kind), fitted.names, outputs)
+    np.testing.assert_array_equal(again.outputs(complete), fitted.outputs(complete))
+    if fitted.encoding:
+        with pytest.raises(RuntimeError, match="reads 3 features; its model names 2"):
+            FittedNetwork.restore(fitted.tensors(), section_of(kind), fitted.names[:2], outputs)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    lengths=st.lists(st.integers(1, 9), min_size=2, max_size=5),
+    recurrent=st.sampled_from([0, 3]),
+    rows=st.sampled_from([0, 4]),
+    filler=st.floats(-50, 50, width=32),
+)
+def test_padding_does_not_matter(
+    seed: int, lengths: list[int], recurrent: int, rows: int, filler: float
+) -> None:
+    torch.manual_seed(seed)
+    network = PooledNetwork(5, rows, 2, hidden=6, context=6, heads=2, recurrent=recurrent).eval()
+    rng = np.random.default_rng(seed)
+    sequences = [rng.normal(size=(n, 5)).astype(np.float32) for n in lengths]
+    frames, valid, row = collate(sequences, rng.normal(size=(len(lengths), rows)).astype(np.float32))
+    longer = torch.cat([frames, torch.zeros(len(lengths), 3, 5)], dim=1)
+    still = torch.cat([valid, torch.zeros(len(lengths), 3, dtype=torch.bool)], dim=1)
+    longer[~still] = filler
+    with torch.inference_mode():
+        logits, other = network(frames, valid, row), network(longer, still, row)
+        shares = network.shares(longer, still, row)
+    torch.testing.assert_close(other, logits, rtol=1e-5, atol=1e-5)
+    assert (shares[~still] == 0).all()
+    torch.testing.assert_close(shares.sum(dim=1) + network.bias[0], logits[:, 0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "depends"), [("frames", False), ("recurrent", True)])
+def test_a_recurrent_layer_reads_in_order(kind: str, depends: bool) -> None:
+    torch.manual_seed(0)
+    network = PooledNetwork(5, 0, 1, hidden=6, context=6, heads=2, recurrent=3 * depends).eval()
+    frames, valid = torch.randn(4, 7, 5), torch.ones(4, 7, dtype=torch.bool)
+    with torch.inference_mode():
+        forth = network(frames, valid, torch.zeros(4, 0))
+        back = network(frames.flip(1), valid, torch.zeros(4, 0))
+    assert bool((forth - back).abs().max() > 1e-4) == depends
+
+
+def test_training_learns_and_repeats() -> None:
+    data = tiny_objects(64).take(np.arange(3, 64))
+    section = section_of("frames", epochs=12)
+    one, same, other = (fit_network(data, section, seed, CPU).logits(data.objects) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 1e-3
+    assert one[data.labels == 1].mean() > one[data.labels == 0].mean() + 0.5
+
+
+def test_weights_and_tags_count_in_training() -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    plain = fit_network(data, section_of("frames"), 1, CPU).logits(data.objects)
+    doubted = replace(data, weights=np.where(data.labels == 1, 0.05, 1.0))
+    assert fit_network(doubted, section_of("frames"), 1, CPU).logits(data.objects).mean() < plain.mean()
+    tagged = fit_network(data, section_of("frames", auxiliary=0.5), 1, CPU)
+    assert tagged.outputs(data.objects).shape == (len(data), 1 + data.tags.shape[1])
