@@ -84,8 +84,9 @@ def load_ensemble(folder: Path | str) -> Ensemble:
     metadata = bundle.read_metadata(folder, KIND)
     config = config_of(folder, metadata)
     tensors = bundle.read_weights(folder)
+    if config.ensemble is None:
+        raise InputError(f"{folder} does not say what its members are.", "Make the model again.")
     try:
-        assert config.ensemble is not None
         combinations, kinds = _read_combinations(metadata["combinations"], tensors)
         members = {
             name: tuple(_read_kept(folder, name, bag, section) for bag in range(config.ensemble.bags))
@@ -96,7 +97,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
         latents = tuple(int(number) for number in metadata["latents"])
         _check_combinations(combinations, kinds, set(members))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
     encoder = load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
     notes = metadata.get("notes", {})
