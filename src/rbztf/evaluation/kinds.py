@@ -10,7 +10,8 @@ from rbztf.archive.labels import LabelTable
 from rbztf.evaluation.metrics import Array, roc_auc
 from rbztf.evaluation.resample import interval
 from rbztf.evaluation.scored import Scored
-from rbztf.evaluation.slices import count
+from rbztf.evaluation.slices import count, tags_of
+
 from rbztf.sky import Oid
 
 COMMON = 80
@@ -38,7 +39,7 @@ def kind_table(scored: Scored, labels: LabelTable, weights: Array) -> dict[str, 
     rows: dict[str, dict[str, Any]] = {}
     common: list[tuple[float, Array]] = []
     for kind, shares in scored.kinds.items():
-        truth = np.array([kind in labels[Oid(oid)].tags for oid in scored.oids.tolist()], np.int64)
+        truth = np.array([kind in tags_of(labels, oid) for oid in scored.oids.tolist()], np.int64)
         known = np.isfinite(shares)
         n = count(scored, known & (truth == 1))
         if not n or truth[known].all():

@@ -29,13 +29,13 @@ Mask = NDArray[np.bool_]
 
 def tag_masks(scored: Scored, labels: LabelTable) -> dict[str, Mask]:
     """Which objects bear each tag, (n,) bool; the commonest tag first."""
-    return _masks([_tags(labels, oid) for oid in scored.oids.tolist()], scored)
+    return _masks([tags_of(labels, oid) for oid in scored.oids.tolist()], scored)
 
 
 def class_masks(scored: Scored, labels: LabelTable) -> dict[str, Mask]:
     """Which objects are of each class of :mod:`rbztf.evaluation.classes`, (n,) bool."""
     groups = [
-        classes_of(_tags(labels, oid), bool(label)) for oid, label in zip(scored.oids.tolist(), scored.labels)
+        classes_of(tags_of(labels, oid), bool(label)) for oid, label in zip(scored.oids.tolist(), scored.labels)
     ]
     return _masks(groups, scored)
 
@@ -128,7 +128,7 @@ def _figure(metric: Any, inside: Scored, weights: Array) -> Row:
         return {"value": float(value), "ci95": list(interval(metric(inside, weights)))}
 
 
-def _tags(labels: LabelTable, oid: int) -> Collection[str]:
+def tags_of(labels: LabelTable, oid: int) -> Collection[str]:
     found = labels.get(Oid(oid))
     return found.tags if found else ()
 
