@@ -139,10 +139,11 @@ def test_a_bundle_keeps_decoder_side_channels_and_statistics(tmp_path: Path, sid
     vectors = fitted.bundle.embed(frames, CPU)
     assert vectors.shape == (40, 2 * (5 + len(side)) + 1)
     assert np.isfinite(vectors).all()
-    made = replace(fitted.bundle, statistics=VectorStatistics.of(vectors[:, : fitted.bundle.latent]))
+    made = replace(fitted.bundle, statistics=VectorStatistics.of(fitted.bundle.checked(vectors)))
     made.save(tmp_path / "m")
     found = load_encoder(tmp_path / "m")
     assert np.array_equal(found.embed(frames, CPU), vectors)
+    assert found.checked(vectors).shape == (40, len(found.checked_columns)) == (40, 6 + len(side))
     assert found.columns == (*(f"latent {k}" for k in range(5)), *side)
     assert found.latent == found.stamp.latent == 5 + len(side)
     assert found.statistics is not None

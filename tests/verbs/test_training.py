@@ -71,7 +71,7 @@ def test_embeddings_carry_their_encoder_and_the_loss_of_each_frame(embeddings: P
 
 
 def test_a_store_is_checked_against_the_training_set(dataset: Dataset, encoder: Path, tmp_path: Path) -> None:
-    """Frames like those trained on pass; ones of another camera are told."""
+    """Frames like those trained on pass; ones of another camera are told (even by a hardly trained encoder)."""
     command = ("embed", "--model", encoder, "--check", "--out", tmp_path / "e", "--json")
     same = strict_json(run_well(*command, "--data", dataset.cutouts).stdout)["check"]
     assert same["outside"] < 0.02
@@ -79,9 +79,8 @@ def test_a_store_is_checked_against_the_training_set(dataset: Dataset, encoder: 
     strange = np.random.default_rng(0).lognormal(6, 2, (30, 28, 28)).astype(np.float32)
     write_cutouts(tmp_path / "c", {make_oid(k): strange for k in (1, 2)})
     result = run_well(*command, "--data", tmp_path / "c")
-    assert strict_json(result.stdout)["check"]["outside"] > 0.1
-    assert "outside the training set" in result.stderr
-    assert "otherwise than in training: latent" in result.stderr
+    assert strict_json(result.stdout)["check"]["largest_shift"] > 0.5
+    assert "distributed otherwise than in training" in result.stderr
 
 
 def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:

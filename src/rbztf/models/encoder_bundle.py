@@ -24,6 +24,8 @@ from rbztf.models.statistics import PREFIX, VectorStatistics
 from rbztf.models.vae import AnyDecoder, Encoder, Vae, make_decoder, make_encoder
 
 KIND = "encoder"
+LEAST_LOSS = 1e-12
+"""Keeps the logarithm of a loss finite."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,27 @@ class EncoderBundle:
     def width(self) -> int:
         """Columns per frame that :meth:`embed` gives."""
         return 2 * self.latent + self.stamp.has_loss
+
+    def checked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What statistics of the training set are taken of: those columns, and log10 of the loss.
+
+        The loss is there because a frame unlike any other can land among the usual latents, but
+        is not rebuilt well.
+
+        Parameters
+        ----------
+        vectors : ndarray (n, width), float32
+            As :meth:`embed` gives them.
+        """
+        if self.decoder is None:
+            return vectors[:, : self.latent]
+        loss = np.log10(np.maximum(vectors[:, -1:], LEAST_LOSS))
+        return np.concatenate([vectors[:, : self.latent], loss], axis=1)
+
+    @property
+    def checked_columns(self) -> tuple[str, ...]:
+        """Names of the columns of :meth:`checked`."""
+        return self.columns if self.decoder is None else (*self.columns, "loss")
 
     def inputs(self, frames: NDArray[np.float32], facts: FrameFacts | None = None) -> Inputs:
         """Frames in DN, (n, 28, 28), as this encoder wants them."""

@@ -18,6 +18,9 @@ DECODER_CHANNELS = (256, 128, 64, 32)
 BOTTLENECK = 512
 FLAT = BOTTLENECK * 2 * 2
 COMPACT_CHANNELS = 64
+LARGEST_LOG_VARIANCE = 6.0
+"""Without a limit one bright frame can throw the first steps off by its exponential; trained encoders,
+the published ones among them, stay far below."""
 
 
 def _down(inputs: int, outputs: int) -> nn.Sequential:
@@ -159,6 +162,7 @@ class Vae(nn.Module):
         mean, log_variance : Tensor (batch, latent)
         """
         mean, log_variance = self.encoder(frames).chunk(2, dim=1)
+        log_variance = log_variance.clamp(max=LARGEST_LOG_VARIANCE)
         noise = torch.empty_like(mean).normal_(generator=generator)
         return self.decoder(mean + noise * torch.exp(0.5 * log_variance)), mean, log_variance
 

@@ -140,9 +140,9 @@ def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None,
         return None, ("This encoder holds no statistics of its training set: nothing to check against.",)
     vectors = np.load(path / "vectors.npy", mmap_mode="r", allow_pickle=False)
     step = -(-len(vectors) // CHECKED_FRAMES)
-    sample = np.asarray(vectors[::step, : bundle.latent])
+    sample = bundle.checked(np.asarray(vectors[::step]))
     comparison = bundle.statistics.compare(sample[np.isfinite(sample).all(axis=1)])
-    return comparison, comparison.warnings(bundle.columns)
+    return comparison, comparison.warnings(bundle.checked_columns)
 
 
 def _groups(

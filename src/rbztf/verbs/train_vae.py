@@ -87,7 +87,7 @@ def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.devic
     sample = frames.inputs(rows)
     vectors = fitted.bundle.embed_inputs(sample, device)
     notes = _notes(fitted, len(own), n_objects, len(frames) - len(own))
-    statistics = VectorStatistics.of(vectors[:, : fitted.bundle.latent]) if len(sample) > 1 else None
+    statistics = VectorStatistics.of(fitted.bundle.checked(vectors)) if len(sample) > 1 else None
     bundle = replace(fitted.bundle, notes=notes, statistics=statistics)
     bundle.save(target)
     write_history(target / "history.csv", {"train-vae": fitted.history})
