@@ -184,7 +184,7 @@ def _starting(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-MODEL_SECTIONS = ("name", "frames", "vae", "classifier")
+MODEL_SECTIONS = ("name", "frames", "vae", "classifier", "ensemble")
 """Parts of a configuration that describe a model; the others are kept as a record of its making."""
 
 
