@@ -127,7 +127,15 @@ def tiny_classifier(
 _TINY_NETWORK = {"kind": "network", "hidden": 8, "context": 8, "heads": 2, "batch_size": 16}
 _TINY_TREES = {"kind": "trees", "trees": 12, "min_leaf": 4, "column_share": 1.0, "learning_rate": 0.2}
 TINY_MEMBERS: dict[str, dict[str, Any]] = {
-    "frames": {**_TINY_NETWORK, "inputs": ["image"], "auxiliary": 0.3, "epochs": 6, "learning_rate": 1e-2},
+    "frames": {
+        **_TINY_NETWORK,
+        "inputs": ["image"],
+        "auxiliary": 1.0,
+        "epochs": 20,
+        "learning_rate": 1e-2,
+        "dropout": 0.1,
+    },
+    "votes": {**_TINY_NETWORK, "inputs": ["image"], "pooling": "votes", "epochs": 4},
     "statistics": {**_TINY_TREES, "inputs": ["image"]},
     "curves": {**_TINY_TREES, "inputs": ["lightcurve"]},
     "both": {**_TINY_NETWORK, "inputs": ["image", "lightcurve"], "epochs": 4},

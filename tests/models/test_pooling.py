@@ -22,6 +22,8 @@ KINDS = {
     "recurrent": {"inputs": ["image"], "recurrent": 3, "auxiliary": 0.2},
     "row": {"inputs": ["lightcurve"]},
     "both": {"inputs": ["image", "lightcurve"], "recurrent": 2},
+    "statistics": {"inputs": ["image"], "statistics": True},
+    "votes": {"inputs": ["image"], "pooling": "votes"},
 }
 
 
@@ -71,40 +73,35 @@ def test_what_is_read(fitted: FittedNetwork, complete: ObjectSet) -> None:
     frames = [sequence + np.float32(0.7) for sequence in complete.sequences]
     for modality, changed in (
         (Modality.LIGHTCURVE, replace(complete, lightcurve=features)),
-        (Modality.IMAGE, replace(complete, sequences=frames)),
+        (Modality.IMAGE, complete.with_sequences(frames)),
     ):
         moved = bool(np.abs(fitted.logits(changed) - before).max() > 1e-6)
         assert moved == (modality in fitted.modalities)
 
 
 def test_tensors_round_trip(fitted: FittedNetwork, complete: ObjectSet) -> None:
-    kind = next(
-        kind
-        for kind in KINDS
-        if tuple(KINDS[kind]["inputs"]) == tuple(map(str, fitted.modalities))  # type: ignore[arg-type]
-        and hasattr(fitted.network, "recurrent") == ("image" in KINDS[kind]["inputs"])  # type: ignore[operator]
-        and bool(getattr(fitted.network, "recurrent", None)) == bool(KINDS[kind].get("recurrent"))
-    )
-    outputs = len(fitted.network.bias)
-    again = FittedNetwork.restore(fitted.tensors(), section_of(kind), fitted.names, outputs)
+    again = FittedNetwork.restore(fitted.tensors(), fitted.section, fitted.names)
     np.testing.assert_array_equal(again.outputs(complete), fitted.outputs(complete))
     if fitted.encoding:
-        with pytest.raises(RuntimeError, match="reads 3 features; its model names 2"):
-            FittedNetwork.restore(fitted.tensors(), section_of(kind), fitted.names[:2], outputs)
+        n = len(fitted.names)
+        with pytest.raises(RuntimeError, match=f"reads {n} columns; {n - 1} are named"):
+            FittedNetwork.restore(fitted.tensors(), fitted.section, fitted.names[1:])
 
 
 @given(
     seed=st.integers(0, 10**6),
     lengths=st.lists(st.integers(1, 9), min_size=2, max_size=5),
     recurrent=st.sampled_from([0, 3]),
-    rows=st.sampled_from([0, 4]),
+    rows=st.sampled_from([0, 4, None]),
     filler=st.floats(-50, 50, width=32),
 )
 def test_padding_does_not_matter(
-    seed: int, lengths: list[int], recurrent: int, rows: int, filler: float
+    seed: int, lengths: list[int], recurrent: int, rows: int | None, filler: float
 ) -> None:
+    """With no rows, some, or (None) where frames vote by themselves."""
     torch.manual_seed(seed)
-    network = PooledNetwork(5, rows, 2, hidden=6, context=6, heads=2, recurrent=recurrent).eval()
+    votes, rows = rows is None, rows or 0
+    network = PooledNetwork(5, rows, 2, hidden=6, context=6, heads=2, recurrent=recurrent, votes=votes).eval()
     rng = np.random.default_rng(seed)
     sequences = [rng.normal(size=(n, 5)).astype(np.float32) for n in lengths]
     frames, valid, row = collate(sequences, rng.normal(size=(len(lengths), rows)).astype(np.float32))
@@ -146,3 +143,16 @@ def test_weights_and_tags_count_in_training() -> None:
     assert fit_network(doubted, section_of("frames"), 1, CPU).logits(data.objects).mean() < plain.mean()
     tagged = fit_network(data, section_of("frames", auxiliary=0.5), 1, CPU)
     assert tagged.outputs(data.objects).shape == (len(data), 1 + data.tags.shape[1])
+
+
+def test_a_vote_is_of_its_frame_alone() -> None:
+    """Without a context a frame's vote does not depend on the others; with one it does."""
+    torch.manual_seed(0)
+    frames, valid, rows = torch.randn(1, 6, 5), torch.ones(1, 6, dtype=torch.bool), torch.zeros(1, 0)
+    other = frames.clone()
+    other[0, 1:] += 3
+    for votes in (True, False):
+        network = PooledNetwork(5, 0, 1, hidden=6, context=6, heads=2, votes=votes).eval()
+        with torch.inference_mode():
+            before, after = network.shares(frames, valid, rows), network.shares(other, valid, rows)
+        assert (abs(float(after[0, 0] - before[0, 0])) < 1e-7) == votes

@@ -134,9 +134,11 @@ def test_repeated_draws_are_all_in_the_scores(tmp_path: Path, monkeypatch: pytes
         "cv.bootstrap=20",
     )
     settings = [word for setting in small for word in ("--set", setting)]
-    command = ("cv", "--embeddings", "e", "--labels", "labels.csv", "--split", "random", "--folds", 2)
+    command = ("cv", "--config", "bigru-l2", "--embeddings", "e", "--labels", "labels.csv", "--folds", 2)
     answer = strict_json(
-        run_well(*command, "--repeats", 2, "--workers", 1, "--out", "run", "--json", *settings).stdout
+        run_well(
+            *command, "--split", "random", "--repeats", 2, "--workers", 1, "--out", "run", "--json", *settings
+        ).stdout
     )
     (entry,) = answer["models"]
     assert (entry["n_objects"], entry["folds"]) == (36, 4)
@@ -152,7 +154,7 @@ def test_repeated_draws_are_all_in_the_scores(tmp_path: Path, monkeypatch: pytes
         area = roc_auc_score([int(row["label"]) for row in mine], [float(row["p_bogus"]) for row in mine])
         assert area == pytest.approx(pooled[int(draw)])
     assert {row["n_frames"] for row in rows} == {"6"}
-    refused(*command[:5], "--split", "reference", "--repeats", 2, *settings, says=["cannot be drawn 2 times"])
+    refused(*command[:7], "--split", "reference", "--repeats", 2, *settings, says=["cannot be drawn 2 times"])
 
 
 def test_reliability_bins_hold_equal_numbers_and_their_intervals_the_share() -> None:

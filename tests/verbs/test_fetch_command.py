@@ -127,7 +127,15 @@ def test_the_demo_goes_the_whole_way(own_folder: Path) -> None:
     answer = strict_json(
         run_well("demo", "--out", "demo", "--objects", 40, "--epochs", 10, "--workers", 1, "--json").stdout
     )
-    assert list(answer["seconds"]) == ["fetch", "train-vae", "embed", "train-rnn", "cv", "predict"]
+    assert list(answer["seconds"]) == [
+        "fetch",
+        "train-vae",
+        "embed",
+        "features",
+        "train-rnn",
+        "cv",
+        "predict",
+    ]
     assert answer["n_objects"] == 32
     assert len(answer["predict"]["objects"]) == 8
     assert set(answer["truth"]) == {str(entry["oid"]) for entry in answer["predict"]["objects"]}

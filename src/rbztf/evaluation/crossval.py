@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from rbztf.archive.embeddings import Embeddings, open_embeddings
 from rbztf.archive.labels import LabelTable
-from rbztf.config import Config, EnsembleSection
+from rbztf.config import Config
 from rbztf.engine import spread
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.evaluation.ablation import ablations
 from rbztf.evaluation.audit import Vectors, score_cut
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.metrics import Scored
@@ -271,19 +272,6 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
         variants[name] = score_ensemble(part, verdicts, test, task.test)
     cut = _cut(model, scored, test, config, device)
     return FoldResult(task.fold, scored, [], time.perf_counter() - started, cut, variants)
-
-
-def ablations(section: EnsembleSection) -> dict[str, tuple[str, ...]]:
-    """Parts of an ensemble worth a look: each modality alone, each member alone, all but each."""
-    inputs = {name: set(member.inputs) for name, member in section.members.items()}
-    names = tuple(inputs)
-    parts = {
-        f"{modality} only": tuple(name for name in names if inputs[name] == {modality})
-        for modality in ("image", "lightcurve")
-    }
-    parts |= {f"{name} alone": (name,) for name in names}
-    parts |= {f"without {name}": tuple(other for other in names if other != name) for name in names}
-    return {title: part for title, part in parts.items() if part and part != names}
 
 
 def _cut(

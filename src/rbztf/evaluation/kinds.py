@@ -12,8 +12,6 @@ from rbztf.evaluation.resample import interval
 from rbztf.evaluation.scored import Scored
 from rbztf.evaluation.slices import count, tags_of
 
-from rbztf.sky import Oid
-
 COMMON = 80
 """Objects from which a kind counts in the macro average."""
 MACRO = "macro"

@@ -35,7 +35,8 @@ def tag_masks(scored: Scored, labels: LabelTable) -> dict[str, Mask]:
 def class_masks(scored: Scored, labels: LabelTable) -> dict[str, Mask]:
     """Which objects are of each class of :mod:`rbztf.evaluation.classes`, (n,) bool."""
     groups = [
-        classes_of(tags_of(labels, oid), bool(label)) for oid, label in zip(scored.oids.tolist(), scored.labels)
+        classes_of(tags_of(labels, oid), bool(label))
+        for oid, label in zip(scored.oids.tolist(), scored.labels)
     ]
     return _masks(groups, scored)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,10 +64,11 @@ def save_ensemble(model: Ensemble, folder: Path) -> None:
         "config": model.config.model_dump(mode="json"),
     }
     with bundle.new_bundle(folder) as part:
-        bundle.write_parts(part, metadata, tensors, ensemble_card(model))
         for name, bags in model.members.items():
             for bag, member in enumerate(bags):
                 write_member(part / MEMBERS, name, bag, member)
+        hashes = {path.name: _hash(path) for path in sorted((part / MEMBERS).iterdir())}
+        bundle.write_parts(part, {**metadata, "members": hashes}, tensors, ensemble_card(model))
         if model.encoder:
             (part / "encoder").mkdir()
             model.encoder.write_into(part / "encoder")
@@ -87,6 +89,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
     if config.ensemble is None:
         raise InputError(f"{folder} does not say what its members are.", "Make the model again.")
     try:
+        _check_files(folder, metadata["members"])
         combinations, kinds = _read_combinations(metadata["combinations"], tensors)
         members = {
             name: tuple(_read_kept(folder, name, bag, section) for bag in range(config.ensemble.bags))
@@ -135,6 +138,18 @@ def _check_combinations(
             raise ValueError("calibration of its kinds")
     if not combinations:
         raise ValueError("weights of its members")
+
+
+def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Refuse files of members that are not as they were written: a cut tree still parses."""
+    for name, expected in hashes.items():
+        path = folder / MEMBERS / name
+        if path.is_file() and _hash(path) != expected:
+            raise InputError(f"{path} is damaged (its hash is another).", "Make the model again.")
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _read_kept(folder: Path, name: str, bag: int, section: Member) -> Fitted:

@@ -8,10 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rbztf.archive.cutouts import open_cutouts
 from rbztf.archive.embeddings import Embeddings, open_embeddings
 from rbztf.archive.labels import LabelTable
 from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
@@ -29,12 +25,9 @@ from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
+from rbztf.verbs.cv_examples import plot_examples
 from rbztf.verbs.inputs import labels_in_bands, locate, locate_inputs
 from rbztf.verbs.run_folder import new_run, write_history, write_json
-
-EXAMPLES = 16
-"""Artefacts of either kind, found and missed, that are shown as pictures."""
 
 
 @dataclass(frozen=True)
@@ -291,32 +284,4 @@ def _plot(
         "artefact": [n for oid, n in counts.items() if labels[oid].label],
     }
     plots.frames_per_object(by_label, folder / "frames.png")
-    _plot_examples(folder / "artefacts.png", result.evaluations[0], configs[0])
-
-
-def _plot_examples(path: Path, evaluation: Evaluation, config: Config) -> None:
-    """Artefacts found most surely and artefacts missed, if the configuration names their cutouts."""
-    from rbztf.report import plots
-
-    if config.data.cutouts is None or not config.data.cutouts.is_dir():
-        return
-    store = open_cutouts(config.data.cutouts)
-    scored = [
-        (float(score), Oid(oid))
-        for fold in evaluation.folds.values()
-        if fold.draw == 0
-        for oid, label, score in zip(fold.oids.tolist(), fold.labels, fold.scores)
-        if label and Oid(oid) in store
-    ]
-    scored.sort(reverse=True)
-    shown = [*scored[:EXAMPLES], *scored[EXAMPLES:][-EXAMPLES:]]
-    frames = [(f"{oid}\nP(bogus) {score:.2f}", _brightest(store[oid].frames)) for score, oid in shown]
-    if frames:
-        plots.examples(frames, path)
-
-
-def _brightest(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The frame with the widest range of pixels, where an artefact shows best."""
-    with np.errstate(invalid="ignore"):
-        spread = np.nanmax(frames, axis=(1, 2)) - np.nanmin(frames, axis=(1, 2))
-    return np.asarray(frames[int(np.nanargmax(spread))])
+    plot_examples(folder / "artefacts.png", result.evaluations[0], configs[0])
