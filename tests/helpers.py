@@ -26,6 +26,7 @@ from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, bu
 from rbztf.models.encoder_bundle import EncoderBundle
 from rbztf.models.objects import LabelledSet, ObjectSet
 from rbztf.models.vae import Decoder, Encoder
+from rbztf.report.tables import COLUMNS
 from rbztf.sky import AUXILIARY_TAGS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -232,6 +233,11 @@ def strict_json(text: str) -> Any:
         raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
+
+
+def flat(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of ``predict --json`` as a row of a table has it."""
+    return {name: entry[name] if name in entry else entry["kinds"].get(name[2:]) for name in COLUMNS}
 
 
 def files_below(folder: Path) -> set[str]:

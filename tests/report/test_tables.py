@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from helpers import make_oid, strict_json
+from helpers import flat, make_oid, strict_json
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from rbztf.archive.oid_lists import read_oids
 from rbztf.errors import Problem, UsageError
-from rbztf.report.tables import COLUMNS, ENDINGS, check_ending, predictions_csv, write_predictions
-from rbztf.verbs.predict import Prediction, PredictResult
+from rbztf.report.tables import COLUMNS, ENDINGS, check_ending, mask_csv, predictions_csv, write_predictions
+from rbztf.verbs.predict import Blamed, Prediction, PredictResult
 
 SHARE = st.floats(0, 1)
 
@@ -33,7 +34,11 @@ def predictions(draw: st.DrawFn) -> Prediction:
         model=draw(st.sampled_from(["rnn/0", 'a, "b"', "é/1"])),
         p_low=draw(st.none() | SHARE),
         p_high=draw(st.none() | SHARE),
-        kinds=draw(st.dictionaries(st.sampled_from(["ghost", "track"]), SHARE)),
+        inputs=draw(st.sampled_from(["image", "image+lightcurve"])),
+        features_verified=draw(st.none() | st.booleans()),
+        kinds=draw(st.dictionaries(st.sampled_from(["ghost", "frame_edge"]), SHARE)),
+        p_without=draw(st.none() | SHARE),
+        n_dropped=draw(st.none() | st.integers(0, 2000)),
     )
 
 
@@ -47,7 +52,8 @@ def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, re
     folder = tmp_path_factory.mktemp("out")
     for ending in ENDINGS:
         write_predictions(folder / f"p{ending}", result)
-    expected = [{name: getattr(entry, name) for name in COLUMNS} for entry in result.objects]
+    expected = [flat(asdict(entry)) for entry in result.objects]
+    assert {name for row in expected for name in row} == {*COLUMNS}
     assert parquet.read_table(folder / "p.parquet").to_pylist() == expected
 
     with (folder / "p.csv").open(newline="", encoding="utf-8") as stream:
@@ -65,7 +71,7 @@ def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, re
     assert content["model"] == "rnn/0"
     assert content["problems"] == [{"where": "1", "what": "no frame."}]
     assert content["warnings"] == ["careful"]
-    assert [{name: entry[name] for name in COLUMNS} for entry in content["objects"]] == expected
+    assert [flat(entry) for entry in content["objects"]] == expected
     assert [entry["kinds"] for entry in content["objects"]] == [entry.kinds for entry in result.objects]
     unique = list(dict.fromkeys(entry.oid for entry in result.objects))
     assert read_oids(folder / "p.csv") == read_oids(folder / "p.parquet") == unique
@@ -94,3 +100,18 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         write_predictions(tmp_path / "p.csv", PredictResult("m", ()))
     assert {path.name for path in tmp_path.iterdir()} == {"file", "p.csv"}
+
+
+def test_a_mask_lists_frames_in_time() -> None:
+    blamed = (Blamed(2.5, 0.75, True), Blamed(1.25, -0.5, False), Blamed(float("nan"), 0.0, False))
+    oids = [make_oid(1), make_oid(2)]
+    entries = [
+        Prediction(oid, 0.5, "real", 0.5, 3, 0, "m", blamed=frames)
+        for oid, frames in zip(oids, (blamed[:2], blamed[2:]))
+    ]
+    assert mask_csv(PredictResult("m", tuple(entries))).splitlines() == [
+        "oid,hjd,share,drop",
+        f"{oids[0]},1.25000000,-0.5,0",
+        f"{oids[0]},2.50000000,0.75,1",
+        f"{oids[1]},,0,0",
+    ]

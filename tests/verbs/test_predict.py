@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import (
     Vectors,
+    flat,
     make_oid,
     random_frames,
     random_sequences,
@@ -30,7 +31,7 @@ from rbztf.report.tables import COLUMNS
 OIDS = [make_oid(i) for i in range(8)]
 OBJECT_KEYS = {
     *("oid", "p_bogus", "p_low", "p_high", "decision", "threshold", "kinds"),
-    *("n_frames", "n_missing", "blamed", "model"),
+    *("n_frames", "n_missing", "blamed", "model", "inputs", "features_verified", "p_without", "n_dropped"),
 }
 
 
@@ -63,6 +64,7 @@ def test_the_contract_of_the_answer(model: Path, store: Path, vectors: dict[int,
         assert entry["decision"] == ("bogus" if p >= 0.5 else "real")
         assert (entry["threshold"], entry["n_missing"], entry["model"]) == (0.5, 0, str(model))
         assert entry["n_frames"] == len(vectors[entry["oid"]])
+        assert (entry["inputs"], entry["features_verified"], entry["blamed"]) == ("image", None, [])
     assert {entry["decision"] for entry in answer["objects"]} == {"real", "bogus"}
     assert (answer["problems"], answer["warnings"]) == ([], [])
 
@@ -105,7 +107,7 @@ def test_files_hold_what_is_printed(model: Path, store: Path, tmp_path: Path, en
         assert strict_json(path.read_text())["objects"] == printed
     elif ending == ".parquet":
         rows = parquet.read_table(path).to_pylist()
-        assert rows == [{name: entry[name] for name in COLUMNS} for entry in printed]
+        assert rows == [flat(entry) for entry in printed]
     else:
         rows = list(csv.DictReader(path.read_text().splitlines()))
         assert [int(row["oid"]) for row in rows] == OIDS

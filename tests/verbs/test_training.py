@@ -25,6 +25,7 @@ FAST_VAE = (
     *("--set", "training.epochs=2", "--set", "vae.latent=6", "--set", "training.batch_size=32"),
     *("--set", "vae.simulated_frames=50", "--set", "vae.side_channels=[]"),
 )
+RECURRENT = ("--config", "bigru-l2")
 FAST_RNN = ("--set", "training.epochs=4", "--set", "vae.latent=6", "--set", "classifier.hidden=8")
 
 
@@ -94,7 +95,17 @@ def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:
 
 def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> None:
     out = dataset.folder / "models" / "classifier"
-    run_well("train-rnn", "--embeddings", embeddings, "--labels", dataset.labels, "--out", out, *FAST_RNN)
+    run_well(
+        "train-rnn",
+        *RECURRENT,
+        "--embeddings",
+        embeddings,
+        "--labels",
+        dataset.labels,
+        "--out",
+        out,
+        *FAST_RNN,
+    )
     assert load_classifier(out).encoder is not None
     from_frames = strict_json(run_well("predict", "--model", out, "--data", dataset.cutouts, "--json").stdout)
     from_vectors = strict_json(
@@ -110,11 +121,20 @@ def test_frames_in_is_the_same_as_vectors_in(dataset: Dataset, embeddings: Path,
     """With the encoder frozen, reading frames is reading their vectors."""
     by_vectors, by_frames = dataset.folder / "by-vectors", dataset.folder / "by-frames"
     run_well(
-        "train-rnn", "--embeddings", embeddings, "--labels", dataset.labels, "--out", by_vectors, *FAST_RNN
+        "train-rnn",
+        *RECURRENT,
+        "--embeddings",
+        embeddings,
+        "--labels",
+        dataset.labels,
+        "--out",
+        by_vectors,
+        *FAST_RNN,
     )
     inputs = ("--set", "classifier.inputs=frames", "--set", f"data.model={encoder}")
     run_well(
         "train-rnn",
+        *RECURRENT,
         "--data",
         dataset.cutouts,
         "--labels",
@@ -136,7 +156,7 @@ def _predict(model: Path, embeddings: Path) -> str:
 def test_the_loss_of_each_frame_can_be_an_input(dataset: Dataset, embeddings: Path) -> None:
     out = dataset.folder / "with-loss"
     run_well(
-        *("train-rnn", "--embeddings", embeddings, "--labels", dataset.labels, "--out", out),
+        *("train-rnn", *RECURRENT, "--embeddings", embeddings, "--labels", dataset.labels, "--out", out),
         *(*FAST_RNN, "--set", "classifier.inputs=vectors+loss"),
     )
     assert load_classifier(out).network.rnn_layer.input_size == 7
@@ -185,7 +205,18 @@ def test_out_of_fold_scores_recompute_the_auc(dataset: Dataset, embeddings: Path
     from sklearn.metrics import roc_auc_score
 
     out = tmp_path / "run"
-    command = ("cv", "--embeddings", embeddings, "--labels", dataset.labels, "--folds", 2, "--workers", 1)
+    command = (
+        "cv",
+        *RECURRENT,
+        "--embeddings",
+        embeddings,
+        "--labels",
+        dataset.labels,
+        "--folds",
+        2,
+        "--workers",
+        1,
+    )
     answer = strict_json(
         run_well(*command, "--out", out, "--json", *FAST_RNN, "--set", "training.patience=0").stdout
     )
@@ -201,7 +232,7 @@ def test_a_prepared_folder_needs_no_paths(dataset: Dataset, embeddings: Path, ow
     data = {"embeddings": str(embeddings), "labels": str(dataset.labels)}
     settings = {"data": data, "vae": {"latent": 6}, "classifier": {"hidden": 8}, "training": {"epochs": 2}}
     (own_folder / "rbztf.yaml").write_text(yaml.safe_dump(settings))
-    run_well("cv", "--folds", 3, "--workers", 1)
+    run_well("cv", *RECURRENT, "--folds", 3, "--workers", 1)
     assert list((own_folder / "runs").glob("*-cv/metrics.json"))
 
 
@@ -212,8 +243,10 @@ def test_folds_that_contradict_the_split_file_are_wrong_use(
     oids = list(open_embeddings(embeddings))
     split.write_text("oid,fold\n" + "".join(f"{oid},{i % 3}\n" for i, oid in enumerate(oids)))
     where = ("--embeddings", embeddings, "--labels", dataset.labels, "--split", split)
-    refused("cv", *where, "--folds", 5, says=["3 folds", "5"])
-    run_well("cv", *where, "--folds", 3, "--workers", 1, *FAST_RNN, "--set", "training.patience=0")
+    refused("cv", *RECURRENT, *where, "--folds", 5, says=["3 folds", "5"])
+    run_well(
+        "cv", *RECURRENT, *where, "--folds", 3, "--workers", 1, *FAST_RNN, "--set", "training.patience=0"
+    )
 
 
 def test_a_fold_with_one_class_is_one_sentence(dataset: Dataset, embeddings: Path, tmp_path: Path) -> None:
@@ -224,7 +257,7 @@ def test_a_fold_with_one_class_is_one_sentence(dataset: Dataset, embeddings: Pat
     rows = [f"{entry['oid']},{int('artefact' in entry['tags'])}\n" for entry in entries]
     split.write_text("oid,fold\n" + "".join(rows))
     where = ("--embeddings", embeddings, "--labels", dataset.labels, "--split", split)
-    refused("cv", *where, *FAST_RNN, code=1, says=["Fold 0", "no artefact"])
+    refused("cv", *RECURRENT, *where, *FAST_RNN, code=1, says=["Fold 0", "no artefact"])
 
 
 @pytest.mark.parametrize("verb", ["train-vae", "train-rnn"])
@@ -243,7 +276,7 @@ def test_kill_9_and_again_gives_the_same_weights(
             "training.batch_size=64",
         ]
     else:
-        common += ["--embeddings", str(embeddings), "--labels", str(dataset.labels)]
+        common += [*RECURRENT, "--embeddings", str(embeddings), "--labels", str(dataset.labels)]
         common += ["--set", "training.epochs=40", "--set", "classifier.hidden=16"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = subprocess.Popen([*common, "--out", killed], env=environment, start_new_session=True)

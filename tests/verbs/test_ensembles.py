@@ -1,0 +1,366 @@
+"""train-rnn, predict and cv of ensembles on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from helpers import (
+    files_below,
+    make_oid,
+    random_frames,
+    refused,
+    run_well,
+    strict_json,
+    tiny_classifier,
+    tiny_encoder,
+    tiny_ensemble,
+)
+
+import rbztf
+from rbztf.archive.cutouts import write_object
+from rbztf.archive.epochs import epoch_table
+from rbztf.features.lightcurve import light_curve_features
+from rbztf.features.recipe import FEATURE_NAMES
+from rbztf.features.table import FeatureTable
+from rbztf.models import conformal
+from rbztf.models.ensemble_files import load_ensemble
+from rbztf.models.objects import Modality, ObjectSet
+from rbztf.models.thresholds import threshold_at
+
+N_OBJECTS, N_EPOCHS = 32, 10
+OIDS = [make_oid(i, field=600 + i // 4) for i in range(N_OBJECTS)]
+LABELS = [i % 2 for i in range(N_OBJECTS)]
+MISLEADING = (6, 15, 20, 29)
+"""Objects that look like the other class, so that nothing divides the classes."""
+FIRST_HJD = 2458300.5
+BOTH = (Modality.IMAGE, Modality.LIGHTCURVE)
+Folders = dict[str, Path]
+
+
+def times_of(i: int) -> Any:
+    return FIRST_HJD + 10.0 * np.arange(N_EPOCHS) + i / 64
+
+
+def write_simulated(folder: Path) -> None:
+    """Objects of which the artefacts are brighter in half of their frames, and vary more."""
+    for i, (oid, label) in enumerate(zip(OIDS, LABELS)):
+        bad = label != (i in MISLEADING)
+        rng = np.random.default_rng(i)
+        frames = random_frames(N_EPOCHS, seed=i)
+        if bad:
+            frames[::2, :, 10:13] += 3000
+        mag = 18 + rng.normal(0, 0.1 + 0.3 * bad, N_EPOCHS)
+        columns = {
+            "hjd": times_of(i),
+            "mag": mag,
+            "magerr": np.full(N_EPOCHS, 0.05),
+            "frame": np.arange(N_EPOCHS),
+        }
+        write_object(folder, oid, frames, epoch_table(columns, N_EPOCHS), ra_deg=10.0, dec_deg=20.0)
+
+
+def write_plain(path: Path, source: Path) -> None:
+    """The same table without its definition: a CSV from anywhere."""
+    path.write_text("".join(line for line in source.open() if not line.startswith("#")))
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """Cutouts, labels, embeddings with their encoder, features, configurations and a trained model."""
+    folder = tmp_path_factory.mktemp("ensembles")
+    names = ("cutouts", "encoder", "embeddings", "model", "labels.json", "features.csv", "plain.csv")
+    made = {name.split(".")[0]: folder / name for name in names}
+    write_simulated(made["cutouts"])
+    tiny_encoder(4).save(made["encoder"])
+    run_well(
+        "embed", "--model", made["encoder"], "--data", made["cutouts"], "--out", made["embeddings"], "-q"
+    )
+    run_well("features", "--data", made["cutouts"], "--out", made["features"], "-q")
+    write_plain(made["plain"], made["features"])
+    tags = [["artefact", "ghost"] if label else ["VAR"] for label in LABELS]
+    made["labels"].write_text(json.dumps([{"oid": oid, "tags": tag} for oid, tag in zip(OIDS, tags)]))
+    for name, members in {
+        "tiny": (),
+        "curves": ("curves",),
+        "image": ("frames", "votes", "statistics"),
+        "together": ("both",),
+    }.items():
+        made[name] = folder / f"{name}.yaml"
+        made[name].write_text(yaml.safe_dump({**tiny_ensemble(*members), "name": name}))
+    run_well(*train(made, "tiny"), "--out", made["model"])
+    return made
+
+
+def train(
+    at: Folders, config: str, *, embeddings: bool = True, features: str | None = "features"
+) -> list[Any]:
+    words: list[Any] = ["train-rnn", "--quiet", "--config", at[config], "--labels", at["labels"]]
+    words += ["--embeddings", at["embeddings"]] if embeddings else []
+    return words + (["--features", at[features]] if features else [])
+
+
+def predict(at: Folders, *arguments: object, code: int = 0, model: Path | None = None) -> dict[str, Any]:
+    words = ["predict", "--model", model or at["model"], "--no-fetch", "--quiet", "--json"]
+    answer: dict[str, Any] = strict_json(run_well(*words, *arguments, code=code).stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def plain(at: Folders) -> dict[str, Any]:
+    """Scores from cutouts alone."""
+    return predict(at, "--data", at["cutouts"])
+
+
+def test_scores_from_cutouts(at: Folders, plain: dict[str, Any]) -> None:
+    assert (plain["problems"], plain["warnings"]) == ([], [])
+    assert [entry["oid"] for entry in plain["objects"]] == OIDS
+    model = load_ensemble(at["model"])
+    for entry in plain["objects"]:
+        assert entry["p_low"] <= entry["p_bogus"] <= entry["p_high"]
+        assert (entry["inputs"], entry["features_verified"]) == ("image+lightcurve", True)
+        assert entry["threshold"] == model.threshold(BOTH)
+        assert set(entry["kinds"]) == {"ghost"}
+        assert (entry["n_frames"], entry["blamed"], entry["p_without"]) == (N_EPOCHS, [], None)
+    stored = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])
+    assert [entry["p_bogus"] for entry in stored["objects"]] == pytest.approx(
+        [entry["p_bogus"] for entry in plain["objects"]], abs=1e-5
+    )
+    assert all(entry["features_verified"] for entry in stored["objects"])
+    scores = np.array([entry["p_bogus"] for entry in plain["objects"]])
+    assert scores[np.array(LABELS) == 1].mean() > scores[np.array(LABELS) == 0].mean()
+
+
+def test_what_train_rnn_says(at: Folders, tmp_path: Path) -> None:
+    result = run_well(*train(at, "image", features=None), "--out", tmp_path / "m", "--json")
+    answer = strict_json(result.stdout)
+    assert (answer["n_objects"], answer["n_frames"], answer["warnings"]) == (32, 32 * N_EPOCHS, [])
+    assert set(answer["inner_auc"]) == {"image"}
+    assert files_below(tmp_path) >= {
+        "m/encoder",
+        "m/members/votes-1.safetensors",
+        "m/members/statistics-0.txt",
+    }
+    assert not (tmp_path / "m.training").exists()
+    model = load_ensemble(tmp_path / "m")
+    assert model.encoder is not None
+    assert model.encoder.hash == tiny_encoder(4).hash
+    assert "32 objects, 16 of them artefacts" in (tmp_path / "m/README.md").read_text()
+
+
+def test_features_of_a_plain_csv_are_not_verified(at: Folders) -> None:
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", at["plain"])
+    assert all(entry["features_verified"] is False for entry in answer["objects"])
+    (warning,) = answer["warnings"]
+    assert "32 of 32 objects have light-curve features whose definitions could not be compared" in warning
+
+
+def test_without_features_scores_fall_back_and_say_so(at: Folders) -> None:
+    answer = predict(at, "--embeddings", at["embeddings"])
+    assert {entry["inputs"] for entry in answer["objects"]} == {"image"}
+    assert {entry["features_verified"] for entry in answer["objects"]} == {None}
+    auc = {have: c.auc for have, c in load_ensemble(at["model"]).combinations.items()}
+    (warning,) = answer["warnings"]
+    assert warning.startswith("32 of 32 objects scored from image alone")
+    assert f"AUC {auc[(Modality.IMAGE,)]:.3f}" in warning
+    assert f"{auc[BOTH]:.3f} with image+lightcurve" in warning
+    table = predict(at, "--features", at["features"])
+    assert {entry["inputs"] for entry in table["objects"]} == {"lightcurve"}
+    assert f"AUC {auc[(Modality.LIGHTCURVE,)]:.3f}" in table["warnings"][0]
+
+
+def test_objects_whose_frames_are_empty_have_their_light_curve(at: Folders, tmp_path: Path) -> None:
+    write_simulated(tmp_path / "c")
+    epochs = rbztf.open_cutouts(tmp_path / "c").epochs(OIDS[0])
+    nothing = np.full((N_EPOCHS, 28, 28), np.nan, np.float32)
+    write_object(tmp_path / "c", OIDS[0], nothing, epochs, ra_deg=10.0, dec_deg=20.0)
+    answer = predict(at, OIDS[0], OIDS[1], "--data", tmp_path / "c")
+    assert [entry["inputs"] for entry in answer["objects"]] == ["lightcurve", "image+lightcurve"]
+    assert [entry["n_frames"] for entry in answer["objects"]] == [0, N_EPOCHS]
+
+
+@pytest.mark.parametrize(
+    ("goal", "limits"),
+    [
+        (("--max-false-alarm", 0.2), {"max_false_alarm": 0.2}),
+        (("--max-missed", 0.1), {"max_missed": 0.1}),
+    ],
+)
+def test_thresholds_by_goal(
+    at: Folders, plain: dict[str, Any], goal: tuple[object, ...], limits: dict[str, float]
+) -> None:
+    inner = load_ensemble(at["model"]).combinations[BOTH]
+    threshold = threshold_at(inner.labels, inner.scores, **limits)
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", at["features"], *goal)
+    for entry, before in zip(answer["objects"], plain["objects"]):
+        assert entry["p_bogus"] == pytest.approx(before["p_bogus"], abs=1e-5)
+        assert entry["threshold"] == threshold
+        assert entry["decision"] == ("bogus" if entry["p_bogus"] >= threshold else "real")
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_decisions_at_an_error_rate(at: Folders, rate: float) -> None:
+    inner = load_ensemble(at["model"]).combinations[BOTH]
+    limits = conformal.fit(inner.labels, inner.scores, rate)
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", at["features"], "--error-rate", rate)
+    scores = np.array([entry["p_bogus"] for entry in answer["objects"]])
+    assert [entry["decision"] for entry in answer["objects"]] == limits.decide(scores).tolist()
+
+
+def test_goals_that_make_no_sense_are_refused(at: Folders, tmp_path: Path) -> None:
+    words = ("predict", "--model", at["model"], "--embeddings", at["embeddings"])
+    refused(*words, "--max-false-alarm", 2, says=["max_false_alarm is 2"])
+    refused(*words, "--error-rate", 0, says=["error rate 0"])
+    refused(*words, "--max-missed", 0.1, "--error-rate", 0.1, says=["Leave one of them out"])
+    refused(*(*words, "--max-missed", 0, "--max-false-alarm", 0), code=1, says=["No threshold", "Loosen"])
+    tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
+    words = ("predict", "--model", tmp_path / "m", "--embeddings", at["embeddings"])
+    refused(*words, "--max-false-alarm", 0.1, says=["one network", "train an ensemble"])
+    refused(*words, "--explain", says=["only an ensemble can explain"])
+    refused(*words, "--mask", tmp_path / "mask.csv", says=["only an ensemble can explain"])
+    assert not (tmp_path / "mask.csv").exists()
+
+
+def test_blamed_epochs_and_the_mask(at: Folders, tmp_path: Path) -> None:
+    """``p_without`` is the score of the object without the frames to drop and their photometry."""
+    path = tmp_path / "new" / "mask.csv"
+    answer = predict(at, "--data", at["cutouts"], "--mask", path)
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    model, encoder = load_ensemble(at["model"]), tiny_encoder(4)
+    store, checked = rbztf.open_cutouts(at["cutouts"]), 0
+    for i, entry in enumerate(answer["objects"]):
+        shares = [epoch["share"] for epoch in entry["blamed"]]
+        assert shares == sorted(shares, reverse=True)
+        mine = [row for row in rows if int(row["oid"]) == entry["oid"]]
+        assert [float(row["hjd"]) for row in mine] == pytest.approx(times_of(i).tolist(), abs=1e-7)
+        drop = np.array([row["drop"] == "1" for row in mine])
+        by_time = {epoch["hjd"]: epoch for epoch in entry["blamed"]}
+        assert drop.tolist() == [by_time[hjd]["dropped"] for hjd in times_of(i)]
+        if entry["p_bogus"] < entry["threshold"]:
+            assert entry["p_without"] is None
+            assert not drop.any()
+            continue
+        assert drop.sum() == entry["n_dropped"] <= N_EPOCHS / 2
+        assert {by_time[hjd]["share"] for hjd in times_of(i)[drop]} == set(shares[: drop.sum()])
+        vectors = encoder.embed(store[entry["oid"]].frames, rbztf_cpu())[~drop, :4]
+        values = light_curve_features(store.epochs(entry["oid"])[~drop])
+        table = FeatureTable(np.array([entry["oid"]]), FEATURE_NAMES, values[None])
+        rest = ObjectSet.of([entry["oid"]], [vectors], model.latents, table.columns(model.feature_names))
+        assert model.score(rest).p_bogus[0] == pytest.approx(entry["p_without"], abs=1e-5)
+        checked += 1
+    assert checked > 3
+    assert len(rows) == N_OBJECTS * N_EPOCHS
+
+
+def rbztf_cpu() -> Any:
+    import torch
+
+    return torch.device("cpu")
+
+
+def test_until_cuts_frames_and_photometry(at: Folders, tmp_path: Path) -> None:
+    end = FIRST_HJD - 2400000.5 + 75
+    answer = predict(at, "--data", at["cutouts"], "--until", end)
+    assert {entry["n_frames"] for entry in answer["objects"]} == {8}
+    for oid in OIDS[:3]:
+        store = rbztf.open_cutouts(at["cutouts"])
+        columns = {
+            name: np.asarray(store.epochs(oid)[name])[:8] for name in ("hjd", "mag", "magerr", "frame")
+        }
+        assert (columns["hjd"] - 2400000.5 <= end).all()
+        frames = store[oid].frames[:8]
+        write_object(tmp_path / "c", oid, frames, epoch_table(columns, 8), ra_deg=10.0, dec_deg=20.0)
+    cut = predict(at, "--data", tmp_path / "c")
+    assert [entry["p_bogus"] for entry in answer["objects"][:3]] == pytest.approx(
+        [entry["p_bogus"] for entry in cut["objects"]], abs=1e-6
+    )
+    late = predict(at, "--embeddings", at["embeddings"], "--features", at["features"], "--until", end)
+    assert {entry["n_frames"] for entry in late["objects"]} == {8}
+    assert {entry["features_verified"] for entry in late["objects"]} == {False}  # its epochs go on
+    refused(
+        "predict", "--model", at["model"], "--data", at["cutouts"], "--until", FIRST_HJD, says=["MJD 58300"]
+    )
+
+
+def test_frames_without_times_cannot_be_cut(at: Folders, tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    np.save(
+        tmp_path / "f" / f"{OIDS[0]}.npy", np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    )
+    answer = predict(at, "--embeddings", tmp_path / "f", "--until", 58400, code=3)
+    assert answer["objects"] == []
+    assert "no times" in answer["problems"][0]["what"]
+
+
+def test_light_curves_alone_need_no_embeddings(at: Folders, tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    run_well(*train(at, "curves", embeddings=False), "--out", model)
+    answer = predict(at, "--features", at["features"], model=model)
+    assert [entry["oid"] for entry in answer["objects"]] == OIDS
+    assert {entry["inputs"] for entry in answer["objects"]} == {"lightcurve"}
+    from_epochs = predict(at, "--data", at["cutouts"], model=model)
+    assert [entry["p_bogus"] for entry in from_epochs["objects"]] == pytest.approx(
+        [entry["p_bogus"] for entry in answer["objects"]], abs=1e-9
+    )
+    words = ("predict", "--model", model, "--embeddings", at["embeddings"])
+    refused(*words, says=["No data to score", "--features CSV"])
+    refused(*words, "--features", at["features"], "--explain", says=["votes frame by frame"])
+
+
+def test_objects_without_what_a_model_needs_are_named(at: Folders, tmp_path: Path) -> None:
+    run_well(*train(at, "together"), "--out", tmp_path / "m")
+    answer = predict(at, "--embeddings", at["embeddings"], model=tmp_path / "m", code=3)
+    assert answer["objects"] == []
+    assert len(answer["problems"]) == N_OBJECTS
+    assert "no light-curve features" in answer["problems"][0]["what"]
+    answer = predict(at, "--features", at["features"], model=tmp_path / "m", code=3)
+    assert "0 usable frames; a score needs 3" in answer["problems"][0]["what"]
+
+
+def test_the_default_trains_without_features_and_warns(at: Folders, tmp_path: Path) -> None:
+    small = [
+        word
+        for name in ("frame-votes", "frames", "frame-statistics")
+        for word in ("--set", f"ensemble.members.{name}.{'trees' if 'stat' in name else 'epochs'}=1")
+    ]
+    words = ["train-rnn", "--labels", at["labels"], "--embeddings", at["embeddings"], "--out", tmp_path / "m"]
+    result = run_well(
+        *words, *small, "--set", "ensemble.bags=2", "--set", "vae.latent=4", "--quiet", "--json"
+    )
+    (warning,) = strict_json(result.stdout)["warnings"]
+    assert "No light-curve features given: trained without" in warning
+    assert "lightcurve-trees, both" in warning
+    assert load_ensemble(tmp_path / "m").modalities == (Modality.IMAGE,)
+
+
+def test_a_model_that_lacks_all_it_reads_is_refused(at: Folders, tmp_path: Path) -> None:
+    labels = ("--labels", at["labels"])
+    for verb in ("train-rnn", "cv"):
+        refused(verb, *labels, "--out", tmp_path / "a", says=["embeddings and light-curve", "--features CSV"])
+        refused(
+            *(verb, *labels, "--config", at["curves"], "--embeddings", at["embeddings"]),
+            *("--out", tmp_path / "b"),
+            says=["No light-curve features given, which every member of curves reads"],
+        )
+    refused(*("train-rnn", *labels, "--config", "bigru-l2"), says=["No embeddings given"])
+
+
+def test_cv_compares_ensembles(at: Folders, tmp_path: Path) -> None:
+    words = ["cv", "--config", at["tiny"], "--config", at["image"], "--labels", at["labels"], "--folds", 2]
+    words += ["--embeddings", at["embeddings"], "--features", at["features"], "--workers", 1, "--quiet"]
+    answer = strict_json(run_well(*words, "--out", tmp_path / "run", "--json").stdout)
+    assert [entry["config"] for entry in answer["models"]] == ["tiny", "image"]
+    assert answer["warnings"] == []
+    with (tmp_path / "run" / "scores.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * N_OBJECTS
+    assert {int(row["oid"]) for row in rows if row["config"] == "tiny"} == set(OIDS)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    again = strict_json(run_well(*words, "--out", tmp_path / "again", "--json").stdout)
+    assert [entry["roc_auc"] for entry in again["models"]] == [entry["roc_auc"] for entry in answer["models"]]
