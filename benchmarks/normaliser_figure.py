@@ -91,6 +91,9 @@ def main() -> None:
     parser.add_argument("--stamps", type=Path, default=STAMPS)
     parser.add_argument("--out", type=Path, default=Path("docs/figures/normalisers.png"))
     options = parser.parse_args()
+    if not options.stamps.is_file():
+        print(f"There are no real stamps at {options.stamps}; name the file with --stamps.")
+        return
     with np.load(options.stamps, allow_pickle=False) as archive:
         draw(examples(dict(archive)), options.out)
     print(f"figure: {options.out}")

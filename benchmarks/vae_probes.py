@@ -18,6 +18,7 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -219,15 +220,16 @@ def interval(scores: NDArray[np.float64], probe: Probe, part: str, draws: int = 
 
 
 def probe_all(
-    vectors_of: Callable[[Frames], Frames], held_out: dict[str, Probe], part: str, with_trees: bool = True
+    vectors_of: Callable[[Frames], Frames], held_out: dict[str, Probe], part: str
 ) -> dict[str, Any]:
-    """AUC (and interval) of each probe by each classifier."""
+    """AUC (and interval) of each probe by each classifier; without LightGBM where it is not installed."""
+    classifiers = {"logistic": logistic} | ({"LightGBM": trees} if find_spec("lightgbm") else {})
     found: dict[str, Any] = {}
     for name, probe in held_out.items():
         simulated = name == "simulated artefact"
         own = "all" if simulated else part
         vectors = vectors_of(probe.frames)
-        for kind, make in {"logistic": logistic, "LightGBM": trees}.items():
+        for kind, make in classifiers.items():
             if simulated and kind == "LightGBM":
                 continue
             mean, scores = area(vectors, probe, make, own, grouped=simulated)
@@ -321,6 +323,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder = options.data / "frames"
+    if not folder.is_dir():
+        print(f"There are no real frames at {folder}; name their folder with --data.")
+        return
     held_out = probes(folder)
     crops = quadrant_crops(read_quadrant(quadrant(folder)).pixels, TRAINED_COLUMNS, 3072, 1000, 2)
     found: dict[str, Any] = {}
