@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rbztf.archive.cutouts import SIZE_PIX, ObjectCutouts
 from rbztf.archive.damage import readable
 from rbztf.archive.epochs import HEADER_FACTS, epoch_table, header_facts
+from rbztf.archive.times import MJD_TO_JD
 from rbztf.errors import DataError, Problem
 from rbztf.sky import Oid
 
-MJD_TO_JD = 2400000.5
 _Taken = tuple[float, NDArray[np.float32], dict[str, Any]]
 _KEPT = (*HEADER_FACTS.values(), "OIDRA", "OIDDEC", "HMJD", "URL", "FILENAME")
 _NAME = re.compile(r"ztf_(\d{14})_")

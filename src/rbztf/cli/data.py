@@ -9,6 +9,7 @@ import typer
 
 from rbztf.cli.options import Json, Quiet
 from rbztf.cli.screen import Screen, screen
+from rbztf.cli.train import say_ensemble
 
 if TYPE_CHECKING:
     from rbztf.verbs.train_rnn import TrainResult
@@ -65,7 +66,5 @@ def _train(out: Path, show: Screen) -> TrainResult:
     result = train_rnn(config, out=out / "model", progress=show.progress)
     use_model(out)
     if not show.as_json:
-        show.say(f"{result.n_objects} objects, {result.seconds:.0f} s → {result.out}")
-        for have, auc in result.inner_auc.items():
-            show.say(f"AUC on inner folds, {have}: {auc:.3f}")
+        say_ensemble(show, result)
     return result

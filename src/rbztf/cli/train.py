@@ -102,7 +102,12 @@ def _show(show: Screen, result: TrainResult, unit: str) -> None:
             f"last loss {last['loss']:.5f} → {result.out}"
         )
     else:
-        show.say(f"{result.n_objects} objects, {result.seconds:.0f} s → {result.out}")
-        for have, auc in result.inner_auc.items():
-            show.say(f"AUC on inner folds, {have}: {auc:.3f}")
+        say_ensemble(show, result)
     show.finish(result.problems, result.warnings)
+
+
+def say_ensemble(show: Screen, result: TrainResult) -> None:
+    """What training an ensemble came to, in a few lines."""
+    show.say(f"{result.n_objects} objects, {result.seconds:.0f} s → {result.out}")
+    for have, auc in result.inner_auc.items():
+        show.say(f"AUC on inner folds, {have}: {auc:.3f}")

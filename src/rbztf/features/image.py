@@ -79,6 +79,22 @@ def latent_statistics(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     )
 
 
+def frame_moments(
+    sequences: Sequence[NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of each column over the frames of all objects, (columns,) float64 each.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray (n_frames, columns), float32
+        At least one frame in all.
+    """
+    count = sum(len(sequence) for sequence in sequences)
+    mean = sum(sequence.sum(axis=0, dtype=np.float64) for sequence in sequences) / count
+    variance = sum(np.square(sequence - mean).sum(axis=0) for sequence in sequences) / count
+    return np.asarray(mean), np.asarray(variance)
+
+
 def varying_latents(sequences: Sequence[NDArray[np.float32]], least_spread: float) -> tuple[int, ...]:
     """Latents whose deviation over all frames is at least ``least_spread`` times the largest one's.
 
@@ -89,9 +105,7 @@ def varying_latents(sequences: Sequence[NDArray[np.float32]], least_spread: floa
     sequences : sequence of ndarray (n_frames, latent), float32
         At least one frame in all.
     """
-    count = sum(len(sequence) for sequence in sequences)
-    mean = sum(sequence.sum(axis=0, dtype=np.float64) for sequence in sequences) / count
-    variance = sum(np.square(sequence - mean).sum(axis=0) for sequence in sequences) / count
+    _, variance = frame_moments(sequences)
     spread = np.sqrt(variance)
     return tuple(np.flatnonzero(spread >= max(least_spread * spread.max(), _TINY)).tolist())
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.cutouts import CutoutStore
+from rbztf.archive.times import MJD_TO_JD
 from rbztf.errors import DataError, Problem, RbztfError, UsageError
 from rbztf.features import recipe
 from rbztf.features.recipe import FEATURE_NAMES, MIN_EPOCHS
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 ALL_FLAGS = 0xFFFF
 """Any of the 16 bits of ``catflags``: SNAD keeps the epochs with ``catflags = 0`` alone. (IRSA
 calls bit 15, 32768, bad; the other bits warn.)"""
-MJD_TO_JD = 2400000.5
 LARGEST_MJD = 1e6
 Photometry = NDArray[np.float64]
 """Rows of time (days), magnitude and its error, (3, n) float64."""

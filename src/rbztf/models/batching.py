@@ -54,6 +54,15 @@ def by_length(lengths: NDArray[np.int64], frames_per_batch: int) -> Iterator[NDA
             start = stop
 
 
+def draw_frames(
+    sequence: NDArray[np.float32], count: int, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """``count`` frames of ``sequence`` in their order; all of them where there are no more, or for 0."""
+    if not count or len(sequence) <= count:
+        return sequence
+    return sequence[np.sort(random.permutation(len(sequence))[:count])]
+
+
 def pad(sequences: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
     """Pad sequences with zeros at their end.
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from rbztf.archive.embeddings import Embeddings, ForeignEmbeddings, Stamp
 from rbztf.config import Config
 from rbztf.errors import InputError
+from rbztf.features.image import frame_moments
 from rbztf.models import bundle
 from rbztf.models.batching import by_bucket, by_length, pad
 from rbztf.models.device import one_thread
-from rbztf.models.encoder_bundle import EncoderBundle, config_of, load_encoder
+from rbztf.models.encoder_bundle import EncoderBundle, config_of, encoder_in
 from rbztf.models.recurrent import RecurrentClassifier
 
 KIND = "classifier"
@@ -59,9 +60,7 @@ class Standardisation:
 
         A constant column keeps scale 1; another one is divided by ``floor`` at least.
         """
-        count = sum(len(sequence) for sequence in sequences)
-        mean = sum(sequence.sum(axis=0, dtype=np.float64) for sequence in sequences) / count
-        variance = sum(np.square(sequence - mean).sum(axis=0) for sequence in sequences) / count
+        mean, variance = frame_moments(sequences)
         scale = np.sqrt(variance)
         scale[scale < 1e-6 * np.maximum(np.abs(mean), 1)] = 1
         scale = np.maximum(scale, floor)
@@ -218,7 +217,7 @@ def load_classifier(folder: Path | str) -> ClassifierBundle:
         raise InputError(f"{folder} lacks {error}.", "Make or import the model again.") from None
     network = build_network(config, latent)
     bundle.load_exactly(network, {name.removeprefix("network."): t for name, t in tensors.items()}, folder)
-    encoder = load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
+    encoder = encoder_in(folder)
     standardisation = Standardisation(mean.numpy(), scale.numpy())
     return ClassifierBundle(
         network.eval(), standardisation, config, threshold, encoder, metadata.get("notes", {})

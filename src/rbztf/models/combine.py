@@ -53,8 +53,8 @@ class Combination:
         labels : ndarray (n,), int64
         """
         weights, bias = _fit_weights(_clip(logits), labels)
-        made = cls(tuple(members), weights, bias, np.empty(0), labels)
-        return cls(made.members, weights, bias, made.probabilities(logits), labels)
+        scores = sigmoid(_clip(logits) @ weights + bias)
+        return cls(tuple(members), weights, bias, scores, labels)
 
     def logits(self, logits: Array) -> Array:
         """Combined log odds; the last axis of ``logits`` runs over the members."""

@@ -207,6 +207,17 @@ def _starting(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
+def encoder_in(folder: Path) -> EncoderBundle | None:
+    """The encoder that lies in a classifier's bundle or an embedding store; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    return load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
+
+
 MODEL_SECTIONS = ("name", "frames", "vae", "classifier", "ensemble")
 """Parts of a configuration that describe a model; the others are kept as a record of its making."""
 

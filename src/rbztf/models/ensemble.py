@@ -145,6 +145,8 @@ class Ensemble:
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> Outputs:
         """What each member says of objects, (bags, n, 1 + tags) float64; NaN where it cannot tell."""
         out = {}
+        if Modality.IMAGE in self.modalities:
+            objects.make_frames()  # once for all members, and before threads ask for them
         for name, bags in self.members.items():
             index = np.flatnonzero(objects.has_all(bags[0].modalities))
             part = objects.take(index)
@@ -194,8 +196,6 @@ class Ensemble:
 def _all_say(members: Sequence[Fitted], objects: ObjectSet, device: torch.device | None) -> list[Array]:
     """What each of ``members`` says, side by side on as many threads as torch may use."""
     n_threads = torch.get_num_threads() if device is None or device.type == "cpu" else 1
-    if len(objects) and isinstance(members[0], FittedNetwork) and members[0].scaling:
-        _ = objects.frames  # once, before the threads ask for it
     with one_thread(), ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(lambda member: _say(member, objects, device), members))
 

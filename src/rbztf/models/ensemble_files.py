@@ -20,7 +20,7 @@ from rbztf.features.table import Definition
 from rbztf.models import bundle
 from rbztf.models.card import ensemble_card
 from rbztf.models.combine import Combination
-from rbztf.models.encoder_bundle import config_of, load_encoder
+from rbztf.models.encoder_bundle import config_of, encoder_in
 from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import Modality
@@ -102,7 +102,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         _check_combinations(combinations, kinds, set(members))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
-    encoder = load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
+    encoder = encoder_in(folder)
     notes = metadata.get("notes", {})
     return Ensemble(
         members, combinations, kinds, config, latent, latents, prior, names, definition, encoder, notes

@@ -16,9 +16,9 @@ from torch import Tensor
 from rbztf.config import Config, TrainingSection
 from rbztf.errors import DataError
 from rbztf.models import checkpoint
-from rbztf.models.batching import by_bucket, pad
+from rbztf.models.batching import by_bucket, draw_frames, pad
 from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
-from rbztf.models.inner import inner_folds
+from rbztf.models.inner import check_classes, inner_folds
 from rbztf.models.losses import classifier_loss
 from rbztf.models.optimise import autocast, learning_rate, make_optimiser, seed_epoch, take_step
 from rbztf.models.recurrent import RecurrentClassifier
@@ -220,7 +220,7 @@ def epoch_batches(
     """
     random = np.random.default_rng([seed, epoch])
     shuffled = random.permutation(len(train))
-    drawn = {int(i): _draw(train.sequences[i], section.subsample, random) for i in shuffled}
+    drawn = {int(i): draw_frames(train.sequences[i], section.subsample, random) for i in shuffled}
     lengths = np.array([len(drawn[int(i)]) for i in shuffled], np.int64)
     if section.bucket_edges:
         batches = list(by_bucket(lengths, section.bucket_edges, section.batch_size))
@@ -230,12 +230,6 @@ def epoch_batches(
         members = shuffled[batches[number]]
         batch, n_frames = pad([drawn[int(i)] for i in members])
         yield batch, n_frames, torch.from_numpy(train.labels[members])
-
-
-def _draw(sequence: Vectors, count: int, random: np.random.Generator) -> Vectors:
-    if not count or len(sequence) <= count:
-        return sequence
-    return sequence[np.sort(random.permutation(len(sequence))[:count])]
 
 
 def _similar(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
@@ -251,12 +245,7 @@ def _standardisation(train: TrainingSet, config: Config) -> Standardisation:
 
 
 def _check(data: TrainingSet) -> None:
-    counts = np.bincount(data.labels, minlength=2)
-    if not counts.all():
-        raise DataError(
-            f"The training objects are {counts[0]} real and {counts[1]} artefacts; both kinds are needed.",
-            "Give more labelled objects, or other folds.",
-        )
+    check_classes(data.labels)
     first = data.sequences[0][0]
     if all((sequence == first).all() for sequence in data.sequences):
         raise DataError(

@@ -19,7 +19,7 @@ from rbztf.models import checkpoint
 from rbztf.models.combine import Combination, platt
 from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale
 from rbztf.models.ensemble_files import read_member, write_member
-from rbztf.models.inner import inner_folds
+from rbztf.models.inner import check_classes, inner_folds
 from rbztf.models.networks import FittedNetwork, fit_network
 from rbztf.models.objects import LabelledSet, Modality
 from rbztf.models.trees import fit_trees
@@ -103,11 +103,14 @@ def train_members(
     tags = {name: np.full(data.tags.shape, np.nan) for name in _networks_with_tags(section)}
     total, done = len(folds) * len(section.members), 0
     started = time.perf_counter()
+    if any("image" in member.inputs for member in section.members.values()):
+        data.objects.make_frames()
     for bag, fold in enumerate(folds):
+        rest = data.take(~fold)
         for name in section.members:
-            fitted = _fit_one(name, bag, data.take(~fold), config, device, scratch)
+            fitted = _fit_one(name, bag, rest, config, device, scratch)
             members[name].append(fitted)
-            index = np.flatnonzero(fold)[data.objects.take(fold).has_all(fitted.modalities)]
+            index = np.flatnonzero(fold & data.objects.has_all(fitted.modalities))
             left_out = data.objects.take(index)
             if not len(index):
                 pass  # nobody there has what it reads
@@ -243,12 +246,7 @@ def _scale_kinds(
 
 
 def _check(data: LabelledSet, section: EnsembleSection) -> None:
-    counts = np.bincount(data.labels, minlength=2)
-    if not counts.all():
-        raise DataError(
-            f"The training objects are {counts[0]} real and {counts[1]} artefacts; both kinds are needed.",
-            "Give more labelled objects, or other folds.",
-        )
+    check_classes(data.labels)
     if data.objects.has(Modality.IMAGE).any() and not data.objects.latents:
         raise DataError("No latent of the embeddings varies.", "Check the encoder that made them.")
     for name, member in section.members.items():

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.features.image import frame_moments
+from rbztf.frames.sky_units import MAD_TO_SIGMA
+
 Floats = NDArray[np.float32]
-MAD_TO_SIGMA = 1.4826
-"""Of a normal distribution: 1 / quantile(3/4)."""
 SCALE_FLOOR = 0.1
 """Least robust deviation of a latent within an object, in its deviations over all frames."""
 LARGEST_DEVIATION = 15.0
@@ -64,9 +65,7 @@ class FrameScaling:
     @classmethod
     def fit(cls, objects: Sequence[FrameParts]) -> FrameScaling:
         """Mean and deviation over all frames."""
-        count = sum(len(parts.values) for parts in objects)
-        mean = sum(parts.values.sum(axis=0, dtype=np.float64) for parts in objects) / count
-        variance = sum(np.square(parts.values - mean).sum(axis=0) for parts in objects) / count
+        mean, variance = frame_moments([parts.values for parts in objects])
         scale = np.maximum(np.sqrt(variance), 1e-12)
         return cls(np.asarray(mean, np.float32), np.asarray(scale, np.float32))
 

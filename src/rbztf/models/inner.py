@@ -9,6 +9,22 @@ from sklearn.model_selection import StratifiedGroupKFold
 from rbztf.errors import DataError
 
 
+def check_classes(labels: NDArray[np.int64]) -> None:
+    """Refuse training objects of one class only.
+
+    Raises
+    ------
+    DataError
+        Saying how many there are of each.
+    """
+    counts = np.bincount(labels, minlength=2)
+    if not counts.all():
+        raise DataError(
+            f"The training objects are {counts[0]} real and {counts[1]} artefacts; both kinds are needed.",
+            "Give more labelled objects, or other folds.",
+        )
+
+
 def inner_folds(
     labels: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int
 ) -> list[NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
-from rbztf.models.batching import by_length
+from rbztf.models.batching import by_length, draw_frames, pad
 from rbztf.models.device import one_thread
 from rbztf.models.frame_inputs import FrameScaling, RowEncoding
 from rbztf.models.objects import LabelledSet, Modality, ObjectSet
@@ -182,7 +182,9 @@ def _train(
     for epoch in range(section.epochs):
         order = random.permutation(len(data))
         for number, members in enumerate(np.array_split(order, n_batches)):
-            batch = collate([_draw(frames[i], section.subsample, random) for i in members], rows[members])
+            batch = collate(
+                [draw_frames(frames[i], section.subsample, random) for i in members], rows[members]
+            )
             logits = network(*(part.to(device) for part in batch))
             loss = _loss(logits, targets[members].to(device), weights[members].to(device), section.auxiliary)
             rate = learning_rate(schedule, epoch * n_batches + number, section.epochs * n_batches)
@@ -212,19 +214,9 @@ def collate(frames: Sequence[Floats], rows: Floats) -> tuple[Tensor, Tensor, Ten
     valid : Tensor (n, longest), bool
     rows : Tensor (n, row columns), float32
     """
-    longest = max(len(sequence) for sequence in frames)
-    batch = np.zeros((len(frames), longest, frames[0].shape[1]), np.float32)
-    valid = np.zeros((len(frames), longest), bool)
-    for row, sequence in enumerate(frames):
-        batch[row, : len(sequence)] = sequence
-        valid[row, : len(sequence)] = True
-    return torch.from_numpy(batch), torch.from_numpy(valid), torch.from_numpy(rows)
-
-
-def _draw(frames: Floats, count: int, random: np.random.Generator) -> Floats:
-    if len(frames) <= count:
-        return frames
-    return frames[np.sort(random.permutation(len(frames))[:count])]
+    batch, lengths = pad(frames)
+    valid = torch.arange(batch.shape[1]) < lengths[:, None]
+    return batch, valid, torch.from_numpy(rows)
 
 
 def _build(

@@ -65,8 +65,12 @@ class ObjectSet:
 
     @cached_property
     def frames(self) -> list[FrameParts]:
-        """The frames of each object as networks read them, but for offset and scale."""
+        """The frames of each object as networks read them, but for offset and scale; made once."""
         return [FrameParts.of(sequence, self.latents) for sequence in self.sequences]
+
+    def make_frames(self) -> None:
+        """Make :attr:`frames` now, so that all sets taken from this one share them."""
+        _ = self.frames
 
     @property
     def oids(self) -> NDArray[np.int64]:
@@ -77,12 +81,15 @@ class ObjectSet:
         """The objects at ``index`` (numbers, or a mask)."""
         index = np.asarray(index)
         places = np.arange(len(self))[index]
-        return ObjectSet(
+        taken = ObjectSet(
             [self.sequences[i] for i in places],
             self.latents,
             self.image.take(index),
             self.lightcurve.take(index),
         )
+        if "frames" in self.__dict__:  # made already
+            taken.__dict__["frames"] = [self.frames[i] for i in places]
+        return taken
 
     def with_sequences(self, sequences: Sequence[Vectors]) -> ObjectSet:
         """The same objects with other frames."""

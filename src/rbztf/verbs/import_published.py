@@ -230,34 +230,35 @@ def _means(vectors: _Vectors, latent: int) -> NDArray[np.float32]:
 
 
 def _import_labels(folder: Path, result: ImportResult) -> None:
-    path = _one(folder, "akb*.json", result)
-    if path is None:
-        result.missing.append("labels.json")
-        return
-    try:
-        labels = read_labels(path)
-    except RbztfError as error:
-        result.problems.append(Problem("labels.json", str(error)))
-        return
-    result.out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, result.out / "labels.json")
-    result.found["labels.json"] = f"{len(labels)} objects"
+    _import_file(folder, "akb*.json", "labels.json", lambda path: f"{len(read_labels(path))} objects", result)
 
 
 def _import_features(folder: Path, result: ImportResult) -> None:
     """SNAD's light-curve features of the same objects; the repository itself does not hold them."""
-    path = _one(folder, "lightcurve_features.csv", result)
+    _import_file(folder, "lightcurve_features.csv", "features.csv", _describe_features, result)
+
+
+def _describe_features(path: Path) -> str:
+    table = read_features(path)
+    return f"{len(table)} objects, {len(table.names)} features"
+
+
+def _import_file(
+    folder: Path, ending: str, name: str, describe: Callable[[Path], str], result: ImportResult
+) -> None:
+    """Copy a file as it is, under ``name``, if it can be read; ``describe`` reads it."""
+    path = _one(folder, ending, result)
     if path is None:
-        result.missing.append("features.csv")
+        result.missing.append(name)
         return
     try:
-        table = read_features(path)
+        found = describe(path)
     except RbztfError as error:
-        result.problems.append(Problem("features.csv", str(error)))
+        result.problems.append(Problem(name, str(error)))
         return
     result.out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, result.out / "features.csv")
-    result.found["features.csv"] = f"{len(table)} objects, {len(table.names)} features"
+    shutil.copyfile(path, result.out / name)
+    result.found[name] = found
 
 
 def use_model(out: Path) -> None:

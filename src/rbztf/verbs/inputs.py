@@ -94,10 +94,11 @@ def locate_inputs(
     if networks:
         vectors = locate_vectors(embeddings, data, networks[0], scratch, progress)
     table = locate_optional("features", features, first)
-    have = {modality for modality, path in ((Modality.IMAGE, vectors), (Modality.LIGHTCURVE, table)) if path}
+    places = {Modality.IMAGE: vectors, Modality.LIGHTCURVE: table}
+    have = {modality for modality, path in places.items() if path}
     fitted, warnings = [], dict[str, None]()
     for config in configs:
-        fitting, warned = fit_to_data(config, set(have))
+        fitting, warned = fit_to_data(config, have)
         fitted.append(fitting)
         warnings |= dict.fromkeys(warned)
     reads = {

@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
+from rbztf.features.image import image_features
 from rbztf.models import conformal
 from rbztf.models.classifier_bundle import ClassifierBundle
 from rbztf.models.combine import Combination
 from rbztf.models.ensemble import Ensemble, Have, Verdicts
 from rbztf.models.explain import Mask, Rescue, epoch_shares, find_rescue
 from rbztf.models.objects import ObjectSet
-from rbztf.models.thresholds import best_f1_threshold, threshold_at
+from rbztf.models.thresholds import threshold_at
 from rbztf.sky import ARTEFACT_KINDS
 from rbztf.verbs.sources import Found, Source, stack_features
 
 if TYPE_CHECKING:
     from rbztf.verbs.predict import Prediction
-
-UNSURE = "unsure"
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class _Rule:
             return cls(threshold_at(labels, scores, **limits), None)
         assert bundle.config.ensemble is not None
         rate = bundle.config.ensemble.error_rate if goal.error_rate is None else goal.error_rate
-        return cls(best_f1_threshold(labels, scores), conformal.fit(labels, scores, rate))
+        return cls(bundle.threshold(have), conformal.fit(labels, scores, rate))
 
     def decide(self, p: float) -> str:
         if self.limits is None:
@@ -149,7 +148,7 @@ def _objects(bundle: Ensemble, found: Sequence[Found], sequences: Sequence[NDArr
     usable = [sequence if len(sequence) >= least else nothing for sequence in sequences]
     oids = [int(entry.oid) for entry in found]
     table = stack_features(bundle, found)
-    return ObjectSet(usable, bundle.latents, ObjectSet.of(oids, usable, bundle.latents, None).image, table)
+    return ObjectSet(usable, bundle.latents, image_features(oids, usable, bundle.latents), table)
 
 
 def _kinds(verdicts: Verdicts, i: int) -> dict[str, float]:

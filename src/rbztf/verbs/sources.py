@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.cutouts import CutoutStore, open_cutouts
 from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.archive.times import MJD_TO_JD
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features import recipe
 from rbztf.features.files import read_features
@@ -26,7 +27,6 @@ from rbztf.models.objects import Modality
 from rbztf.sky import Oid
 from rbztf.verbs.embed import read_usable, usable_facts
 
-MJD_TO_JD = 2400000.5
 Vectors = NDArray[np.float32]
 
 

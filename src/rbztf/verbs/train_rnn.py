@@ -19,7 +19,7 @@ from rbztf.evaluation.reading import read_objects
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
+from rbztf.models.encoder_bundle import encoder_in
 from rbztf.models.ensemble_files import save_ensemble
 from rbztf.models.fit_classifier import Fitted, fit_classifier
 from rbztf.models.fit_ensemble import fit_ensemble
@@ -105,7 +105,7 @@ def _train_network(
     vectors = open_embeddings(path, config.vae.latent)
     counts, problems = usable_objects(vectors, table, config.classifier.min_frames)
     _check_some(counts, table, path)
-    encoder = _encoder_in(path)
+    encoder = encoder_in(path)
     oids = list(counts)
     with threads(0 if device.type == "cuda" else 1):
         fitted = fit_classifier(
@@ -153,7 +153,7 @@ def _train_ensemble(
             progress=progress,
             stage="train-rnn",
         )
-    encoder = _encoder_in(path) if path else None
+    encoder = encoder_in(path) if path else None
     model = model.with_encoder(encoder, _trained_on(table, list(counts)))
     save_ensemble(model, target)
     warnings = list(inputs.warnings)
@@ -178,10 +178,6 @@ def _check_some(counts: Mapping[Oid, int], table: LabelTable, path: Path | None)
         raise DataError(
             f"None of the {len(table)} labelled objects has usable vectors in {path}.", "Check both."
         )
-
-
-def _encoder_in(path: Path) -> EncoderBundle | None:
-    return load_encoder(path / "encoder") if (path / "encoder").is_dir() else None
 
 
 def _trained_on(labels: LabelTable, oids: Sequence[int]) -> dict[str, Any]:
