@@ -60,14 +60,14 @@ def read(dataset: Dataset, embeddings: Path, config: Config, latents: tuple[int,
     return read_objects(sorted(vectors), vectors, features, config, latents)
 
 
-def simulated(encoder: Path | None, n_objects: int, n_epochs: int, config: Config) -> None:
+def simulated(encoder: Path | None, recipe: Config, n_objects: int, n_epochs: int, config: Config) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _, known = make_sky(folder / "known", n_objects, n_epochs, seed=0)
         new_sky, new = make_sky(folder / "new", n_objects // 2, n_epochs, seed=1)
         if encoder is None:
             encoder = folder / "encoder"
-            train_vae(load_config("demo-vae", project_file=None), data=known.cutouts, out=encoder)
+            train_vae(recipe, data=known.cutouts, out=encoder)
         for part in (known, new):
             embed(encoder, part.cutouts, part.folder / "embeddings")
         labels = read_labels(known.labels).in_bands([*Band])
@@ -180,14 +180,15 @@ def main() -> None:
     )
     parser.add_argument("--published", type=Path, help="folder made by rbztf import")
     parser.add_argument("--encoder", type=Path, help="encoder of the simulated frames; trained if left out")
+    parser.add_argument("--encoder-epochs", type=int, default=15, help="of training that encoder")
     parser.add_argument("--objects", type=int, default=300, help="simulated objects to train on")
     parser.add_argument("--epochs", type=int, default=40, help="epochs per simulated object")
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    simulated(
-        arguments.encoder, arguments.objects, arguments.epochs, load_config("default", project_file=None)
-    )
+    recipe = load_config("vae", [f"training.epochs={arguments.encoder_epochs}"], project_file=None)
+    config = load_config("default", project_file=None)
+    simulated(arguments.encoder, recipe, arguments.objects, arguments.epochs, config)
     if arguments.published:
         real(arguments.published, arguments.figure, load_config("image-only", project_file=None))
 

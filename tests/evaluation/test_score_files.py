@@ -40,7 +40,8 @@ def folds(seed: int, *, rich: bool, draws: int = 1) -> dict[int, Scored]:
                 decisions=decisions,
                 sets=sets,
                 kinds={"ghost": rng.random(N // 2), "frame_edge": rng.random(N // 2)},
-                thresholds={"far10": float(rng.random())},
+                threshold=rng.random(N // 2),
+                thresholds={"far10": rng.random(N // 2), "strict": float(rng.random())},
                 n_frames=rng.integers(5, 900, N // 2),
                 mags=mags,
             )
@@ -60,7 +61,7 @@ def same(one: Scored, other: Scored) -> bool:
             is_text = left.dtype.kind == "U"
             if right is None or not np.array_equal(left, right, equal_nan=not is_text):
                 return False
-        elif isinstance(left, dict) and left and isinstance(next(iter(left.values())), np.ndarray):
+        elif isinstance(left, dict):
             if not all(np.array_equal(left[name], right[name]) for name in left | right):
                 return False
         elif left != right:
@@ -128,8 +129,8 @@ GOOD = f"m,0,{make_oid(1)},0,0,0.2,0.5,real,real,9,0.7\n"
         (HEAD + GOOD + GOOD, "twice for m"),
         (HEAD + GOOD + GOOD.replace("m,0", "m,1").replace(",0,0,0.2", ",1,1,0.2"), "both 0 and 1"),
         (
-            HEAD + GOOD + GOOD.replace(str(make_oid(1)), str(make_oid(2))).replace("0.5", "0.6"),
-            "fold 0 has more than one threshold or draw",
+            HEAD + GOOD + GOOD.replace(str(make_oid(1)), str(make_oid(2))).replace("m,0", "m,1"),
+            "fold 0 is in more than one draw",
         ),
         (HEAD + GOOD.replace("\n", ",1,2\n"), "line 2: there are more values than columns"),
         (HEAD + "m,0\n", "fold is '', no whole number"),
@@ -172,5 +173,6 @@ def test_tables_are_written_with_their_intervals(tmp_path: Path) -> None:
         assert [(row["config"], row["point"]) for row in csv.DictReader(stream)] == [
             ("a", "decision"),
             ("a", "far10"),
+            ("a", "strict"),
             ("b", "decision"),
         ]

@@ -25,7 +25,6 @@ from rbztf.models.fit_ensemble import fit_ensemble
 from rbztf.models.load import load_model
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import LabelledSet, Modality
-from rbztf.models.thresholds import best_f1_threshold
 from rbztf.sky import ARTEFACT_KINDS
 
 CPU = torch.device("cpu")
@@ -61,7 +60,8 @@ def test_a_bundle_gives_equal_scores(model: Ensemble, saved: Path, data: Labelle
     assert isinstance(again, Ensemble)
     assert same(again.score(data.objects), model.score(data.objects))
     assert (again.feature_names, again.definition) == (TINY_FEATURES, data.objects.lightcurve.definition)
-    assert again.threshold() == model.threshold()
+    for have, combination in model.combinations.items():
+        assert (again.combinations[have].scores == combination.scores).all()
     assert (again.config.ensemble, again.prior, again.latents) == (CONFIG.ensemble, model.prior, (0, 1, 3))
     assert {Path(name).suffix for name in files_below(saved)} == {"", ".md", ".yaml", ".safetensors", ".txt"}
     assert sorted(path.name for path in (saved / "members").iterdir()) == sorted(
@@ -110,12 +110,6 @@ def test_kinds(model: Ensemble, data: LabelledSet) -> None:
     assert np.isnan(kinds[0]).all()  # no network with tags reads light curves alone
     truth = data.tags[:, ghost] == 1
     assert kinds[truth & with_frames, ghost].mean() > kinds[~truth & with_frames, ghost].mean()
-
-
-def test_thresholds_are_of_the_objects_alike(model: Ensemble) -> None:
-    for have, combination in model.combinations.items():
-        assert model.threshold(have) == best_f1_threshold(combination.labels, combination.scores)
-    assert len({model.threshold(have) for have in model.combinations}) > 1
 
 
 def test_a_killed_training_goes_on(

@@ -32,7 +32,7 @@ from rbztf.features.table import FeatureTable
 from rbztf.models import conformal
 from rbztf.models.ensemble_files import load_ensemble
 from rbztf.models.objects import Modality, ObjectSet
-from rbztf.models.thresholds import threshold_at
+from rbztf.models.thresholds import best_f1_threshold, threshold_at
 
 N_OBJECTS, N_EPOCHS = 32, 10
 OIDS = [make_oid(i, field=600 + i // 4) for i in range(N_OBJECTS)]
@@ -121,11 +121,11 @@ def plain(at: Folders) -> dict[str, Any]:
 def test_scores_from_cutouts(at: Folders, plain: dict[str, Any]) -> None:
     assert (plain["problems"], plain["warnings"]) == ([], [])
     assert [entry["oid"] for entry in plain["objects"]] == OIDS
-    model = load_ensemble(at["model"])
+    inner = load_ensemble(at["model"]).combinations[BOTH]
     for entry in plain["objects"]:
         assert entry["p_low"] <= entry["p_bogus"] <= entry["p_high"]
         assert (entry["inputs"], entry["features_verified"]) == ("image+lightcurve", True)
-        assert entry["threshold"] == model.threshold(BOTH)
+        assert entry["threshold"] == best_f1_threshold(inner.labels, inner.scores)
         assert set(entry["kinds"]) == {"ghost"}
         assert (entry["n_frames"], entry["blamed"], entry["p_without"]) == (N_EPOCHS, [], None)
     stored = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])

@@ -127,9 +127,9 @@ def predict(
     with screen(as_json, quiet) as show:
         settings = resolve(config, set_, device, seed)
         from rbztf.archive.oid_lists import read_oids
+        from rbztf.models.decisions import Goal
         from rbztf.report.tables import check_ending, write_mask, write_predictions
         from rbztf.sky import Oid
-        from rbztf.verbs.judge import Goal
         from rbztf.verbs.predict import predict as run
 
         if out is not None:

@@ -24,9 +24,9 @@ from rbztf.evaluation.operating import FAR10
 from rbztf.evaluation.reading import read_objects
 from rbztf.features.files import read_features
 from rbztf.features.table import FeatureTable
-from rbztf.models import conformal
 from rbztf.models.checkpoint import History
 from rbztf.models.classifier_bundle import network_inputs
+from rbztf.models.decisions import Goal, decide
 from rbztf.models.device import choose_device
 from rbztf.models.ensemble import Ensemble, Verdicts
 from rbztf.models.fit_classifier import TrainingSet, fit_classifier
@@ -34,7 +34,6 @@ from rbztf.models.fit_ensemble import combine, train_members
 from rbztf.models.objects import Modality, ObjectSet
 from rbztf.models.optimise import threads
 from rbztf.models.targets import label_objects
-from rbztf.models.thresholds import threshold_at
 from rbztf.progress import Progress, silent
 from rbztf.sky import ARTEFACT_KINDS, Oid
 
@@ -290,20 +289,18 @@ def _cut(
 
 def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:
     """Test objects with all that an ensemble says of them."""
-    assert model.config.ensemble is not None
     oids = objects.oids
-    combination = model.combinations[model.modalities]
-    inner = combination.labels, combination.scores
-    limits = conformal.fit(*inner, model.config.ensemble.error_rate)
+    decided = decide(model, verdicts)
+    far10 = decide(model, verdicts, Goal(max_false_alarm=LARGEST_FALSE_ALARM))
     return Scored(
         oids,
         labels.labels(oids.tolist()),
         verdicts.p_bogus,
-        model.threshold(),
+        decided.thresholds,
         low=verdicts.p_low,
         high=verdicts.p_high,
-        decisions=limits.decide(verdicts.p_bogus),
-        sets=limits.sets(verdicts.p_bogus),
+        decisions=decided.words,
+        sets=decided.sets,
         kinds=dict(zip(ARTEFACT_KINDS, verdicts.kinds.T)) if model.kinds else None,
-        thresholds={FAR10: threshold_at(*inner, max_false_alarm=LARGEST_FALSE_ALARM)},
+        thresholds={FAR10: far10.thresholds},
     )

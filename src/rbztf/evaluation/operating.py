@@ -34,7 +34,7 @@ def operating_points(
     Returns
     -------
     dict
-        Per point ``threshold`` (mean, least, largest over folds), ``recall`` and
+        Per point ``threshold`` (mean over folds, least, largest), ``recall`` and
         ``false_alarms`` over all objects, and ``by_tag`` (see
         :func:`~rbztf.evaluation.slices.called_table`).
     """
@@ -46,7 +46,11 @@ def operating_points(
         limits = [fold.threshold if point is None else fold.thresholds[point] for fold in folds]
         is_artefact = scored.labels == 1
         points[name] = {
-            "threshold": {"mean": float(np.mean(limits)), "min": min(limits), "max": max(limits)},
+            "threshold": {
+                "mean": float(np.mean([np.median(limit) for limit in limits])),
+                "min": float(min(map(np.min, limits))),
+                "max": float(max(map(np.max, limits))),
+            },
             "recall": share_json(scored.called, is_artefact, weights),
             "false_alarms": share_json(scored.called, ~is_artefact, weights),
             "by_tag": called_table(scored, masks, weights),

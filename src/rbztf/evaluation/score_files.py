@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rbztf.errors import InputError
-from rbztf.evaluation.scored import DECISIONS, Scored
+from rbztf.evaluation.scored import DECISIONS, Limits, Scored
 from rbztf.sky import Oid
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def read_scores(path: Path | str) -> list[ScoredModel]:
     ------
     InputError
         For a missing file, missing columns, a value that cannot be (with its line), an object
-        scored twice in a draw, or a fold with two thresholds.
+        scored twice in a draw, or a fold in two draws.
     """
     path = Path(path)
     rows = _read_rows(path)
@@ -73,7 +73,7 @@ def read_scores(path: Path | str) -> list[ScoredModel]:
 
 def _rows(entry: Evaluation) -> Iterator[dict[str, Any]]:
     for number, fold in entry.folds.items():
-        columns = _columns(fold)
+        columns, limits = _columns(fold), np.broadcast_to(fold.threshold, len(fold))
         for i, oid in enumerate(fold.oids.tolist()):
             yield {
                 "config": entry.name,
@@ -83,7 +83,7 @@ def _rows(entry: Evaluation) -> Iterator[dict[str, Any]]:
                 "fold": number,
                 "label": int(fold.labels[i]),
                 "p_bogus": repr(float(fold.scores[i])),
-                "threshold": repr(float(fold.threshold)),
+                "threshold": repr(float(limits[i])),
                 **{name: values[i] for name, values in columns.items()},
             }
 
@@ -101,7 +101,7 @@ def _columns(fold: Scored) -> dict[str, list[Any]]:
     if fold.sets is not None:
         columns["set"] = [_SET_NAMES[bool(real), bool(bogus)] for real, bogus in fold.sets]
     for name, limit in fold.thresholds.items():
-        columns[f"threshold_{name}"] = [repr(float(limit))] * len(fold)
+        columns[f"threshold_{name}"] = [repr(float(one)) for one in np.broadcast_to(limit, len(fold))]
     return columns
 
 
@@ -141,10 +141,10 @@ def _grouped(
 def _fold(path: Path, number: str, rows: list[dict[str, str]]) -> Scored:
     first = rows[0]
     for row in rows:
-        if any(row[name] != first[name] for name in first if name.partition("_")[0] in ("threshold", "draw")):
-            raise _wrong(path, row, f"fold {number} has more than one threshold or draw")
+        if row.get("draw") != first.get("draw"):
+            raise _wrong(path, row, f"fold {number} is in more than one draw")
     named = {
-        name.removeprefix("threshold_"): _number(path, first, name)
+        name.removeprefix("threshold_"): _limits(path, rows, name)
         for name in first
         if name.startswith("threshold_") and first[name]
     }
@@ -152,7 +152,7 @@ def _fold(path: Path, number: str, rows: list[dict[str, str]]) -> Scored:
         np.array([_oid(path, row) for row in rows], np.int64),
         np.array([int(_choice(path, row, "label", ("0", "1"))) for row in rows], np.int64),
         np.array([_probability(path, row, "p_bogus") for row in rows], float),
-        _number(path, first, "threshold"),
+        _limits(path, rows, "threshold"),
         low=_optional(path, rows, "p_low"),
         high=_optional(path, rows, "p_high"),
         decisions=_decisions(path, rows),
@@ -163,6 +163,12 @@ def _fold(path: Path, number: str, rows: list[dict[str, str]]) -> Scored:
         mags=_optional(path, rows, "mag", _number),
         draw=_whole(path, first, "draw") if first.get("draw") else 0,
     )
+
+
+def _limits(path: Path, rows: list[dict[str, str]], name: str) -> Limits:
+    """The threshold of all objects, or of each where they differ."""
+    each = np.array([_number(path, row, name) for row in rows], float)
+    return float(each[0]) if (each == each[0]).all() else each
 
 
 def _check_objects(path: Path, name: str, folds: Mapping[int, Scored]) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Limits = float | Array
+"""One threshold for all objects, or one for each."""
 Item = TypeVar("Item", bound=np.generic)
 DECISIONS = ("real", "bogus", "unsure")
 
@@ -25,8 +27,8 @@ class Scored:
         1 = artefact.
     scores : ndarray (n,), float64
         Probability of bogus.
-    threshold : float
-        Decision threshold, chosen without these objects; NaN where ``limits`` holds.
+    threshold : float or ndarray (n,), float64
+        Decision threshold, of all or of each object, chosen without them.
     low, high : ndarray (n,), float64, optional
         Interval of the probability.
     decisions : ndarray (n,), str, optional
@@ -36,7 +38,7 @@ class Scored:
         has both or neither, which the decision alone does not tell.
     kinds : dict of str to ndarray (n,), float64, optional
         Probability of each kind of artefact.
-    thresholds : mapping of str to float
+    thresholds : mapping of str to float or ndarray (n,), float64
         Further operating points, each chosen without these objects, such as ``far10``: at most
         10 % false alarms on inner folds.
     n_frames : ndarray (n,), int64, optional
@@ -45,8 +47,6 @@ class Scored:
         Mean magnitude of each object, NaN where unknown.
     draw : int
         Draw of the folds (see :mod:`rbztf.evaluation.draws`) to which this fold belongs.
-    limits : ndarray (n,), float64, optional
-        Threshold of each object, where folds of different thresholds are pooled.
 
     Raises
     ------
@@ -57,21 +57,20 @@ class Scored:
     oids: NDArray[np.int64]
     labels: NDArray[np.int64]
     scores: Array
-    threshold: float
+    threshold: Limits
     low: Array | None = None
     high: Array | None = None
     decisions: NDArray[np.str_] | None = None
     sets: NDArray[np.bool_] | None = None
     kinds: dict[str, Array] | None = None
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, Limits] = field(default_factory=dict)
     n_frames: NDArray[np.int64] | None = None
     mags: Array | None = None
     draw: int = 0
-    limits: Array | None = None
 
     def __post_init__(self) -> None:
         arrays = {column.name: getattr(self, column.name) for column in fields(self)}
-        arrays |= self.kinds or {}
+        arrays |= {**(self.kinds or {}), **self.thresholds}
         for name, array in arrays.items():
             if isinstance(array, np.ndarray) and len(array) != len(self.oids):
                 raise ValueError(
@@ -92,7 +91,7 @@ class Scored:
     @property
     def called(self) -> NDArray[np.bool_]:
         """Whether each object is called bogus at its threshold, (n,) bool."""
-        return np.asarray(self.scores >= (self.threshold if self.limits is None else self.limits))
+        return np.asarray(self.scores >= self.threshold)
 
     def only(self, chosen: NDArray[np.bool_]) -> Scored:
         """The objects that are ``chosen``, (n,) bool."""
@@ -101,8 +100,11 @@ class Scored:
             value = getattr(self, column.name)
             if isinstance(value, np.ndarray):
                 value = value[chosen]
-            elif column.name == "kinds" and value is not None:
-                value = {kind: shares[chosen] for kind, shares in value.items()}
+            elif isinstance(value, Mapping):
+                value = {
+                    name: part[chosen] if isinstance(part, np.ndarray) else part
+                    for name, part in value.items()
+                }
             made[column.name] = value
         return Scored(**made)
 
@@ -125,9 +127,8 @@ def pool(folds: Sequence[Scored], point: str | None = None) -> Scored:
     point : str, optional
         The operating point of ``Scored.thresholds`` that counts; default ``threshold``.
     """
-    limits = [
-        np.full(len(fold), fold.threshold if point is None else fold.thresholds[point]) for fold in folds
-    ]
+    thresholds = [fold.threshold if point is None else fold.thresholds[point] for fold in folds]
+    limits = [np.broadcast_to(limit, len(fold)) for limit, fold in zip(thresholds, folds)]
     kinds = None
     if all(fold.kinds is not None for fold in folds):
         names = [name for name in folds[0].kinds or {} if all(name in (fold.kinds or {}) for fold in folds)]
@@ -136,7 +137,7 @@ def pool(folds: Sequence[Scored], point: str | None = None) -> Scored:
         np.concatenate([fold.oids for fold in folds]),
         np.concatenate([fold.labels for fold in folds]),
         np.concatenate([fold.scores for fold in folds]),
-        float("nan"),
+        np.concatenate(limits),
         low=_joined([fold.low for fold in folds]),
         high=_joined([fold.high for fold in folds]),
         decisions=_joined([fold.decisions for fold in folds]),
@@ -144,7 +145,6 @@ def pool(folds: Sequence[Scored], point: str | None = None) -> Scored:
         kinds=kinds,
         n_frames=_joined([fold.n_frames for fold in folds]),
         mags=_joined([fold.mags for fold in folds]),
-        limits=np.concatenate(limits),
     )
 
 

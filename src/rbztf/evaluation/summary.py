@@ -210,7 +210,7 @@ def _fold_json(number: int, fold: Scored) -> dict[str, Any]:
         "fold": number,
         "draw": fold.draw,
         "n_objects": len(fold),
-        "threshold": fold.threshold,
+        "threshold": float(np.median(fold.threshold)),
         **evaluate_fold(fold),
     }
 

@@ -18,7 +18,6 @@ from rbztf.models.device import one_thread
 from rbztf.models.encoder_bundle import EncoderBundle
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import Modality, ObjectSet
-from rbztf.models.thresholds import best_f1_threshold
 from rbztf.models.trees import FittedTrees
 from rbztf.sky import ARTEFACT_KINDS
 
@@ -114,16 +113,9 @@ class Ensemble:
         used = {modality for bags in self.members.values() for modality in bags[0].modalities}
         return tuple(modality for modality in Modality if modality in used)
 
-    def threshold(self, have: Have | None = None) -> float:
-        """Probability from which calling objects bogus gives the best F1 on the inner folds.
-
-        Parameters
-        ----------
-        have : tuple of Modality, optional
-            For objects with those modalities; all that the model reads if left out.
-        """
-        combination = self.combinations[self._usable(have if have is not None else self.modalities)]
-        return best_f1_threshold(combination.labels, combination.scores)
+    def combination(self, have: Have) -> Combination:
+        """What scores objects with those modalities."""
+        return self.combinations[self._usable(have)]
 
     def available(self, objects: ObjectSet) -> list[Have]:
         """The modalities that the score of each object can rest on; empty if nothing is known."""

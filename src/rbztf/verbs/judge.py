@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,49 +11,16 @@ from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
 from rbztf.features.image import image_features
-from rbztf.models import conformal
 from rbztf.models.classifier_bundle import ClassifierBundle
-from rbztf.models.combine import Combination
-from rbztf.models.ensemble import Ensemble, Have, Verdicts
+from rbztf.models.decisions import Goal, decide
+from rbztf.models.ensemble import Ensemble, Verdicts
 from rbztf.models.explain import Mask, Rescue, epoch_shares, find_rescue
 from rbztf.models.objects import ObjectSet
-from rbztf.models.thresholds import threshold_at
 from rbztf.sky import ARTEFACT_KINDS
 from rbztf.verbs.sources import Found, Source, stack_features
 
 if TYPE_CHECKING:
     from rbztf.verbs.predict import Prediction
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What decisions are for.
-
-    Attributes
-    ----------
-    max_false_alarm, max_missed : float or None
-        Largest share of real objects called bogus, or of artefacts called real, on the
-        training's inner folds.
-    error_rate : float or None
-        Of conformal decisions, per class; the model's own if None. Decisions are conformal
-        unless one of the others is given.
-    """
-
-    max_false_alarm: float | None = None
-    max_missed: float | None = None
-    error_rate: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.is_threshold and self.error_rate is not None:
-            raise UsageError(
-                "A decision is either by a threshold (--max-false-alarm, --max-missed) or conformal (--error-rate).",
-                "Leave one of them out.",
-            )
-
-    @property
-    def is_threshold(self) -> bool:
-        """Whether decisions are by a threshold alone."""
-        return self.max_false_alarm is not None or self.max_missed is not None
 
 
 def judge(
@@ -95,15 +62,15 @@ def _judge_ensemble(
 
     objects = _objects(bundle, found, [entry.sequence for entry in found])
     verdicts = bundle.score(objects, source.device)
-    rules = {have: _Rule.of(bundle, have, goal) for have in set(verdicts.inputs)}
+    decided = decide(bundle, verdicts, goal)
     shares = epoch_shares(bundle, objects) if explain else None
     for i, entry in enumerate(found):
         have, p = verdicts.inputs[i], float(verdicts.p_bogus[i])
         made = Prediction(
             int(entry.oid),
             p,
-            rules[have].decide(p),
-            rules[have].threshold,
+            str(decided.words[i]),
+            float(decided.thresholds[i]),
             len(entry.sequence),
             entry.n_missing,
             model,
@@ -116,30 +83,6 @@ def _judge_ensemble(
         if shares is not None:
             made = _explained(source, bundle, entry, made, shares[i])
         yield made
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """How a probability becomes a decision, for objects with some modalities."""
-
-    threshold: float
-    limits: conformal.Conformal | None
-
-    @classmethod
-    def of(cls, bundle: Ensemble, have: Have, goal: Goal) -> _Rule:
-        combination: Combination = bundle.combinations[have]
-        labels, scores = combination.labels, combination.scores
-        if goal.is_threshold:
-            limits = {"max_false_alarm": goal.max_false_alarm, "max_missed": goal.max_missed}
-            return cls(threshold_at(labels, scores, **limits), None)
-        assert bundle.config.ensemble is not None
-        rate = bundle.config.ensemble.error_rate if goal.error_rate is None else goal.error_rate
-        return cls(bundle.threshold(have), conformal.fit(labels, scores, rate))
-
-    def decide(self, p: float) -> str:
-        if self.limits is None:
-            return "bogus" if p >= self.threshold else "real"
-        return str(self.limits.decide(np.array([p]))[0])
 
 
 def _objects(bundle: Ensemble, found: Sequence[Found], sequences: Sequence[NDArray[np.float32]]) -> ObjectSet:

@@ -13,6 +13,7 @@ from rbztf.archive.irsa import ARCHIVE_URL
 from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.classifier_bundle import ClassifierBundle
+from rbztf.models.decisions import Goal
 from rbztf.models.device import choose_device
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model, load_model
@@ -20,7 +21,7 @@ from rbztf.models.objects import Modality
 from rbztf.progress import Progress, silent
 from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate, locate_optional
-from rbztf.verbs.judge import Goal, judge
+from rbztf.verbs.judge import judge
 from rbztf.verbs.sources import Found, Places, Source
 
 CHUNK = 500
