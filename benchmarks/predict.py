@@ -24,6 +24,7 @@ import numpy as np
 
 from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.archive.embeddings import Stamp, open_embeddings
+from rbztf.archive.epochs import no_photometry
 
 N_OBJECTS, N_FRAMES, LATENT = 1784, 805_632, 36
 TARGETS = {"open_s": 0.5, "predict_s": 20.0, "memory_gb": 2.0}
@@ -57,7 +58,7 @@ def make_store(folder: Path) -> Path:
     with EmbeddingWriter(folder, Stamp(LATENT), LATENT) as writer:
         for number, n in enumerate(lengths):
             vectors = rng.normal(size=(n, LATENT)).astype(np.float32)
-            writer.add(600203100000000 + number, vectors, np.full(n, np.nan))
+            writer.add(600203100000000 + number, vectors, no_photometry(n))
     return folder
 
 

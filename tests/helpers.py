@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from typer.testing import CliRunner, Result
 from rbztf.archive.cutouts import write_object
 from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.archive.embeddings import Stamp
-from rbztf.archive.epochs import epoch_table
+from rbztf.archive.epochs import epoch_table, no_photometry
 from rbztf.config import Config, load_config
 from rbztf.errors import RbztfError
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.encoder_bundle import EncoderBundle
+from rbztf.models.frame_inputs import FrameReader
 from rbztf.models.objects import LabelledSet, ObjectSet
 from rbztf.models.vae import Decoder, Encoder
 from rbztf.report.tables import COLUMNS
@@ -88,8 +90,16 @@ def write_embeddings(
     width = next(iter(objects.values())).shape[1]
     with EmbeddingWriter(folder, Stamp(latent, encoder, has_loss=has_loss), width) as writer:
         for oid, vectors in objects.items():
-            writer.add(oid, vectors, np.arange(len(vectors), dtype=np.float64))
+            writer.add(oid, vectors, random_photometry(len(vectors), oid % 1000))
     return folder
+
+
+def random_photometry(n_frames: int, seed: int = 0) -> NDArray[np.float64]:
+    """Times (HJD, d), magnitudes and their errors, (n_frames, 3)."""
+    rng = np.random.default_rng(seed)
+    times = np.sort(rng.uniform(2458300, 2459000, n_frames))
+    columns = [times, rng.normal(18, 0.3, n_frames), rng.uniform(0.01, 0.1, n_frames)]
+    return np.stack(columns, axis=1).reshape(n_frames, 3)
 
 
 @cache
@@ -159,7 +169,8 @@ def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
 def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     """Labelled objects in eight fields: artefacts (a third of them ghosts) differ in latents and features.
 
-    Object 0 has no frames, object 1 no features, object 2 neither.
+    Object 0 has no frames, object 1 no features, object 2 neither. Time and magnitude are known
+    of the frames of every third object.
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n) % 2)
@@ -174,7 +185,13 @@ def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     tags = np.zeros((n, len(AUXILIARY_TAGS)), np.float32)
     tags[:, 0] = labels * (np.arange(n) % 4 != 0)
     table = FeatureTable(oids, TINY_FEATURES, values, Definition("a test", 0, (58000.0, 59000.0)))
-    objects = ObjectSet.of(oids, sequences, (0, 1, 3), table)
+    photometry = [
+        no_photometry(len(part)) if i % 3 else random_photometry(len(part), i)
+        for i, part in enumerate(sequences)
+    ]
+    fitted = FrameReader.fit(sequences, photometry, 0.0)
+    reader = replace(fitted, latents=(0, 1, 3), mean=fitted.mean[[0, 1, 3]], scale=fitted.scale[[0, 1, 3]])
+    objects = ObjectSet.of(oids, sequences, reader, table, photometry)
     return LabelledSet(objects, labels, oids // 10**12, tags, np.ones(n))
 
 

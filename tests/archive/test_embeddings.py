@@ -12,6 +12,7 @@ from helpers import UPSTREAM, Bomb, Vectors, files_below, make_oid, need, random
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 
 from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.archive.embeddings import (
@@ -20,6 +21,7 @@ from rbztf.archive.embeddings import (
     Stamp,
     open_embeddings,
 )
+from rbztf.archive.epochs import no_photometry
 from rbztf.errors import DataError, InputError, RbztfError, UsageError
 
 A, B, C = make_oid(30), make_oid(10), make_oid(20)
@@ -27,6 +29,21 @@ WIDTH = 5
 VECTORS = st.integers(0, 6).flatmap(
     lambda n: hnp.arrays(np.float32, (n, WIDTH), elements=st.floats(width=32, allow_nan=True))
 )
+
+
+def photometry_of(vectors: Vectors) -> NDArray[np.float64]:
+    """Times that float64 is needed for; magnitudes that float32 holds, some of them unknown."""
+    n = len(vectors)
+    return np.stack([np.linspace(1, 2, n), np.arange(n) / 4, np.where(np.arange(n) % 2, 0.5, np.nan)], axis=1)
+
+
+def test_stores_made_before_photometry_was_kept(tmp_path: Path) -> None:
+    store = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    times = open_embeddings(store).times(A)
+    (store / "photometry.npy").unlink()
+    old = open_embeddings(store).photometry(A)
+    assert np.array_equal(old[:, 0], times)
+    assert np.isnan(old[:, 1:]).all()
 
 
 @given(objects=st.dictionaries(st.integers(1, 10**6).map(make_oid), VECTORS, min_size=1, max_size=6))
@@ -37,7 +54,7 @@ def test_vectors_come_back_bit_by_bit(
     stamp = Stamp(2, "abc", {"normaliser": "minmax"}, has_loss=True)
     with EmbeddingWriter(folder, stamp, WIDTH) as writer:
         for oid, vectors in objects.items():
-            writer.add(oid, vectors, np.linspace(1, 2, len(vectors)))
+            writer.add(oid, vectors, photometry_of(vectors))
     store = open_embeddings(folder)
     assert isinstance(store, EmbeddingStore)
     assert store.stamp == stamp
@@ -52,6 +69,7 @@ def test_vectors_come_back_bit_by_bit(
         assert store[oid].flags.c_contiguous
         assert np.array_equal(store.frame_losses(oid), vectors[:, 4], equal_nan=True)
         assert np.array_equal(store.times(oid), np.linspace(1, 2, len(vectors)))
+        assert np.array_equal(store.photometry(oid), photometry_of(vectors), equal_nan=True)
     with pytest.raises(KeyError):
         store[make_oid(2_000_000)]
 
@@ -67,7 +85,7 @@ def test_leaving_by_an_error_leaves_what_was_there(tmp_path: Path) -> None:
 
     def fail() -> None:
         with EmbeddingWriter(folder, Stamp(3), 3) as writer:
-            writer.add(B, np.zeros((4, 3), np.float32), np.zeros(4))
+            writer.add(B, np.zeros((4, 3), np.float32), no_photometry(4))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -100,9 +118,11 @@ def test_other_folders_are_not_replaced(tmp_path: Path) -> None:
 def test_vectors_of_another_shape_are_refused(tmp_path: Path) -> None:
     with EmbeddingWriter(tmp_path / "e", Stamp(3), 3) as writer:
         with pytest.raises(ValueError, match="shape"):
-            writer.add(A, np.zeros((2, 4), np.float32), np.zeros(2))
+            writer.add(A, np.zeros((2, 4), np.float32), no_photometry(2))
         with pytest.raises(ValueError, match="shape"):
-            writer.add(A, np.zeros((2, 3), np.float32), np.zeros(3))
+            writer.add(A, np.zeros((2, 3), np.float32), no_photometry(3))
+        with pytest.raises(ValueError, match="photometry must have the shape"):
+            writer.add(A, np.zeros((2, 3), np.float32), np.zeros(2))
         assert len(writer) == 0
 
 
@@ -115,11 +135,12 @@ def stretch(path: Path, shape: tuple[int, ...], descr: str) -> None:
 
 
 def test_opening_reads_the_index_alone(tmp_path: Path) -> None:
-    """A store of 192 GB opens within the memory there is."""
+    """A store of 256 GB opens within the memory there is."""
     folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 4), np.float32)}, 4)
     n = 8_000_000_000
     stretch(folder / "vectors.npy", (n, 4), "<f4")
     stretch(folder / "times.npy", (n,), "<f8")
+    stretch(folder / "photometry.npy", (n, 2), "<f4")
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     store = open_embeddings(folder)
     assert np.array_equal(store[A], np.ones((2, 4)))
@@ -146,6 +167,8 @@ def test_a_damaged_store_is_refused(tmp_path: Path, name: str, content: bytes | 
         {"vectors.npy": np.ones(6, np.float32)},
         {"vectors.npy": np.ones((2, 2), np.float32)},  # fewer columns than the stamp says
         {"times.npy": np.ones(1)},
+        {"photometry.npy": np.ones((1, 2), np.float32)},
+        {"photometry.npy": np.ones(2, np.float32)},
         {"objects.npy": np.ones((1, 3))},
         {"objects.npy": np.array([(12, 0, 2)], [("oid", "i8"), ("start", "i8"), ("n", "i8")])},
         {"objects.npy": np.array([(A, 1, 2)], [("oid", "i8"), ("start", "i8"), ("n", "i8")])},

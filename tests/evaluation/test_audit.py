@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import make_oid, random_sequences
+from helpers import make_oid
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from rbztf.errors import DataError
-from rbztf.evaluation.audit import Vectors, equal_length, equal_length_audit, length_auc, score_cut
+from rbztf.evaluation.audit import equal_length, equal_length_audit, length_auc, score_cut
 from rbztf.evaluation.doubt import covered, doubt
 from rbztf.evaluation.resample import field_weights
 from rbztf.evaluation.scored import Scored
@@ -22,50 +23,47 @@ N = 60
 
 @given(lengths=st.lists(st.integers(4, 30), max_size=6), n=st.integers(1, 4), seed=st.integers(0, 99))
 def test_sequences_are_cut_to_frames_of_their_own_in_order(lengths: list[int], n: int, seed: int) -> None:
-    sequences = [np.arange(length, dtype=np.float32)[:, None] + 100 * i for i, length in enumerate(lengths)]
-    cut = equal_length(sequences, n, seed)
-    for part, sequence in zip(cut, sequences):
-        assert part.shape == (n, 1)
-        assert np.isin(part, sequence).all()
-        assert (np.diff(part[:, 0]) > 0).all()
-    again = equal_length(sequences[:2], n, seed)
+    cut = equal_length(np.array(lengths, np.int64), n, seed)
+    for part, length in zip(cut, lengths):
+        assert part.shape == (n,)
+        assert np.isin(part, np.arange(length)).all()
+        assert (np.diff(part) > 0).all()
+    again = equal_length(np.array(lengths[:2], np.int64), n, seed)
     assert all(np.array_equal(one, other) for one, other in zip(again, cut))
 
 
 @pytest.mark.parametrize("n", [0, 5])
 def test_sequences_cannot_be_cut_to_more_frames_than_they_have(n: int) -> None:
     with pytest.raises(ValueError, match=f"n = {n}, shortest 4"):
-        equal_length(random_sequences([4, 9], 2), n)
+        equal_length(np.array([4, 9]), n)
 
 
 def test_frames_are_drawn_evenly() -> None:
-    sequence = np.arange(10, dtype=np.float32)[:, None]
-    drawn = np.concatenate([equal_length([sequence], 3, seed)[0] for seed in range(500)])
-    assert np.bincount(drawn[:, 0].astype(int), minlength=10) == pytest.approx(np.full(10, 150), abs=45)
+    drawn = np.concatenate([equal_length(np.array([10]), 3, seed)[0] for seed in range(500)])
+    assert np.bincount(drawn, minlength=10) == pytest.approx(np.full(10, 150), abs=45)
 
 
-def sky(seed: int = 0) -> tuple[Scored, list[Vectors]]:
-    """Artefacts are longer; the sum of a sequence's first column is all a counting model knows."""
+def sky(seed: int = 0) -> tuple[Scored, NDArray[np.int64]]:
+    """Artefacts are longer, and the number of frames is all that a counting model knows."""
     rng = np.random.default_rng(seed)
     labels = np.arange(N) % 2
     lengths = rng.integers(5, 20, N) + 15 * labels
-    sequences = [np.ones((length, 1), np.float32) for length in lengths]
     oids = np.array([make_oid(i, field=300 + i % 12) for i in range(N)], np.int64)
-    scored = Scored(oids, labels, counting(sequences), 0.5, n_frames=lengths)
-    return scored, sequences
+    scored = Scored(oids, labels, lengths / 100, 0.5, n_frames=lengths)
+    return scored, lengths
 
 
-def counting(sequences: list[Vectors]) -> np.ndarray:
-    return np.array([sequence.sum() / 100 for sequence in sequences], float)
+def counting(frames: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    return np.array([len(part) / 100 for part in frames], float)
 
 
 def test_a_model_that_counts_frames_is_found_out() -> None:
-    scored, sequences = sky()
+    scored, lengths = sky()
     assert scored.n_frames is not None
     length = length_auc(scored.labels, scored.n_frames)
     assert length["value"] == pytest.approx(roc_auc_score(scored.labels, scored.scores))
     assert length["bogus_is"] == "longer"
-    pair = score_cut(scored, sequences, counting, 8)
+    pair = score_cut(scored, lengths, counting, 8)
     found = equal_length_audit([pair], 8, draws=200)
     long = scored.n_frames >= 8
     assert (found["frames"], found["n_objects"]) == (8, long.sum())
@@ -75,18 +73,13 @@ def test_a_model_that_counts_frames_is_found_out() -> None:
 
 
 def test_a_model_that_looks_loses_nothing() -> None:
-    scored, sequences = sky()
-    marked = [sequence * (1 + label) for sequence, label in zip(sequences, scored.labels)]
-
-    def looking(vectors: list[Vectors]) -> np.ndarray:
-        return np.array([part.mean() / 2 for part in vectors], float)
-
-    halves = [scored.oids % 2 == k for k in (0, 1)]
+    scored, lengths = sky()
     pairs = []
-    for half in halves:
-        own = [sequence for sequence, mine in zip(marked, half) if mine]
-        fold = replace(scored.only(half), scores=looking(own))
-        pairs.append(score_cut(fold, own, looking, 6))
+    for half in (np.arange(N) < N // 2, np.arange(N) >= N // 2):
+        labels = scored.labels[half]
+        fold = replace(scored.only(half), scores=(1.0 + labels) / 2)
+        seen = (1.0 + labels[lengths[half] >= 6]) / 2
+        pairs.append(score_cut(fold, lengths[half], lambda _, seen=seen: seen, 6))
     found = equal_length_audit(pairs, 6, draws=50)
     assert found["full"]["value"] == found["equal_length"]["value"] == 1
     assert found["difference"] == {"value": 0, "ci95": [0, 0]}
@@ -104,11 +97,11 @@ def test_the_direction_of_length_is_named_and_has_an_interval() -> None:
 
 
 def test_too_long_a_cut_leaves_nothing_to_judge() -> None:
-    scored, sequences = sky()
+    scored, lengths = sky()
     with pytest.raises(DataError, match="90 frames or more are not of both classes"):
-        equal_length_audit([score_cut(scored, sequences, counting, 90)], 90)
+        equal_length_audit([score_cut(scored, lengths, counting, 90)], 90)
     with pytest.raises(ValueError, match="60 != 59"):
-        score_cut(scored, sequences[:-1], counting, 8)
+        score_cut(scored, lengths[:-1], counting, 8)
 
 
 def doubtful() -> Scored:

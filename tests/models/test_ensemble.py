@@ -14,6 +14,7 @@ import torch
 import yaml
 from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble, tiny_objects
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from rbztf.config import Config
 from rbztf.errors import DataError, InputError, UsageError
@@ -62,7 +63,11 @@ def test_a_bundle_gives_equal_scores(model: Ensemble, saved: Path, data: Labelle
     assert (again.feature_names, again.definition) == (TINY_FEATURES, data.objects.lightcurve.definition)
     for have, combination in model.combinations.items():
         assert (again.combinations[have].scores == combination.scores).all()
-    assert (again.config.ensemble, again.prior, again.latents) == (CONFIG.ensemble, model.prior, (0, 1, 3))
+    assert (again.config.ensemble, again.prior, again.reader.latents) == (
+        CONFIG.ensemble,
+        model.prior,
+        (0, 1, 3),
+    )
     assert {Path(name).suffix for name in files_below(saved)} == {"", ".md", ".yaml", ".safetensors", ".txt"}
     assert sorted(path.name for path in (saved / "members").iterdir()) == sorted(
         f"{name}-{bag}{ending}"
@@ -155,10 +160,13 @@ def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object
     return damage
 
 
-def _short_weights(folder: Path) -> None:
-    tensors = load_file(folder / "weights.safetensors")
-    tensors["combination.0.weights"] = tensors["combination.0.weights"][:1].clone()
-    save_file(tensors, folder / "weights.safetensors")
+def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / "weights.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "weights.safetensors")
+
+    return damage
 
 
 @pytest.mark.parametrize(
@@ -174,10 +182,11 @@ def _short_weights(folder: Path) -> None:
         lambda m: (m / "members/curves-1.txt").write_bytes(b"\xff\xfe\x00"),
         lambda m: shutil.copy(m / "members/statistics-1.txt", m / "members/curves-1.txt"),
         lambda m: (m / "weights.safetensors").write_bytes(b"x"),
-        _short_weights,
+        _edit_weights(lambda found: found.update({"combination.0.weights": torch.zeros(1)})),
+        _edit_weights(lambda found: found.pop("reader.mean")),
+        _edit_weights(lambda found: found.update({"reader.photometry": torch.tensor(False)})),
         lambda m: (m / "model.yaml").write_text("{"),
         lambda m: (m / "model.yaml").write_text("schema: 1\nkind: ensemble\n"),
-        _edit(lambda content: content.pop("latents")),
         _edit(lambda content: content.update(prior="high")),
         _edit(lambda content: content.update(combinations=[])),
         _edit(lambda content: content.update(combinations="x")),
@@ -229,7 +238,7 @@ def test_data_that_do_not_suffice(data: LabelledSet) -> None:
     assert "both kinds are needed" in says(data.take(data.labels == 1))
     bare = replace(data.objects, lightcurve=data.objects.lightcurve.columns([]))
     assert "reads" in says(replace(data, objects=bare), "curves")
-    still = replace(data.objects, latents=())
+    still = replace(data.objects, reader=replace(data.objects.reader, latents=()))
     assert "No latent" in says(replace(data, objects=still), "frames")
 
 

@@ -11,6 +11,7 @@ from helpers import tiny_objects
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rbztf.archive.epochs import no_photometry
 from rbztf.config import NetworkMember
 from rbztf.models.networks import FittedNetwork, collate, fit_network
 from rbztf.models.objects import Modality, ObjectSet
@@ -49,7 +50,9 @@ def test_shares_and_bias_are_the_logit(fitted: FittedNetwork, complete: ObjectSe
     bias = float(fitted.network.bias[0].detach())
     assert [share.sum() + bias for share in shares] == pytest.approx(logits.tolist(), abs=1e-5)
     frames = [len(sequence) for sequence in complete.sequences]
-    assert [len(share) for share in shares] == (frames if fitted.scaling else [1] * len(complete))
+    assert [len(share) for share in shares] == (
+        frames if fitted.network.reads_frames else [1] * len(complete)
+    )
     assert np.ptp(logits) > 1e-3
 
 
@@ -70,13 +73,34 @@ def test_what_is_read(fitted: FittedNetwork, complete: ObjectSet) -> None:
     """Each modality that is read changes the score, the other does not."""
     before = fitted.logits(complete)
     features = replace(complete.lightcurve, values=complete.lightcurve.values + 0.7)
-    frames = [sequence + np.float32(0.7) for sequence in complete.sequences]
+    shifted = ObjectSet.of(
+        complete.oids,
+        [sequence + np.float32(0.7) for sequence in complete.sequences],
+        complete.reader,
+        complete.lightcurve,
+        complete.photometry,
+    )
     for modality, changed in (
         (Modality.LIGHTCURVE, replace(complete, lightcurve=features)),
-        (Modality.IMAGE, complete.with_sequences(frames)),
+        (Modality.IMAGE, shifted),
     ):
         moved = bool(np.abs(fitted.logits(changed) - before).max() > 1e-6)
         assert moved == (modality in fitted.modalities)
+
+
+def test_photometry_is_read_with_the_frames(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    """A change of magnitudes moves the score of a network that reads frames; without any it still has one."""
+    before = fitted.logits(complete)
+    for changed in (
+        [rows * [1, 1 + 0.1 * (i % 2), 2] for i, rows in enumerate(complete.photometry)],
+        [no_photometry(len(rows)) for rows in complete.photometry],
+    ):
+        for rows in changed:
+            rows[:1, 1] -= 1.5
+        other = ObjectSet.of(complete.oids, complete.sequences, complete.reader, complete.lightcurve, changed)
+        after = fitted.logits(other)
+        assert np.isfinite(after).all()
+        assert bool(np.abs(after - before).max() > 1e-6) == fitted.network.reads_frames
 
 
 def test_tensors_round_trip(fitted: FittedNetwork, complete: ObjectSet) -> None:

@@ -52,6 +52,8 @@ def test_every_frame_of_a_store(tmp_path: Path, encoder: Path) -> None:
     for oid, frames in objects.items():
         np.testing.assert_allclose(store.vectors(oid), model.embed(frames, CPU), atol=1e-5)
         assert np.array_equal(store.times(oid), 2458300.5 + np.arange(len(frames)))
+        held = rbztf.open_cutouts(tmp_path / "c")[oid].frame_photometry()
+        assert np.array_equal(store.photometry(oid), held, equal_nan=True)
         assert np.isfinite(store.vectors(oid)).all()
 
 

@@ -251,7 +251,9 @@ def test_blamed_epochs_and_the_mask(at: Folders, tmp_path: Path) -> None:
         vectors = encoder.embed(store[entry["oid"]].frames, rbztf_cpu())[~drop, :4]
         values = light_curve_features(store.epochs(entry["oid"])[~drop])
         table = FeatureTable(np.array([entry["oid"]]), FEATURE_NAMES, values[None])
-        rest = ObjectSet.of([entry["oid"]], [vectors], model.latents, table.columns(model.feature_names))
+        kept = store[entry["oid"]].frame_photometry()[~drop]
+        features = table.columns(model.feature_names)
+        rest = ObjectSet.of([entry["oid"]], [vectors], model.reader, features, [kept])
         assert model.score(rest).p_bogus[0] == pytest.approx(entry["p_without"], abs=1e-5)
         checked += 1
     assert checked > 3

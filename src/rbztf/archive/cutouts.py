@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive import fastfits
 from rbztf.archive.damage import readable
+from rbztf.archive.epochs import PHOTOMETRY, no_photometry
 from rbztf.errors import DataError, InputError, Problem
 from rbztf.sky import Oid
 
@@ -70,12 +71,17 @@ class ObjectCutouts:
 
     def frame_times(self) -> NDArray[np.float64]:
         """Heliocentric Julian date of each frame, (n,) float64 in days; NaN where unknown."""
-        times = np.full(len(self.frames), np.nan)
+        return self.frame_photometry()[:, 0]
+
+    def frame_photometry(self) -> NDArray[np.float64]:
+        """Time (HJD, d), magnitude and its error of each frame, (n, 3) float64; NaN where unknown."""
+        photometry = no_photometry(len(self.frames))
         with readable(self.path, f"has an {EPOCHS} table that does not fit its frames"):
             index = np.asarray(self.epochs["frame"])
             with_frame = index >= 0
-            times[index[with_frame]] = np.asarray(self.epochs["hjd"], float)[with_frame]
-        return times
+            for column, name in enumerate(PHOTOMETRY):
+                photometry[index[with_frame], column] = np.asarray(self.epochs[name], float)[with_frame]
+        return photometry
 
 
 def write_object(

@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from rbztf.archive.embeddings import OBJECT, Stamp
+from rbztf.archive.epochs import PHOTOMETRY
 from rbztf.archive.folders import is_taken, new_folder, replace_folder
 from rbztf.errors import UsageError
 
@@ -34,7 +35,7 @@ class EmbeddingWriter:
         self.folder, self.stamp, self.width = folder, stamp, width
         self._part = folder.with_name(f".{folder.name}.part")
         self._objects: list[tuple[int, int, int]] = []
-        self._times: list[NDArray[np.float64]] = []
+        self._photometry: list[NDArray[np.float64]] = []
         self._n = 0
         self._stream: BinaryIO
 
@@ -58,13 +59,29 @@ class EmbeddingWriter:
         self._write_header()
         return self
 
-    def add(self, oid: int, vectors: NDArray[np.float32], times: NDArray[np.float64]) -> None:
-        """Append an object: ``vectors`` (n, width) float32 and ``times`` (n,) in days (HJD)."""
-        if vectors.shape != (len(times), self.width):
-            raise ValueError(f"vectors must have the shape ({len(times)}, {self.width}): {vectors.shape}")
+    def add(self, oid: int, vectors: NDArray[np.float32], photometry: NDArray[np.float64]) -> None:
+        """Append an object.
+
+        Parameters
+        ----------
+        vectors : ndarray (n, width), float32
+        photometry : ndarray (n, 3), float64
+            Time (HJD, d), magnitude and its error of each frame; NaN where unknown.
+
+        Raises
+        ------
+        ValueError
+            For other shapes.
+        """
+        if photometry.ndim != 2 or photometry.shape[1] != len(PHOTOMETRY):
+            raise ValueError(f"photometry must have the shape (n, {len(PHOTOMETRY)}): {photometry.shape}")
+        if vectors.shape != (len(photometry), self.width):
+            raise ValueError(
+                f"vectors must have the shape ({len(photometry)}, {self.width}): {vectors.shape}"
+            )
         self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
         self._objects.append((int(oid), self._n, len(vectors)))
-        self._times.append(np.asarray(times, np.float64))
+        self._photometry.append(np.asarray(photometry, np.float64))
         self._n += len(vectors)
 
     def __exit__(
@@ -75,8 +92,9 @@ class EmbeddingWriter:
             self._write_header()
         self._stream.close()
         if kind is None:
-            times = np.concatenate(self._times) if self._times else np.empty(0)
-            np.save(self._part / "times.npy", times)
+            known = np.concatenate(self._photometry or [np.empty((0, len(PHOTOMETRY)))])
+            np.save(self._part / "times.npy", np.ascontiguousarray(known[:, 0]))
+            np.save(self._part / "photometry.npy", known[:, 1:].astype(np.float32))
             np.save(self._part / "objects.npy", np.array(self._objects, OBJECT))
             (self._part / "store.yaml").write_text(yaml.safe_dump(asdict(self.stamp), sort_keys=False))
             replace_folder(self._part, self.folder)

@@ -1,7 +1,8 @@
 """The embedding store: the vectors of all frames in one memory-mapped array.
 
 ``FOLDER/vectors.npy`` (N, width) float32, ``times.npy`` (N,) float64 (heliocentric Julian
-date, NaN where unknown), ``objects.npy`` (one row per object: oid, start, n) and
+date, NaN where unknown), ``photometry.npy`` (N, 2) float32 (magnitude and its error, NaN where
+unknown; stores made before it was kept lack it), ``objects.npy`` (one row per object: oid, start, n) and
 ``store.yaml`` (layout version, latent size, the encoder's hash and normaliser); the bundle
 of the encoder itself lies in ``encoder/``, so that a classifier can be complete. ``width``
 is ``latent`` (means), or ``2 * latent`` (means, then log variances), plus one where the
@@ -20,6 +21,7 @@ import yaml
 from numpy.typing import NDArray
 
 from rbztf.archive.damage import readable
+from rbztf.archive.epochs import PHOTOMETRY, no_photometry
 from rbztf.errors import DataError, InputError
 from rbztf.sky import Oid
 
@@ -64,6 +66,12 @@ class Embeddings(Mapping[Oid, NDArray[np.float32]]):
         """Heliocentric Julian date of each frame, (n_frames,) float64, NaN where unknown."""
         raise NotImplementedError
 
+    def photometry(self, oid: int) -> NDArray[np.float64]:
+        """Time (HJD, d), magnitude and its error of each frame, (n_frames, 3) float64; NaN where unknown."""
+        photometry = no_photometry(self.count(oid))
+        photometry[:, 0] = self.times(oid)
+        return photometry
+
     def count(self, oid: int) -> int:
         """Number of frames of an object."""
         return len(self.vectors(oid))
@@ -101,6 +109,7 @@ class EmbeddingStore(Embeddings):
         try:
             self._vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
             self._times = np.load(folder / "times.npy", mmap_mode="r", allow_pickle=False)
+            self._photometry = _read_photometry(folder / "photometry.npy")
             objects = np.load(folder / "objects.npy", allow_pickle=False)
             self._check(objects)
             oids = [Oid(oid) for oid in objects["oid"]]
@@ -118,6 +127,8 @@ class EmbeddingStore(Embeddings):
             raise ValueError("its arrays are not of one shape")
         if objects.dtype != OBJECT or objects.ndim != 1:
             raise ValueError("its index is of another kind")
+        if self._photometry is not None and self._photometry.shape != (n_frames, len(PHOTOMETRY) - 1):
+            raise ValueError("its photometry is not of its frames")
         start, n = objects["start"], objects["n"]
         if np.any(start < 0) or np.any(n < 0) or np.any(start + n > n_frames):
             raise ValueError("its index goes beyond its vectors")
@@ -129,6 +140,12 @@ class EmbeddingStore(Embeddings):
     def times(self, oid: int) -> NDArray[np.float64]:
         start, n = self._rows[Oid(oid)]
         return np.asarray(self._times[start : start + n])
+
+    def photometry(self, oid: int) -> NDArray[np.float64]:
+        if self._photometry is None:
+            return super().photometry(oid)
+        start, n = self._rows[Oid(oid)]
+        return np.column_stack([self.times(oid), self._photometry[start : start + n]])
 
     def count(self, oid: int) -> int:
         return self._rows[Oid(oid)][1]
@@ -234,6 +251,10 @@ def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
     if (folder / "store.yaml").is_file():
         return EmbeddingStore(folder)
     return ForeignEmbeddings(folder, latent)
+
+
+def _read_photometry(path: Path) -> NDArray[np.float32] | None:
+    return np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
 
 
 def _read_stamp(folder: Path) -> Stamp:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -64,6 +65,9 @@ COLUMNS: dict[str, tuple[str, str, Any]] = {
     "url": ("U1", "", ""),
 }
 
+PHOTOMETRY = ("hjd", "mag", "magerr")
+"""What is kept of a frame's epoch beside the frame's vector."""
+
 HEADER_FACTS = {
     "seeing": "SEEING",
     "maglimit": "MAGLIM",
@@ -84,6 +88,11 @@ HEADER_FACTS = {
     "mjd": "OBSMJD",
 }
 """Columns that a ZTF science frame's own header can fill, and the keyword of each."""
+
+
+def no_photometry(n_frames: int) -> NDArray[np.float64]:
+    """:data:`PHOTOMETRY` of frames of which none is known, (n_frames, 3) float64."""
+    return np.full((n_frames, len(PHOTOMETRY)), np.nan)
 
 
 def epoch_table(columns: Mapping[str, Any], n_epochs: int) -> Table:

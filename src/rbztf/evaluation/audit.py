@@ -19,9 +19,9 @@ from rbztf.evaluation.metrics import roc_auc
 from rbztf.evaluation.resample import interval, pooled_metrics, spread
 from rbztf.evaluation.scored import Array, Scored, pool
 
-Vectors = NDArray[np.float32]
-Score = Callable[[list[Vectors]], Array]
-"""Probabilities of bogus, (n,) float64, of n sequences."""
+Lengths = NDArray[np.int64]
+Score = Callable[[list[NDArray[np.int64]]], Array]
+"""Probabilities of bogus, (n,) float64, of n objects with no more than these frames each."""
 
 
 def length_auc(
@@ -49,44 +49,47 @@ def length_auc(
     return {"value": value, "ci95": list(interval(drawn)), "bogus_is": "longer"}
 
 
-def equal_length(sequences: Sequence[Vectors], n: int, seed: int = 0) -> list[Vectors]:
-    """Cut every sequence to ``n`` frames drawn without replacement, kept in order.
+def equal_length(lengths: Lengths, n: int, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Draw ``n`` frames of every object without replacement.
 
-    What is drawn of a sequence depends on its place, its length and the seed alone.
+    What is drawn of an object depends on its place, its length and the seed alone.
 
     Parameters
     ----------
-    sequences : sequence of ndarray (frames, d), float32
-        Each of at least ``n`` frames.
+    lengths : ndarray (m,), int64
+        Frames of each object, at least ``n``.
+
+    Returns
+    -------
+    list of m ndarray (n,), int64
+        Numbers of the frames, rising.
 
     Raises
     ------
     ValueError
-        For ``n`` below 1, or a sequence shorter than ``n``.
+        For ``n`` below 1, or an object with fewer frames.
     """
-    shortest = min(map(len, sequences), default=n)
+    shortest = int(min(lengths, default=n))
     if not 1 <= n <= shortest:
-        raise ValueError(f"n must be between 1 and the shortest sequence: n = {n}, shortest {shortest}")
-    cut = []
-    for place, sequence in enumerate(sequences):
-        drawn = np.random.default_rng((seed, place)).choice(len(sequence), n, replace=False)
-        cut.append(sequence[np.sort(drawn)])
-    return cut
+        raise ValueError(f"n must be between 1 and the shortest length: n = {n}, shortest {shortest}")
+    places = enumerate(lengths.tolist())
+    drawn = (
+        np.random.default_rng((seed, place)).choice(length, n, replace=False) for place, length in places
+    )
+    return [np.sort(frames) for frames in drawn]
 
 
-def score_cut(
-    scored: Scored, sequences: Sequence[Vectors], score: Score, n: int, seed: int = 0
-) -> tuple[Scored, Scored]:
+def score_cut(scored: Scored, lengths: Lengths, score: Score, n: int, seed: int = 0) -> tuple[Scored, Scored]:
     """The objects of a fold with ``n`` frames or more, scored in full and cut to ``n``.
 
     Parameters
     ----------
     scored : Scored
         The fold as scored in full, m objects.
-    sequences : sequence of m ndarray (frames, d), float32
-        Their frames, in the same order.
+    lengths : ndarray (m,), int64
+        Frames of each, in the same order.
     score : callable
-        The model that scored them.
+        The model that scored them, on the frames with given numbers of each object that is long enough.
 
     Returns
     -------
@@ -96,14 +99,13 @@ def score_cut(
     Raises
     ------
     ValueError
-        If the numbers of objects and sequences differ.
+        If the numbers of objects and lengths differ.
     """
-    if len(sequences) != len(scored):
-        raise ValueError(f"scored and sequences must have the same length: {len(scored)} != {len(sequences)}")
-    long = np.array([len(sequence) >= n for sequence in sequences], bool)
+    if len(lengths) != len(scored):
+        raise ValueError(f"scored and lengths must have the same length: {len(scored)} != {len(lengths)}")
+    long = lengths >= n
     full = scored.only(long)
-    kept = [sequence for sequence, is_long in zip(sequences, long) if is_long]
-    scores = score(equal_length(kept, n, seed)) if kept else np.array([])
+    scores = score(equal_length(lengths[long], n, seed)) if long.any() else np.array([])
     return full, replace(full, scores=np.asarray(scores, float))
 
 

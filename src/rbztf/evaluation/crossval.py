@@ -17,7 +17,7 @@ from rbztf.config import Config
 from rbztf.engine import spread
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.evaluation.ablation import ablations
-from rbztf.evaluation.audit import Vectors, score_cut
+from rbztf.evaluation.audit import score_cut
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.metrics import Scored
 from rbztf.evaluation.operating import FAR10
@@ -261,7 +261,7 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
         stage=task.stage,
     )
     model = combine(trained, train, config)
-    test = read_objects(list(task.test), vectors, features, config, model.latents)
+    test = read_objects(list(task.test), vectors, features, config, model.reader)
     outputs = model.outputs(test, device)
     scored = score_ensemble(model, model.judge(outputs, model.available(test)), test, task.test)
     variants = {}
@@ -280,11 +280,12 @@ def _cut(
     if not n or Modality.IMAGE not in model.modalities:
         return None
 
-    def score(sequences: list[Vectors]) -> NDArray[np.float64]:
-        kept = test.take([len(sequence) >= n for sequence in test.sequences])
-        return model.score(kept.with_sequences(sequences), device).p_bogus
+    lengths = np.array([len(sequence) for sequence in test.sequences])
 
-    return score_cut(scored, test.sequences, score, n, config.seed)
+    def score(frames: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+        return model.score(test.take(lengths >= n).with_frames(frames), device).p_bogus
+
+    return score_cut(scored, lengths, score, n, config.seed)
 
 
 def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.embeddings import Embeddings
+from rbztf.archive.epochs import no_photometry
 from rbztf.config import Config
 from rbztf.errors import RbztfError, UsageError
-from rbztf.features.image import varying_latents
 from rbztf.features.table import FeatureTable
-from rbztf.models.objects import Modality, ObjectSet
+from rbztf.models.frame_inputs import FrameReader
+from rbztf.models.objects import Modality, ObjectSet, Photometry
 
 Vectors = NDArray[np.float32]
 
 
-def read_sequences(
+def read_frames(
     embeddings: Embeddings | None, oids: Sequence[int], latent: int, min_frames: int
-) -> list[Vectors]:
-    """Finite latent means of each object, (n_frames, latent) float32; no rows where there are too few."""
-    nothing = np.empty((0, latent), np.float32)
-    sequences = []
+) -> tuple[list[Vectors], list[Photometry]]:
+    """Finite latent means of each object and the photometry of these frames; no rows where there are too few.
+
+    Returns
+    -------
+    list of ndarray (n_frames, latent), float32
+    list of ndarray (n_frames, 3), float64
+        Time (HJD, d), magnitude and its error; NaN where unknown.
+    """
+    sequences, photometry = [], []
     for oid in oids:
-        sequence = nothing
+        sequence, known = np.empty((0, latent), np.float32), no_photometry(0)
         if embeddings is not None and oid in embeddings:
-            try:
-                sequence = embeddings[oid]
-            except RbztfError:  # damaged: reported where objects are listed
-                sequence = nothing
-        finite = sequence[np.isfinite(sequence).all(axis=1)]
-        sequences.append(finite if len(finite) >= min_frames else nothing)
-    return sequences
+            with suppress(RbztfError):  # damaged: reported where objects are listed
+                sequence, known = embeddings[oid], embeddings.photometry(oid)
+        finite = np.isfinite(sequence).all(axis=1)
+        finite &= finite.sum() >= min_frames
+        sequences.append(sequence[finite])
+        photometry.append(known[finite])
+    return sequences, photometry
 
 
 def read_objects(
@@ -40,22 +48,24 @@ def read_objects(
     embeddings: Embeddings | None,
     features: FeatureTable | None,
     config: Config,
-    latents: Sequence[int] | None = None,
+    reader: FrameReader | None = None,
 ) -> ObjectSet:
     """Objects with their frames and features.
 
     Parameters
     ----------
-    latents : sequence of int, optional
-        Those of a trained model; without it, those that vary over these objects.
+    reader : FrameReader, optional
+        That of a trained model; without it, one fitted to these objects.
     """
     width = embeddings.latent if embeddings is not None else 0
-    sequences = read_sequences(embeddings, oids, width, config.classifier.min_frames)
-    if latents is None:
-        assert config.ensemble is not None
-        seen = [sequence for sequence in sequences if len(sequence)]
-        latents = varying_latents(seen, config.ensemble.least_spread) if seen else ()
-    return ObjectSet.of(oids, sequences, latents, features)
+    sequences, photometry = read_frames(embeddings, oids, width, config.classifier.min_frames)
+    if reader is None:
+        section = config.ensemble
+        assert section is not None
+        reader = FrameReader.fit(
+            sequences, photometry, section.least_spread, with_photometry=section.photometry
+        )
+    return ObjectSet.of(oids, sequences, reader, features, photometry)
 
 
 def fit_to_data(config: Config, have: set[Modality]) -> tuple[Config, list[str]]:

@@ -16,6 +16,7 @@ from rbztf.features.table import Definition
 from rbztf.models.combine import Combination, sigmoid
 from rbztf.models.device import one_thread
 from rbztf.models.encoder_bundle import EncoderBundle
+from rbztf.models.frame_inputs import FrameReader
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import Modality, ObjectSet
 from rbztf.models.trees import FittedTrees
@@ -81,8 +82,8 @@ class Ensemble:
     config : Config
     latent : int
         Latent means per frame; 0 for a model without images.
-    latents : tuple of int
-        Those that are read.
+    reader : FrameReader
+        What is read of them, and of the frames' photometry.
     prior : float
         Share of artefacts among the training objects: the score of an object of which
         nothing is known.
@@ -100,7 +101,7 @@ class Ensemble:
     kinds: dict[Have, KindScale]
     config: Config
     latent: int
-    latents: tuple[int, ...]
+    reader: FrameReader
     prior: float
     feature_names: tuple[str, ...]
     definition: Definition

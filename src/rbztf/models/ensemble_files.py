@@ -22,6 +22,7 @@ from rbztf.models.card import ensemble_card
 from rbztf.models.combine import Combination
 from rbztf.models.encoder_bundle import config_of, encoder_in
 from rbztf.models.ensemble import Ensemble, Fitted, Have, KindScale
+from rbztf.models.frame_inputs import FrameReader
 from rbztf.models.networks import FittedNetwork
 from rbztf.models.objects import Modality
 from rbztf.models.trees import FittedTrees
@@ -33,7 +34,7 @@ MEMBERS = "members"
 
 def save_ensemble(model: Ensemble, folder: Path) -> None:
     """Write the bundle; ``folder`` appears whole or stays as it was."""
-    tensors: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = model.reader.tensors()
     described = []
     for number, (have, combination) in enumerate(model.combinations.items()):
         tensors |= {
@@ -55,7 +56,6 @@ def save_ensemble(model: Ensemble, folder: Path) -> None:
     metadata = {
         "kind": KIND,
         "latent": model.latent,
-        "latents": list(model.latents),
         "prior": model.prior,
         "encoder": model.encoder.hash if model.encoder else "",
         "features": {"names": list(model.feature_names), "definition": model.definition.to_json()},
@@ -98,14 +98,15 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         definition = Definition.from_json(metadata["features"]["definition"])
         names = tuple(metadata["features"]["names"])
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
-        latents = tuple(int(number) for number in metadata["latents"])
+        reader = FrameReader.restore(tensors)
+        _check_width(members, reader)
         _check_combinations(combinations, kinds, set(members))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
     encoder = encoder_in(folder)
     notes = metadata.get("notes", {})
     return Ensemble(
-        members, combinations, kinds, config, latent, latents, prior, names, definition, encoder, notes
+        members, combinations, kinds, config, latent, reader, prior, names, definition, encoder, notes
     )
 
 
@@ -138,6 +139,13 @@ def _check_combinations(
             raise ValueError("calibration of its kinds")
     if not combinations:
         raise ValueError("weights of its members")
+
+
+def _check_width(members: Mapping[str, Sequence[Fitted]], reader: FrameReader) -> None:
+    for bags in members.values():
+        for member in bags:
+            if isinstance(member, FittedNetwork) and member.network.frame_inputs not in (0, reader.width):
+                raise ValueError("the columns that its networks read")
 
 
 def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:

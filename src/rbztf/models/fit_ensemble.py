@@ -153,7 +153,7 @@ def combine(
         _scale_kinds(combinations, trained.tags, data),
         config,
         data.objects.sequences[0].shape[1],
-        data.objects.latents,
+        data.objects.reader,
         float(data.labels.mean()),
         data.objects.lightcurve.names,
         data.objects.lightcurve.definition,
@@ -164,7 +164,8 @@ def fingerprint(config: Config, data: LabelledSet) -> str:
     """A hash of all that decides the result."""
     table: FeatureTable = data.objects.lightcurve
     arrays: list[NDArray[Any]] = [data.labels, data.groups, data.tags, data.weights, table.values]
-    arrays += [np.array(table.names, str), np.array(data.objects.latents, np.int64), *data.objects.sequences]
+    arrays += [np.array(table.names, str), *(part.numpy() for part in data.objects.reader.tensors().values())]
+    arrays += [*data.objects.sequences, *(data.objects.photometry if data.objects.reader.photometry else ())]
     return checkpoint.fingerprint(config, arrays)
 
 
@@ -247,7 +248,7 @@ def _scale_kinds(
 
 def _check(data: LabelledSet, section: EnsembleSection) -> None:
     check_classes(data.labels)
-    if data.objects.has(Modality.IMAGE).any() and not data.objects.latents:
+    if data.objects.has(Modality.IMAGE).any() and not data.objects.reader.latents:
         raise DataError("No latent of the embeddings varies.", "Check the encoder that made them.")
     for name, member in section.members.items():
         if not data.objects.has_all([Modality(part) for part in member.inputs]).any():

@@ -15,7 +15,7 @@ from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
 from rbztf.models.batching import by_length, draw_frames, pad
 from rbztf.models.device import one_thread
-from rbztf.models.frame_inputs import FrameScaling, RowEncoding
+from rbztf.models.frame_inputs import PHOTOMETRY_COLUMNS, RowEncoding
 from rbztf.models.objects import LabelledSet, Modality, ObjectSet
 from rbztf.models.optimise import learning_rate, take_step
 from rbztf.models.pooling import PooledNetwork
@@ -23,6 +23,8 @@ from rbztf.models.pooling import PooledNetwork
 Floats = NDArray[np.float32]
 FRAMES_PER_BATCH = 8192
 CLIP_NORM = 1.0
+PHOTOMETRY_DROPPED = 0.25
+"""Share of the times that an object is shown in training without its photometry."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,6 @@ class FittedNetwork:
     ----------
     section : NetworkMember
     network : PooledNetwork
-    scaling : FrameScaling or None
-        None if it reads no frames.
     encoding : RowEncoding or None
         None if it reads no rows of statistics or features.
     names : tuple of str
@@ -43,7 +43,6 @@ class FittedNetwork:
 
     section: NetworkMember
     network: PooledNetwork
-    scaling: FrameScaling | None
     encoding: RowEncoding | None
     names: tuple[str, ...]
 
@@ -86,15 +85,15 @@ class FittedNetwork:
         self, objects: ObjectSet
     ) -> Iterator[tuple[NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
         rows = self._rows(objects)
-        if self.scaling is None:
-            lengths = np.ones(len(objects), np.int64)
-        else:
+        if self.network.reads_frames:
             lengths = np.array([len(sequence) for sequence in objects.sequences], np.int64)
+        else:
+            lengths = np.ones(len(objects), np.int64)
         for members in by_length(lengths, FRAMES_PER_BATCH):
             yield members, collate([self._frames(objects, i) for i in members], rows[members])
 
     def _frames(self, objects: ObjectSet, i: int) -> Floats:
-        return self.scaling.inputs(objects.frames[i]) if self.scaling else np.zeros((1, 0), np.float32)
+        return objects.frames[i] if self.network.reads_frames else np.zeros((1, 0), np.float32)
 
     def _rows(self, objects: ObjectSet) -> Floats:
         if self.encoding is None:
@@ -104,11 +103,6 @@ class FittedNetwork:
     def tensors(self) -> dict[str, Tensor]:
         """All arrays, for a bundle; :meth:`restore` reads them."""
         out = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        if self.scaling:
-            out |= {
-                "scaling.mean": torch.from_numpy(self.scaling.mean),
-                "scaling.scale": torch.from_numpy(self.scaling.scale),
-            }
         if self.encoding:
             out["encoding.edges"] = torch.from_numpy(self.encoding.edges)
             out["encoding.median"] = torch.from_numpy(self.encoding.median)
@@ -125,33 +119,32 @@ class FittedNetwork:
         KeyError, RuntimeError
             If tensors are missing, of other shapes, or of another number of columns than ``names``.
         """
-        scaling = encoding = None
+        encoding, width = None, 0
         if "image" in section.inputs:
-            scaling = FrameScaling(*(tensors[f"scaling.{part}"].numpy() for part in ("mean", "scale")))
+            width = tensors["network.encode.0.weight"].shape[1]
         if names:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
             if len(encoding.median) != len(names):
                 raise RuntimeError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
-        network = _build(section, scaling, encoding, len(tensors["network.bias"]))
+        network = _build(section, width, encoding, len(tensors["network.bias"]))
         prefix = "network."
         network.load_state_dict(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         )
-        return cls(section, network.eval(), scaling, encoding, tuple(names))
+        return cls(section, network.eval(), encoding, tuple(names))
 
 
 def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
     """Train a network on objects that have all modalities of ``section``."""
-    scaling = encoding = None
-    if "image" in section.inputs:
-        scaling = FrameScaling.fit(data.objects.frames)
+    encoding = None
+    width = data.objects.reader.width if "image" in section.inputs else 0
     table = _row_table(data.objects, section)
     if table.names:
         encoding = RowEncoding.fit(table.values)
     n_tags = data.tags.shape[1] if section.auxiliary else 0
     torch.manual_seed(seed)
-    network = _build(section, scaling, encoding, 1 + n_tags).to(device)
-    fitted = FittedNetwork(section, network, scaling, encoding, table.names)
+    network = _build(section, width, encoding, 1 + n_tags).to(device)
+    fitted = FittedNetwork(section, network, encoding, table.names)
     _train(fitted, data, section, seed, device)
     network.to("cpu").eval()
     return fitted
@@ -169,6 +162,7 @@ def _train(
 ) -> None:
     network = fitted.network
     frames = [fitted._frames(data.objects, i) for i in range(len(data))]
+    reader = data.objects.reader
     rows = fitted._rows(data.objects)
     targets = torch.from_numpy(_targets(data, section, network))
     weights = torch.from_numpy(data.weights.astype(np.float32))
@@ -182,13 +176,23 @@ def _train(
     for epoch in range(section.epochs):
         order = random.permutation(len(data))
         for number, members in enumerate(np.array_split(order, n_batches)):
-            batch = collate(
-                [draw_frames(frames[i], section.subsample, random) for i in members], rows[members]
-            )
+            drawn = [draw_frames(frames[i], section.subsample, random) for i in members]
+            if reader.photometry:
+                drawn = [_without_photometry(part, random) for part in drawn]
+            batch = collate(drawn, rows[members])
             logits = network(*(part.to(device) for part in batch))
             loss = _loss(logits, targets[members].to(device), weights[members].to(device), section.auxiliary)
             rate = learning_rate(schedule, epoch * n_batches + number, section.epochs * n_batches)
             take_step(network, optimiser, loss, rate, CLIP_NORM)
+
+
+def _without_photometry(frames: Floats, random: np.random.Generator) -> Floats:
+    """Now and then, frames as they would be if no photometry were known, so that a model can do without."""
+    if not frames.shape[1] or random.random() >= PHOTOMETRY_DROPPED:
+        return frames
+    frames = frames.copy()
+    frames[:, -PHOTOMETRY_COLUMNS:] = 0
+    return frames
 
 
 def _targets(data: LabelledSet, section: NetworkMember, network: PooledNetwork) -> Floats:
@@ -219,11 +223,9 @@ def collate(frames: Sequence[Floats], rows: Floats) -> tuple[Tensor, Tensor, Ten
     return batch, valid, torch.from_numpy(rows)
 
 
-def _build(
-    section: NetworkMember, scaling: FrameScaling | None, encoding: RowEncoding | None, outputs: int
-) -> PooledNetwork:
+def _build(section: NetworkMember, width: int, encoding: RowEncoding | None, outputs: int) -> PooledNetwork:
     return PooledNetwork(
-        scaling.width if scaling else 0,
+        width,
         encoding.width if encoding else 0,
         outputs,
         hidden=section.hidden,

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.archive.epochs import no_photometry
 from rbztf.features.image import image_features
 from rbztf.features.table import FeatureTable
-from rbztf.models.frame_inputs import FrameParts
+from rbztf.models.frame_inputs import FrameReader
 
 Vectors = NDArray[np.float32]
+Photometry = NDArray[np.float64]
 Index = NDArray[Any]
 
 
@@ -34,16 +36,19 @@ class ObjectSet:
     ----------
     sequences : list of ndarray (n_frames, latent), float32
         Latent means of the frames of each object, in time order; no row where it has no frames.
-    latents : tuple of int
-        Those that models read.
+    photometry : list of ndarray (n_frames, 3), float64
+        Time (HJD, d), magnitude and its error of each frame; NaN where unknown.
+    reader : FrameReader
+        What models read of them.
     image : FeatureTable
-        Statistics of those latents.
+        Statistics of the latents that are read.
     lightcurve : FeatureTable
         Light-curve features; NaN where an object has none.
     """
 
     sequences: list[Vectors]
-    latents: tuple[int, ...]
+    photometry: list[Photometry]
+    reader: FrameReader
     image: FeatureTable
     lightcurve: FeatureTable
 
@@ -52,21 +57,24 @@ class ObjectSet:
         cls,
         oids: Sequence[int] | NDArray[np.int64],
         sequences: Sequence[Vectors],
-        latents: Sequence[int],
+        reader: FrameReader,
         features: FeatureTable | None,
+        photometry: Sequence[Photometry] | None = None,
     ) -> ObjectSet:
         """Objects with their frames and the rows that ``features`` has for them."""
         numbers = np.asarray(oids, np.int64)
         rows = features.rows(numbers) if features is not None else _no_features(numbers)
-        return cls(list(sequences), tuple(latents), image_features(numbers, sequences, latents), rows)
+        known = [no_photometry(len(sequence)) for sequence in sequences] if photometry is None else photometry
+        image = image_features(numbers, sequences, reader.latents)
+        return cls(list(sequences), list(known), reader, image, rows)
 
     def __len__(self) -> int:
         return len(self.sequences)
 
     @cached_property
-    def frames(self) -> list[FrameParts]:
-        """The frames of each object as networks read them, but for offset and scale; made once."""
-        return [FrameParts.of(sequence, self.latents) for sequence in self.sequences]
+    def frames(self) -> list[Vectors]:
+        """The frames of each object as networks read them, (n_frames, reader.width) float32; made once."""
+        return [self.reader.inputs(*pair) for pair in zip(self.sequences, self.photometry)]
 
     def make_frames(self) -> None:
         """Make :attr:`frames` now, so that all sets taken from this one share them."""
@@ -83,7 +91,8 @@ class ObjectSet:
         places = np.arange(len(self))[index]
         taken = ObjectSet(
             [self.sequences[i] for i in places],
-            self.latents,
+            [self.photometry[i] for i in places],
+            self.reader,
             self.image.take(index),
             self.lightcurve.take(index),
         )
@@ -91,10 +100,12 @@ class ObjectSet:
             taken.__dict__["frames"] = [self.frames[i] for i in places]
         return taken
 
-    def with_sequences(self, sequences: Sequence[Vectors]) -> ObjectSet:
-        """The same objects with other frames."""
-        image = image_features(self.oids, sequences, self.latents)
-        return ObjectSet(list(sequences), self.latents, image, self.lightcurve)
+    def with_frames(self, chosen: Sequence[Index]) -> ObjectSet:
+        """The same objects with some of their frames: numbers or a mask for each object."""
+        sequences = [sequence[index] for sequence, index in zip(self.sequences, chosen)]
+        photometry = [rows[index] for rows, index in zip(self.photometry, chosen)]
+        image = image_features(self.oids, sequences, self.reader.latents)
+        return ObjectSet(sequences, photometry, self.reader, image, self.lightcurve)
 
     def has(self, modality: Modality) -> NDArray[np.bool_]:
         """Whether each object has it, (n,) bool."""

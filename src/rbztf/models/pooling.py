@@ -55,7 +55,7 @@ class PooledNetwork(nn.Module):
         votes: bool = False,
     ) -> None:
         super().__init__()
-        self.dropout, self.reads_frames, self.votes = dropout, frame_inputs > 0, votes
+        self.dropout, self.frame_inputs, self.votes = dropout, frame_inputs, votes
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.vote = nn.Linear(context, outputs, bias=False)
         if frame_inputs:
@@ -79,6 +79,11 @@ class PooledNetwork(nn.Module):
                 nn.Dropout(dropout),
                 nn.Linear(2 * context, context),
             )
+
+    @property
+    def reads_frames(self) -> bool:
+        """Whether it reads frames."""
+        return self.frame_inputs > 0
 
     def forward(self, frames: Tensor, valid: Tensor, rows: Tensor) -> Tensor:
         """Logits, (batch, outputs); arguments as for :meth:`shares`."""

@@ -31,7 +31,7 @@ GROUP_FRAMES = 2048
 CHECKED_FRAMES = 50_000
 """Frames whose vectors are compared with the training set's."""
 Usable = tuple[Oid, Inputs, NDArray[np.float64]]
-"""An object's usable frames, normalised, and their times."""
+"""An object's usable frames, normalised, and their photometry."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ def embed(
         bundle.write_into(writer.beside("encoder"))
         for group in _groups(store, bundle, problems, progress):
             vectors = bundle.embed_inputs(joined([inputs for _, inputs, _ in group]), device)
-            starts = np.cumsum([len(times) for _, _, times in group])[:-1]
-            for (oid, _, times), part in zip(group, np.split(vectors, starts)):
-                writer.add(oid, part, times)
+            starts = np.cumsum([len(photometry) for _, _, photometry in group])[:-1]
+            for (oid, _, photometry), part in zip(group, np.split(vectors, starts)):
+                writer.add(oid, part, photometry)
         n_objects, n_frames = len(writer), writer.n_frames
         if not n_objects:
             first = f" First: {problems[0]}" if problems else ""
@@ -155,14 +155,14 @@ def _groups(
         progress("embed", done, len(store), f"objects, {n_frames} frames")
         try:
             cutouts = store[oid]
-            frames, times = read_usable(cutouts, problems)
+            frames, photometry = read_usable(cutouts, problems)
             inputs = bundle.inputs(frames, usable_facts(cutouts, bundle))
         except RbztfError as error:
             problems.append(Problem(str(oid), str(error)))
             continue
-        group.append((oid, inputs, times))
+        group.append((oid, inputs, photometry))
         n_frames += len(frames)
-        if sum(len(times) for _, _, times in group) >= GROUP_FRAMES:
+        if sum(len(photometry) for _, _, photometry in group) >= GROUP_FRAMES:
             yield group
             group = []
     if group:
@@ -173,7 +173,9 @@ def _groups(
 def read_usable(
     cutouts: ObjectCutouts, problems: list[Problem]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Usable frames (n, 28, 28) float32 in DN and their times (n,) float64 (HJD, days).
+    """Usable frames (n, 28, 28) float32 in DN and their photometry (n, 3) float64.
+
+    The latter is time (HJD, d), magnitude and its error, NaN where unknown.
 
     Frames without a single valid pixel are left out and reported in ``problems``.
 
@@ -184,14 +186,14 @@ def read_usable(
     """
     problems.extend(cutouts.problems)
     usable = usable_frames(cutouts.frames)
-    times = cutouts.frame_times()
+    photometry = cutouts.frame_photometry()
     if not usable.any():
         reason = "all its frames are empty (NaN)" if len(usable) else "it has no frame"
         raise DataError(f"{cutouts.path}: {reason}.", "Fetch the object again.")
     if not usable.all():
         what = f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN)."
         problems.append(Problem(str(cutouts.oid), what))
-    return cutouts.frames[usable], times[usable]
+    return cutouts.frames[usable], photometry[usable]
 
 
 def usable_facts(cutouts: ObjectCutouts, bundle: EncoderBundle) -> FrameFacts | None:

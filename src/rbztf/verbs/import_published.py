@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rbztf.archive.damage import readable
 from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.archive.embeddings import ForeignEmbeddings, Stamp
+from rbztf.archive.epochs import no_photometry
 from rbztf.archive.github import cached_repository, is_url
 from rbztf.archive.labels import read_labels
 from rbztf.config import HOME_FILE, Config, load_config
@@ -177,7 +178,7 @@ def _import_embeddings(
                 except RbztfError as error:
                     result.problems.append(Problem(f"embeddings of {oid}", str(error)))
                     continue
-                writer.add(oid, means, np.full(len(means), np.nan))
+                writer.add(oid, means, no_photometry(len(means)))
                 n_frames += len(means)
                 progress("embeddings", n_frames, None, "frames")
             n_objects = len(writer)

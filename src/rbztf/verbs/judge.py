@@ -60,7 +60,7 @@ def _judge_ensemble(
 ) -> Iterator[Prediction]:
     from rbztf.verbs.predict import Prediction
 
-    objects = _objects(bundle, found, [entry.sequence for entry in found])
+    objects = _objects(bundle, found)
     verdicts = bundle.score(objects, source.device)
     decided = decide(bundle, verdicts, goal)
     shares = epoch_shares(bundle, objects) if explain else None
@@ -85,13 +85,14 @@ def _judge_ensemble(
         yield made
 
 
-def _objects(bundle: Ensemble, found: Sequence[Found], sequences: Sequence[NDArray[np.float32]]) -> ObjectSet:
+def _objects(bundle: Ensemble, found: Sequence[Found]) -> ObjectSet:
+    """What the model reads of them; no frames where there are too few. One may come several times."""
     least = bundle.config.classifier.min_frames
-    nothing = np.empty((0, bundle.latent), np.float32)
-    usable = [sequence if len(sequence) >= least else nothing for sequence in sequences]
-    oids = [int(entry.oid) for entry in found]
-    table = stack_features(bundle, found)
-    return ObjectSet(usable, bundle.latents, image_features(oids, usable, bundle.latents), table)
+    kept = [slice(None) if len(entry.sequence) >= least else slice(0) for entry in found]
+    sequences = [entry.sequence[part] for entry, part in zip(found, kept)]
+    photometry = [entry.photometry[part] for entry, part in zip(found, kept)]
+    image = image_features([int(entry.oid) for entry in found], sequences, bundle.reader.latents)
+    return ObjectSet(sequences, photometry, bundle.reader, image, stack_features(bundle, found))
 
 
 def _kinds(verdicts: Verdicts, i: int) -> dict[str, float]:
@@ -125,8 +126,13 @@ def _explained(
 
 def _rescore(source: Source, bundle: Ensemble, entry: Found, kept: Sequence[Mask]) -> NDArray[np.float64]:
     """Scores of an object reduced to the frames of each mask, their photometry with them."""
-    sequences = [entry.sequence[mask] for mask in kept]
     variants = [
-        replace(entry, features=source.features_without(entry.oid, entry.hjd[~mask])) for mask in kept
+        replace(
+            entry,
+            sequence=entry.sequence[mask],
+            photometry=entry.photometry[mask],
+            features=source.features_without(entry.oid, entry.hjd[~mask]),
+        )
+        for mask in kept
     ]
-    return bundle.score(_objects(bundle, variants, sequences), source.device).p_bogus
+    return bundle.score(_objects(bundle, variants), source.device).p_bogus

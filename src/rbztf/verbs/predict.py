@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rbztf.archive.cutouts import open_cutouts
 from rbztf.archive.embeddings import open_embeddings
 from rbztf.archive.irsa import ARCHIVE_URL
@@ -172,13 +174,15 @@ def predict(
     source = Source.open(bundle, places, choose_device(config.device), until_mjd)
     wanted = source.oids() if wanted is None else wanted
     predictions: list[Prediction] = []
+    n_without = 0
     for start in range(0, len(wanted), CHUNK):
         progress("predict", start, len(wanted))
         found = list(_read_chunk(source, wanted[start : start + CHUNK], problems))
         if found:
             predictions += judge(source, found, str(path), goal, explain=explain)
+            n_without += sum(len(entry.sequence) > 0 and _unknown(entry) for entry in found)
     progress("predict", len(wanted), len(wanted))
-    warnings = (*source.warnings, *_remarks(bundle, predictions))
+    warnings = (*source.warnings, *_remarks(bundle, predictions, n_without))
     return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
 
 
@@ -244,7 +248,14 @@ def _what_lacks(model: Model, found: Found) -> str:
     return what if few else "it has no light-curve features, without which the model gives no score."
 
 
-def _remarks(model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction]) -> Iterator[str]:
+def _unknown(found: Found) -> bool:
+    """Whether neither time nor magnitude of any frame is known."""
+    return not np.isfinite(found.photometry).any()
+
+
+def _remarks(
+    model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction], n_without: int
+) -> Iterator[str]:
     """What all who use the scores should know."""
     if not isinstance(model, Ensemble):
         return
@@ -255,6 +266,11 @@ def _remarks(model: ClassifierBundle | Ensemble, predictions: Sequence[Predictio
         yield (
             f"{count} of {len(predictions)} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
             f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."
+        )
+    if model.reader.photometry and n_without:
+        yield (
+            f"{n_without} of {len(predictions)} objects have frames without times and magnitudes, which the model "
+            "reads; it was trained to do without now and then. Embed their cutouts to give it all."
         )
     unverified = sum(entry.features_verified is False for entry in predictions)
     if unverified:

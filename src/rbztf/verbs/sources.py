@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.cutouts import CutoutStore, open_cutouts
 from rbztf.archive.embeddings import Embeddings, open_embeddings
+from rbztf.archive.epochs import no_photometry
 from rbztf.archive.times import MJD_TO_JD
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features import recipe
@@ -23,7 +24,7 @@ from rbztf.frames.normalise import usable_frames
 from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model
-from rbztf.models.objects import Modality
+from rbztf.models.objects import Modality, Photometry
 from rbztf.sky import Oid
 from rbztf.verbs.embed import read_usable, usable_facts
 
@@ -48,8 +49,8 @@ class Found:
     oid : Oid
     sequence : ndarray (n_frames, columns), float32
         Finite inputs of the model, in time order; no rows if it has no frames.
-    hjd : ndarray (n_frames,), float64
-        Heliocentric Julian date of each, NaN where unknown.
+    photometry : ndarray (n_frames, 3), float64
+        Time (HJD, d), magnitude and its error of each; NaN where unknown.
     n_missing : int
         Frames that are missing or useless.
     features : ndarray (k,), float64, or None
@@ -60,10 +61,15 @@ class Found:
 
     oid: Oid
     sequence: Vectors
-    hjd: NDArray[np.float64]
+    photometry: Photometry
     n_missing: int
     features: NDArray[np.float64] | None
     verified: bool
+
+    @property
+    def hjd(self) -> NDArray[np.float64]:
+        """Heliocentric Julian date of each frame, (n_frames,) float64 in days; NaN where unknown."""
+        return self.photometry[:, 0]
 
 
 @dataclass(frozen=True)
@@ -123,17 +129,22 @@ class Source:
         """
         features, verified = self._features(oid, None)
         if self.embeddings is not None and oid in self.embeddings:
-            inputs, hjd, n_missing = self._inputs(oid), self.embeddings.times(oid), 0
+            inputs, photometry, n_missing = self._inputs(oid), self.embeddings.photometry(oid), 0
         elif self.cutouts is not None and oid in self.cutouts and self.model.encoder is not None:
-            inputs, hjd, n_missing = self._from_frames(self.cutouts, oid, problems, features is not None)
+            inputs, photometry, n_missing = self._from_frames(
+                self.cutouts, oid, problems, features is not None
+            )
         elif features is not None or (self.cutouts is not None and oid in self.cutouts):
-            inputs, hjd, n_missing = np.empty((0, self.model.latent), np.float32), np.empty(0), 0
+            inputs, photometry, n_missing = *self._no_frames(), 0
         else:
             raise DataError("it is in none of the data at hand.", "Fetch it first: rbztf fetch.")
         finite = np.isfinite(inputs).all(axis=1)
-        kept = finite & self._in_time(hjd, oid)
+        kept = finite & self._in_time(photometry[:, 0], oid)
         n_missing += int(np.sum(~finite))
-        return Found(oid, inputs[kept], hjd[kept], n_missing, features, verified)
+        return Found(oid, inputs[kept], photometry[kept], n_missing, features, verified)
+
+    def _no_frames(self) -> tuple[Vectors, Photometry]:
+        return np.empty((0, self.model.latent), np.float32), no_photometry(0)
 
     def _inputs(self, oid: Oid) -> Vectors:
         assert self.embeddings is not None
@@ -150,17 +161,17 @@ class Source:
 
     def _from_frames(
         self, store: CutoutStore, oid: Oid, problems: list[Problem], has_features: bool
-    ) -> tuple[Vectors, NDArray[np.float64], int]:
+    ) -> tuple[Vectors, Photometry, int]:
         cutouts, encoder = store[oid], self.model.encoder
         assert encoder is not None  # open() sees to it
         if has_features and not usable_frames(cutouts.frames).any():
-            return np.empty((0, self.model.latent), np.float32), np.empty(0), len(cutouts.epochs)
-        frames, hjd = read_usable(cutouts, problems)
+            return *self._no_frames(), len(cutouts.epochs)
+        frames, photometry = read_usable(cutouts, problems)
         vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder))
         inputs = vectors[:, : encoder.latent]
         if isinstance(self.model, ClassifierBundle) and self.model.uses_loss:
             inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
-        return inputs, hjd, len(cutouts.epochs) - len(vectors)
+        return inputs, photometry, len(cutouts.epochs) - len(vectors)
 
     @cached_property
     def _table(self) -> FeatureTable | None:
