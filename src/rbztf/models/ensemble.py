@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from rbztf.config import Config
 from rbztf.features.table import Definition
 from rbztf.models.combine import Combination, sigmoid
-from rbztf.models.device import one_thread
 from rbztf.models.encoder_bundle import EncoderBundle
 from rbztf.models.frame_inputs import FrameReader
 from rbztf.models.networks import FittedNetwork
@@ -139,11 +137,11 @@ class Ensemble:
         """What each member says of objects, (bags, n, 1 + tags) float64; NaN where it cannot tell."""
         out = {}
         if Modality.IMAGE in self.modalities:
-            objects.make_frames()  # once for all members, and before threads ask for them
+            objects.make_frames()  # once for all members
         for name, bags in self.members.items():
             index = np.flatnonzero(objects.has_all(bags[0].modalities))
             part = objects.take(index)
-            said = _all_say(bags, part, device)
+            said = [_say(member, part, device) for member in bags]
             out[name] = np.full((len(bags), len(objects), said[0].shape[1]), np.nan)
             out[name][:, index] = said
         return out
@@ -184,13 +182,6 @@ class Ensemble:
     def with_encoder(self, encoder: EncoderBundle | None, notes: Mapping[str, Any]) -> Ensemble:
         """The same model with its encoder and notes for its card."""
         return replace(self, encoder=encoder, notes=dict(notes))
-
-
-def _all_say(members: Sequence[Fitted], objects: ObjectSet, device: torch.device | None) -> list[Array]:
-    """What each of ``members`` says, side by side on as many threads as torch may use."""
-    n_threads = torch.get_num_threads() if device is None or device.type == "cpu" else 1
-    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(lambda member: _say(member, objects, device), members))
 
 
 def _say(member: Fitted, objects: ObjectSet, device: torch.device | None) -> Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from rbztf.archive.cutouts import open_cutouts
 from rbztf.archive.embeddings import open_embeddings
@@ -16,7 +18,7 @@ from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.classifier_bundle import ClassifierBundle
 from rbztf.models.decisions import Goal
-from rbztf.models.device import choose_device
+from rbztf.models.device import choose_device, one_thread
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model, load_model
 from rbztf.models.objects import Modality
@@ -26,8 +28,8 @@ from rbztf.verbs.inputs import locate, locate_optional
 from rbztf.verbs.judge import judge
 from rbztf.verbs.sources import Found, Places, Source
 
-CHUNK = 500
-"""Objects held in memory at once."""
+CHUNK = 128
+"""Objects that a thread holds in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,10 @@ class Prediction:
     blamed: tuple[Blamed, ...] = ()
     p_without: float | None = None
     n_dropped: int | None = None
+
+
+Scores = tuple[list[Prediction], list[Problem], int]
+"""Predictions, what could not be predicted, and how many objects have frames without photometry."""
 
 
 @dataclass(frozen=True)
@@ -175,12 +181,21 @@ def predict(
     wanted = source.oids() if wanted is None else wanted
     predictions: list[Prediction] = []
     n_without = 0
-    for start in range(0, len(wanted), CHUNK):
-        progress("predict", start, len(wanted))
-        found = list(_read_chunk(source, wanted[start : start + CHUNK], problems))
-        if found:
-            predictions += judge(source, found, str(path), goal, explain=explain)
-            n_without += sum(len(entry.sequence) > 0 and _unknown(entry) for entry in found)
+    failed = {problem.where for problem in problems}  # could not be fetched, which says it all
+
+    def score(chunk: Sequence[Oid]) -> Scores:
+        unread: list[Problem] = []
+        found = list(_read_chunk(source, chunk, unread, failed))
+        made = list(judge(source, found, str(path), goal, explain=explain)) if found else []
+        return made, unread, sum(len(entry.sequence) > 0 and _unknown(entry) for entry in found)
+
+    chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+    progress("predict", 0, len(wanted))
+    for made, unread, without in _side_by_side(score, chunks, source.device):
+        predictions += made
+        problems += unread
+        n_without += without
+        progress("predict", len(predictions) + len(problems), len(wanted))
     progress("predict", len(wanted), len(wanted))
     warnings = (*source.warnings, *_remarks(bundle, predictions, n_without))
     return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
@@ -216,13 +231,24 @@ def _fetch_lacking(
     return Places(cutouts, places.embeddings, places.features), list(result.problems)
 
 
-def _read_chunk(source: Source, oids: Sequence[Oid], problems: list[Problem]) -> Iterator[Found]:
+def _side_by_side(
+    work: Callable[[Sequence[Oid]], Scores], chunks: Sequence[Sequence[Oid]], device: torch.device
+) -> Iterator[Scores]:
+    """``work`` on each chunk, on as many threads as torch may use, in order."""
+    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
+    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(work, chunks)
+
+
+def _read_chunk(
+    source: Source, oids: Sequence[Oid], problems: list[Problem], failed: Collection[str]
+) -> Iterator[Found]:
     """The objects that can be scored; what is wrong with the others goes to ``problems``."""
     for oid in oids:
         try:
             found = source.read(oid, problems)
         except RbztfError as error:
-            if not any(problem.where == str(oid) for problem in problems):  # why it could not be fetched
+            if str(oid) not in failed:
                 problems.append(Problem(str(oid), str(error)))
             continue
         if not _can_score(source.model, found):
