@@ -14,6 +14,7 @@ from rbztf.config import Config, load_config
 from rbztf.errors import DataError
 from rbztf.evaluation.crossval import check_labels, check_split, cross_validate, usable_objects
 from rbztf.evaluation.folds import Split, make_split
+from rbztf.features.table import FeatureTable
 from rbztf.sky import Label, Oid
 
 LATENT = 3
@@ -128,6 +129,21 @@ def test_objects_without_usable_vectors_are_named(tmp_path: Path) -> None:
     counts, problems = usable_objects(open_embeddings(path), table, least=5)
     assert len(counts) == 10
     assert {problem.where for problem in problems} == {str(first), str(second)}
+
+
+def test_a_light_curve_makes_up_for_frames(tmp_path: Path) -> None:
+    """Objects in the table of features are usable without frames, unless they have no feature either."""
+    vectors, table = sky(12)
+    first, second, third, fourth, *_ = vectors
+    vectors[first] = np.full_like(vectors[first], np.nan)
+    del vectors[second], vectors[third], vectors[fourth]
+    path = write_embeddings(tmp_path / "embeddings", vectors, LATENT)
+    known = FeatureTable(np.array([first, second, third]), ("a",), np.array([[1.0], [2.0], [np.nan]]))
+    counts, problems = usable_objects(open_embeddings(path), table, least=5, features=known)
+    assert set(counts) == {*vectors, second}
+    assert (counts[first], counts[second]) == (0, 0)
+    assert [problem.where for problem in problems] == [str(first)]
+    assert usable_objects(None, table, least=5, features=known) == ({first: 0, second: 0}, [])
 
 
 def test_a_fold_with_one_class_is_refused() -> None:

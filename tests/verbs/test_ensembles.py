@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from helpers import (
     tiny_classifier,
     tiny_encoder,
     tiny_ensemble,
+    write_embeddings,
 )
 
 import rbztf
@@ -341,6 +343,41 @@ def test_the_default_trains_without_features_and_warns(at: Folders, tmp_path: Pa
     assert load_ensemble(tmp_path / "m").modalities == (Modality.IMAGE,)
 
 
+def test_objects_with_light_curves_alone_are_trained_on(at: Folders, tmp_path: Path) -> None:
+    kept = rbztf.open_embeddings(at["embeddings"])
+    few = write_embeddings(tmp_path / "few", {oid: kept[oid] for oid in OIDS[4:]}, 4)
+    words = train({**at, "embeddings": few}, "tiny")
+    assert strict_json(run_well(*words, "--out", tmp_path / "m", "--json").stdout)["n_objects"] == N_OBJECTS
+    words = train({**at, "embeddings": few}, "together")  # its one member needs frames as well
+    found = strict_json(run_well(*words, "--out", tmp_path / "n", "--json").stdout)
+    assert found["n_objects"] == N_OBJECTS - 4
+
+
+def test_frames_without_photometry_are_told_of(at: Folders, tmp_path: Path) -> None:
+    assert load_ensemble(at["model"]).reader.photometry
+    store = shutil.copytree(at["embeddings"], tmp_path / "old")
+    (store / "photometry.npy").unlink()
+    np.save(store / "times.npy", np.full(N_OBJECTS * N_EPOCHS, np.nan))
+    answer = predict(at, "--embeddings", store, "--features", at["features"])
+    assert f"{N_OBJECTS} of {N_OBJECTS} objects have frames without times and magn" in answer["warnings"][0]
+    whole = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])
+    assert whole["warnings"] == []
+    pairs = zip(answer["objects"], whole["objects"])
+    assert any(abs(one["p_bogus"] - other["p_bogus"]) > 1e-6 for one, other in pairs)
+
+
+def test_chunks_do_not_matter(at: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = make_oid(999)
+    words = ("--embeddings", at["embeddings"], "--features", at["features"], *OIDS[::-1], unknown)
+    whole = predict(at, *words, code=3)
+    monkeypatch.setattr("rbztf.verbs.predict.CHUNK", 3)
+    parts = predict(at, *words, code=3)
+    assert [entry["oid"] for entry in parts["objects"]] == OIDS[::-1]
+    assert [problem["where"] for problem in parts["problems"]] == [str(unknown)]
+    scores = [[entry["p_bogus"] for entry in answer["objects"]] for answer in (whole, parts)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
 def test_a_model_that_lacks_all_it_reads_is_refused(at: Folders, tmp_path: Path) -> None:
     labels = ("--labels", at["labels"])
     for verb in ("train-rnn", "cv"):
@@ -350,6 +387,7 @@ def test_a_model_that_lacks_all_it_reads_is_refused(at: Folders, tmp_path: Path)
             *("--out", tmp_path / "b"),
             says=["No light-curve features given, which every member of curves reads"],
         )
+    assert not any(tmp_path.iterdir())
     refused(*("train-rnn", *labels, "--config", "bigru-l2"), says=["No embeddings given"])
 
 

@@ -95,35 +95,41 @@ def usable_objects(
 ) -> tuple[dict[Oid, int], list[Problem]]:
     """Labelled objects with at least ``least`` frames of finite vectors, and the others.
 
-    Without embeddings, labelled objects that are in the table of features, with 0 frames.
+    Parameters
+    ----------
+    features : FeatureTable, optional
+        Its objects are usable without frames.
 
     Returns
     -------
     dict of Oid to int
-        Frames of each usable object, in the order of the labels.
+        Frames of each usable object, in the order of the labels; 0 where there are too few.
     list of Problem
         Labelled objects whose vectors cannot be used. Objects without vectors are not listed.
     """
     counts: dict[Oid, int] = {}
     problems: list[Problem] = []
-    if embeddings is None:
-        known = set(features.oids.tolist()) if features is not None else set()
-        return {oid: 0 for oid in labels if oid in known}, problems
+    known = set(features.oids[features.known()].tolist()) if features is not None else set()
     for oid in labels:
-        if oid not in embeddings:
-            continue
-        try:
-            n = int(np.isfinite(embeddings.vectors(oid)).all(axis=1).sum())
-        except RbztfError as error:
-            problems.append(Problem(str(oid), str(error)))
-            continue
-        if n >= least:
+        n, what = 0, ""
+        if embeddings is not None and oid in embeddings:
+            n, what = _count_usable(embeddings, oid, least)
+        if what:
+            problems.append(Problem(str(oid), what))
+        if n or oid in known:
             counts[oid] = n
-        else:
-            problems.append(
-                Problem(str(oid), f"{n} usable frames; {least} are needed (classifier.min_frames).")
-            )
     return counts, problems
+
+
+def _count_usable(embeddings: Embeddings, oid: Oid, least: int) -> tuple[int, str]:
+    """Frames of finite vectors, 0 if there are too few, and then why."""
+    try:
+        n = int(np.isfinite(embeddings.vectors(oid)).all(axis=1).sum())
+    except RbztfError as error:
+        return 0, str(error)
+    if n >= least:
+        return n, ""
+    return 0, f"{n} usable frames; {least} are needed (classifier.min_frames)."
 
 
 def check_split(split: Split) -> None:

@@ -68,6 +68,12 @@ def read_objects(
     return ObjectSet.of(oids, sequences, reader, features, photometry)
 
 
+def scores_curves_alone(config: Config) -> bool:
+    """Whether the model can score an object that has light-curve features and no frames."""
+    members = config.ensemble.members.values() if config.ensemble else ()
+    return any(set(member.inputs) == {"lightcurve"} for member in members)
+
+
 def fit_to_data(config: Config, have: set[Modality]) -> tuple[Config, list[str]]:
     """Leave out members that read what is not at hand.
 

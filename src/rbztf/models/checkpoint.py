@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,7 +72,9 @@ def claim(folder: Path, print_: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "fingerprint"
     if not mark.is_file():
-        mark.write_text(print_)
+        part = mark.with_name(f".{mark.name}.{os.getpid()}.part")
+        part.write_text(print_)
+        part.replace(mark)
     elif mark.read_text() != print_:
         raise _another_run(folder)
 

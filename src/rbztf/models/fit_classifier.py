@@ -96,7 +96,13 @@ def fit_classifier(
     if config.training.patience:
         runs = []
         for number, fold in enumerate(
-            inner_folds(data.labels, data.groups, config.training.inner_folds, config.seed)
+            inner_folds(
+                data.labels,
+                data.groups,
+                config.training.inner_folds,
+                config.seed,
+                "Give more objects, fewer --folds, or train all epochs: --set training.patience=0.",
+            )
         ):
             path = checkpoint_path and checkpoint_path.with_suffix(f".inner{number}.safetensors")
             run = _Run(

@@ -95,7 +95,8 @@ def train_members(
     section = config.ensemble
     assert section is not None
     _check(data, section)
-    folds = inner_folds(data.labels, data.groups, section.bags, config.seed)
+    advice = "Give more objects, fewer --folds, or fewer inner folds: --set ensemble.bags=2."
+    folds = inner_folds(data.labels, data.groups, section.bags, config.seed, advice)
     if scratch is not None:
         checkpoint.claim(scratch, fingerprint(config, data))
     members: dict[str, list[Fitted]] = {name: [] for name in section.members}

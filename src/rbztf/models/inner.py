@@ -26,7 +26,7 @@ def check_classes(labels: NDArray[np.int64]) -> None:
 
 
 def inner_folds(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int
+    labels: NDArray[np.int64], groups: NDArray[np.int64], count: int, seed: int, advice: str
 ) -> list[NDArray[np.bool_]]:
     """Divide training objects into folds of whole groups (ZTF fields), classes balanced.
 
@@ -36,6 +36,8 @@ def inner_folds(
     groups : ndarray (n,), int64
     count : int
         Number of folds.
+    advice : str
+        What to do if there are too few objects for that many.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def inner_folds(
     raise DataError(
         f"{len(labels)} training objects in {n_groups} fields cannot be divided into {count} inner folds with both "
         "classes in each.",
-        "Give more objects, fewer --folds, or train all epochs: --set training.patience=0.",
+        advice,
     )
 
 

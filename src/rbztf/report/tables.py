@@ -82,7 +82,7 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
         write(part)
         part.replace(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}).", "Choose another --out.") from None
+        raise UsageError(f"{path} cannot be written ({error.strerror}).", "Choose another place.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()

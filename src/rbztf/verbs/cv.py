@@ -17,6 +17,7 @@ from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cro
 from rbztf.evaluation.draws import make_splits, over_draws
 from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
 from rbztf.evaluation.folds import make_split
+from rbztf.evaluation.reading import scores_curves_alone
 from rbztf.evaluation.score_files import write_scores
 from rbztf.evaluation.slices import magnitudes_of
 from rbztf.evaluation.summary import Evaluation, compare, summarise
@@ -27,7 +28,7 @@ from rbztf.models.device import choose_device
 from rbztf.progress import Progress, silent
 from rbztf.verbs.cv_examples import plot_examples
 from rbztf.verbs.inputs import labels_in_bands, locate, locate_inputs
-from rbztf.verbs.run_folder import new_run, write_history, write_json
+from rbztf.verbs.run_folder import new_run, run_folder, write_history, write_json
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,18 @@ def cv(
     first = configs[0]
     choose_device(first.device)
     table = labels_in_bands(labels, first)
-    folder = new_run("cv", first, out)
+    folder = run_folder("cv", out)
     inputs = locate_inputs(configs, embeddings, features, data, folder / "embeddings", progress)
     configs = inputs.configs
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
     known = read_features(inputs.features) if inputs.features else None
-    counts, problems = usable_objects(vectors, table, first.classifier.min_frames, known)
+    alone = known if all(map(scores_curves_alone, configs)) else None
+    counts, problems = usable_objects(vectors, table, first.classifier.min_frames, alone)
     splits = make_splits(first.cv.split, table, first.cv.folds, first.seed, set(counts), first.cv.repeats)
     for split in splits:
         check_split(split)
         check_labels(split, table)
+    new_run("cv", first, folder)
     checkpoints = folder / "checkpoints"
     results = over_draws(
         configs,

@@ -16,6 +16,11 @@ from rbztf.report.tables import json_text
 RUNS = Path("runs")
 
 
+def run_folder(verb: str, out: Path | str | None = None) -> Path:
+    """``out``, or an unused ``runs/TIME-VERB``; nothing is made yet."""
+    return Path(out) if out is not None else _unused(RUNS / f"{datetime.now():%Y%m%dT%H%M%S}-{verb}")
+
+
 def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
     """Make ``out``, or ``runs/TIME-VERB``, and write ``config.yaml`` into it.
 
@@ -24,7 +29,7 @@ def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
     UsageError
         If the folder cannot be made.
     """
-    folder = Path(out) if out is not None else _unused(RUNS / f"{datetime.now():%Y%m%dT%H%M%S}-{verb}")
+    folder = run_folder(verb, out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(config.dump(), encoding="utf-8")

@@ -15,7 +15,7 @@ from rbztf.archive.labels import LabelTable
 from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
 from rbztf.evaluation.crossval import read_training_set, usable_objects
-from rbztf.evaluation.reading import read_objects
+from rbztf.evaluation.reading import read_objects, scores_curves_alone
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
@@ -141,7 +141,8 @@ def _train_ensemble(
     device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent) if path else None
     features = read_features(inputs.features) if inputs.features else None
-    counts, problems = usable_objects(vectors, table, config.classifier.min_frames, features)
+    alone = features if scores_curves_alone(config) else None
+    counts, problems = usable_objects(vectors, table, config.classifier.min_frames, alone)
     _check_some(counts, table, path or inputs.features)
     objects = read_objects(list(counts), vectors, features, config)
     with threads(0 if device.type == "cuda" else 1):
