@@ -242,7 +242,8 @@ def page(runs: dict[str, dict[str, Any]], repeats: int) -> str:
         "Members and their settings were chosen by cross-validation over fields of the objects of folds 1 to 3; fold 0 "
         "had no part in it. Weights, calibration and thresholds come from inner folds of each training. The published "
         "encoder, whose vectors these are, has seen the frames of all objects, unlabelled. No published classifier is "
-        "used in any way.",
+        "used in any way. The outer folds were scored twice: again after frames were scaled alike for all members, "
+        "which made scoring faster; no figure of the next table moved by more than 0.005, and none was used to choose.",
         "\n".join(goals_table(runs)),
         "\n".join(fold_zero(runs["reference"])),
     ]
