@@ -1,6 +1,6 @@
 # make demo    the main job end to end, offline, on a simulated archive
 # make test    the tests (make lint: ruff and mypy)
-# make bench   the benchmarks, ratios measured side by side
+# make bench   benchmarks of speed, ratios measured side by side
 # Each sets up what it needs in .venv.
 
 VENV   := .venv
@@ -9,6 +9,10 @@ READY  := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
+
+# Speed; the other scripts of benchmarks/ train for minutes to an hour and measure what models can do.
+SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
+	fetch_rate kill_fetch cut_quadrant
 
 .PHONY: demo test lint bench clean
 
@@ -24,7 +28,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for name in $(SPEED); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "rbztf needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 1; }

@@ -19,11 +19,16 @@ from rbztf.verbs.predict import predict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--published", type=Path, required=True, help="folder made by rbztf import --train")
+    parser.add_argument(
+        "--published", type=Path, default=Path("published"), help="made by rbztf import --train"
+    )
     parser.add_argument("--model", type=Path, help="another ensemble than DIR/model")
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     folder, model = arguments.published, arguments.model or arguments.published / "model"
+    if not model.is_dir():
+        print(f"There is no {model}; make it: rbztf import --train --out {folder}")
+        return
     for number in range(1 + arguments.repeat):
         started, cpu = time.perf_counter(), time.process_time()
         found = predict(

@@ -159,7 +159,7 @@ def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
     chosen = {name: TINY_MEMBERS[name] for name in members or TINY_MEMBERS}
     return {
         "name": "tiny",
-        "ensemble": {"bags": 2, "members": chosen, **section},
+        "ensemble": {"bags": 2, "members": chosen, "photometry": True, **section},
         "vae": {"latent": 4},
         "classifier": {"min_frames": 3},
         "cv": {"bootstrap": 20},

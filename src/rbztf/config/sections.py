@@ -134,8 +134,9 @@ class EnsembleSection(Section):
     """Inner folds of whole fields. Each member is trained without each; all of these are kept."""
     least_spread: float = Field(0.05, ge=0)
     """Latents that vary less than this share of the most variable one are left out."""
-    photometry: bool = True
-    """Whether networks read time and magnitude of each frame, where the training frames have them."""
+    photometry: bool = False
+    """Whether networks read time and magnitude of each frame, where the training frames have them.
+    On simulated skies this added nothing (benchmarks/epoch_shares.py)."""
     uncertain_weight: float = Field(1.0, gt=0, le=1)
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
     error_rate: float = Field(0.05, gt=0, lt=1)
