@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rbztf.models.checkpoint import History
@@ -40,6 +41,8 @@ def training(history: History, latent: int, path: Path) -> None:
     active.set(
         xlabel="Epoch", ylabel="Latents", ylim=(0, 1.08 * latent), title=f"Active latents, of {latent}"
     )
+    for axes in (terms, active):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _save(figure, path)
 
 
