@@ -273,16 +273,28 @@ def test_without_a_vote_no_epoch_is_named(model: Ensemble, data: LabelledSet) ->
 def test_the_rescue_drops_as_few_as_needed() -> None:
     shares = np.array([0.1, 3.0, -1.0, 2.0, 0.5, 0.0, 1.0, -2.0, 0.2, 0.3])
 
-    def score(kept: Any) -> Any:
-        return np.array([shares[mask].clip(0).sum() / 8 for mask in kept])
+    def score(kept: Any, threshold: float = 0.4) -> Any:
+        return np.array([shares[mask].clip(0).sum() / 8 for mask in kept]), np.full(len(kept), threshold)
 
-    rescue = find_rescue(shares, score, threshold=0.4, min_frames=3)
+    rescue = find_rescue(shares, score, min_frames=3)
     assert np.flatnonzero(rescue.dropped).tolist() == [1, 3]
     assert rescue.saved
-    assert rescue.p_bogus == pytest.approx(score([~rescue.dropped])[0])
-    hopeless = find_rescue(shares, score, threshold=-1.0, min_frames=3)
+    assert rescue.p_bogus == pytest.approx(score([~rescue.dropped])[0][0])
+    hopeless = find_rescue(shares, lambda kept: score(kept, -1.0), min_frames=3)
     assert not hopeless.saved
     assert hopeless.dropped.sum() == 5
-    none = find_rescue(shares, score, threshold=0.4, min_frames=10)
+    none = find_rescue(shares, score, min_frames=10)
     assert not none.dropped.any()
-    assert none.p_bogus == score([np.ones(10, bool)])[0]
+    assert none.p_bogus == score([np.ones(10, bool)])[0][0]
+
+
+def test_each_rescue_has_the_threshold_of_what_is_left() -> None:
+    """With half of the frames the light curve is gone, and with it the higher threshold."""
+    shares = np.arange(8.0)[::-1]
+
+    def score(kept: Any) -> Any:
+        left = np.array([mask.sum() for mask in kept])
+        return 0.1 * left, np.where(left > 4, 0.2, 0.45)
+
+    rescue = find_rescue(shares, score, min_frames=2)
+    assert (rescue.dropped.sum(), rescue.saved) == (4, True)

@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from helpers import (
     files_below,
@@ -34,6 +36,7 @@ from rbztf.features.table import FeatureTable
 from rbztf.models import conformal
 from rbztf.models.ensemble_files import load_ensemble
 from rbztf.models.objects import Modality, ObjectSet
+from rbztf.models.optimise import threads
 from rbztf.models.thresholds import best_f1_threshold, threshold_at
 
 N_OBJECTS, N_EPOCHS = 32, 10
@@ -357,21 +360,28 @@ def test_frames_without_photometry_are_told_of(at: Folders, tmp_path: Path) -> N
     assert load_ensemble(at["model"]).reader.photometry
     store = shutil.copytree(at["embeddings"], tmp_path / "old")
     (store / "photometry.npy").unlink()
-    np.save(store / "times.npy", np.full(N_OBJECTS * N_EPOCHS, np.nan))
     answer = predict(at, "--embeddings", store, "--features", at["features"])
-    assert f"{N_OBJECTS} of {N_OBJECTS} objects have frames without times and magn" in answer["warnings"][0]
+    assert f"{N_OBJECTS} of {N_OBJECTS} objects have frames without magnitudes" in answer["warnings"][0]
     whole = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])
     assert whole["warnings"] == []
     pairs = zip(answer["objects"], whole["objects"])
     assert any(abs(one["p_bogus"] - other["p_bogus"]) > 1e-6 for one, other in pairs)
 
 
-def test_chunks_do_not_matter(at: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["cutouts", "embeddings"])
+def test_chunks_and_threads_do_not_matter(at: Folders, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     unknown = make_oid(999)
-    words = ("--embeddings", at["embeddings"], "--features", at["features"], *OIDS[::-1], unknown)
+    places = ["--data", at["cutouts"]]
+    if where == "embeddings":
+        places = ["--embeddings", at["embeddings"], "--features", at["features"]]
+    words = (*places, *OIDS[::-1], unknown)
     whole = predict(at, *words, code=3)
     monkeypatch.setattr("rbztf.verbs.predict.CHUNK", 3)
-    parts = predict(at, *words, code=3)
+    before = list(warnings.filters)
+    with threads(2):
+        parts = predict(at, *words, code=3)
+        assert torch.get_num_threads() == 2
+    assert warnings.filters == before
     assert [entry["oid"] for entry in parts["objects"]] == OIDS[::-1]
     assert [problem["where"] for problem in parts["problems"]] == [str(unknown)]
     scores = [[entry["p_bogus"] for entry in answer["objects"]] for answer in (whole, parts)]

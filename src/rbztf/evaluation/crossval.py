@@ -105,7 +105,7 @@ def usable_objects(
     dict of Oid to int
         Frames of each usable object, in the order of the labels; 0 where there are too few.
     list of Problem
-        Labelled objects whose vectors cannot be used. Objects without vectors are not listed.
+        Labelled objects that are left out for their vectors. Those without vectors are not listed.
     """
     counts: dict[Oid, int] = {}
     problems: list[Problem] = []
@@ -114,10 +114,10 @@ def usable_objects(
         n, what = 0, ""
         if embeddings is not None and oid in embeddings:
             n, what = _count_usable(embeddings, oid, least)
-        if what:
-            problems.append(Problem(str(oid), what))
         if n or oid in known:
             counts[oid] = n
+        elif what:
+            problems.append(Problem(str(oid), what))
     return counts, problems
 
 
@@ -145,7 +145,8 @@ def check_split(split: Split) -> None:
     for number, fold in split.folds.items():
         if not fold:
             raise DataError(
-                f"Fold {number} of the split {split.name} has no object with vectors.", "Check the split."
+                f"Fold {number} of the split {split.name} has no object that can be scored.",
+                "Check the split.",
             )
 
 

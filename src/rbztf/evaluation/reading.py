@@ -14,14 +14,14 @@ from rbztf.config import Config
 from rbztf.errors import RbztfError, UsageError
 from rbztf.features.table import FeatureTable
 from rbztf.models.frame_inputs import FrameReader
-from rbztf.models.objects import Modality, ObjectSet, Photometry
+from rbztf.models.objects import FramePhotometry, Modality, ObjectSet
 
 Vectors = NDArray[np.float32]
 
 
 def read_frames(
     embeddings: Embeddings | None, oids: Sequence[int], latent: int, min_frames: int
-) -> tuple[list[Vectors], list[Photometry]]:
+) -> tuple[list[Vectors], list[FramePhotometry]]:
     """Finite latent means of each object and the photometry of these frames; no rows where there are too few.
 
     Returns

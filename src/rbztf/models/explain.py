@@ -15,8 +15,8 @@ from rbztf.models.objects import Modality, ObjectSet
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Rescore = Callable[[Sequence[Mask]], Array]
-"""Probabilities of one object with only the frames of each mask kept."""
+Rescore = Callable[[Sequence[Mask]], tuple[Array, Array]]
+"""Probabilities of one object with only the frames of each mask kept, and the threshold of each."""
 LARGEST_SHARE_DROPPED = 0.5
 """An object is not saved by dropping more than this share of its frames."""
 
@@ -79,8 +79,8 @@ class Rescue:
     saved: bool
 
 
-def find_rescue(shares: Array, rescore: Rescore, threshold: float, min_frames: int) -> Rescue:
-    """Drop the frames with the largest shares, as few as bring the score below ``threshold``.
+def find_rescue(shares: Array, rescore: Rescore, min_frames: int) -> Rescue:
+    """Drop the frames with the largest shares, as few as bring the score below its threshold.
 
     1, 2, 4 … frames are tried, up to half of them; if none is enough, the number that lowers
     the score most is the answer.
@@ -97,8 +97,8 @@ def find_rescue(shares: Array, rescore: Rescore, threshold: float, min_frames: i
     most = min(int(n * LARGEST_SHARE_DROPPED), n - min_frames)
     if most < 1:
         nothing = np.zeros(n, bool)
-        p = float(rescore([~nothing])[0])
-        return Rescue(nothing, p, p < threshold)
+        scores, thresholds = rescore([~nothing])
+        return Rescue(nothing, float(scores[0]), bool(scores[0] < thresholds[0]))
     order = np.argsort(-shares, kind="stable")
     counts = sorted({*(2**power for power in range(int(np.log2(most)) + 1)), most})
     masks = []
@@ -106,7 +106,7 @@ def find_rescue(shares: Array, rescore: Rescore, threshold: float, min_frames: i
         dropped = np.zeros(n, bool)
         dropped[order[:count]] = True
         masks.append(dropped)
-    scores = rescore([~dropped for dropped in masks])
-    enough = np.flatnonzero(scores < threshold)
+    scores, thresholds = rescore([~dropped for dropped in masks])
+    enough = np.flatnonzero(scores < thresholds)
     chosen = int(enough[0]) if len(enough) else int(np.argmin(scores))
     return Rescue(masks[chosen], float(scores[chosen]), bool(len(enough)))

@@ -65,14 +65,14 @@ class FrameReader:
         least_spread : float
             See :func:`rbztf.features.image.varying_latents`.
         with_photometry : bool
-            Whether to read time and magnitude, if any frame has them.
+            Whether to read time and magnitude, if the magnitude of any frame is known.
         """
         seen = [sequence for sequence in sequences if len(sequence)]
         if not seen:
             return cls((), np.empty(0, np.float32), np.empty(0, np.float32), False)
         latents = varying_latents(seen, least_spread)
         mean, variance = (moment[list(latents)] for moment in frame_moments(seen))
-        known = with_photometry and any(np.isfinite(rows).any() for rows in photometry)
+        known = with_photometry and any(np.isfinite(rows[:, 1]).any() for rows in photometry)
         scale = np.maximum(np.sqrt(variance), 1e-12)
         return cls(latents, mean.astype(np.float32), scale.astype(np.float32), known)
 

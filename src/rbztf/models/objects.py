@@ -17,7 +17,7 @@ from rbztf.features.table import FeatureTable
 from rbztf.models.frame_inputs import FrameReader
 
 Vectors = NDArray[np.float32]
-Photometry = NDArray[np.float64]
+FramePhotometry = NDArray[np.float64]
 Index = NDArray[Any]
 
 
@@ -47,7 +47,7 @@ class ObjectSet:
     """
 
     sequences: list[Vectors]
-    photometry: list[Photometry]
+    photometry: list[FramePhotometry]
     reader: FrameReader
     image: FeatureTable
     lightcurve: FeatureTable
@@ -59,7 +59,7 @@ class ObjectSet:
         sequences: Sequence[Vectors],
         reader: FrameReader,
         features: FeatureTable | None,
-        photometry: Sequence[Photometry] | None = None,
+        photometry: Sequence[FramePhotometry] | None = None,
     ) -> ObjectSet:
         """Objects with their frames and the rows that ``features`` has for them."""
         numbers = np.asarray(oids, np.int64)

@@ -81,7 +81,7 @@ def _judge_ensemble(
             _kinds(verdicts, i),
         )
         if shares is not None:
-            made = _explained(source, bundle, entry, made, shares[i])
+            made = _explained(source, bundle, entry, made, shares[i], goal)
         yield made
 
 
@@ -101,7 +101,12 @@ def _kinds(verdicts: Verdicts, i: int) -> dict[str, float]:
 
 
 def _explained(
-    source: Source, bundle: Ensemble, entry: Found, made: Prediction, shares: NDArray[np.float64]
+    source: Source,
+    bundle: Ensemble,
+    entry: Found,
+    made: Prediction,
+    shares: NDArray[np.float64],
+    goal: Goal,
 ) -> Prediction:
     """``made`` with the frames to blame and what is left without them."""
     from rbztf.verbs.predict import Blamed
@@ -113,8 +118,7 @@ def _explained(
     if made.p_bogus >= made.threshold:
         rescue = find_rescue(
             shares,
-            lambda kept: _rescore(source, bundle, entry, kept),
-            made.threshold,
+            lambda kept: _rescore(source, bundle, entry, kept, goal),
             bundle.config.classifier.min_frames,
         )
     dropped = rescue.dropped if rescue else np.zeros(len(shares), bool)
@@ -124,8 +128,13 @@ def _explained(
     return replace(made, blamed=blamed, p_without=rescue.p_bogus, n_dropped=int(dropped.sum()))
 
 
-def _rescore(source: Source, bundle: Ensemble, entry: Found, kept: Sequence[Mask]) -> NDArray[np.float64]:
-    """Scores of an object reduced to the frames of each mask, their photometry with them."""
+def _rescore(
+    source: Source, bundle: Ensemble, entry: Found, kept: Sequence[Mask], goal: Goal
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores and thresholds of an object reduced to the frames of each mask, their photometry with them.
+
+    Where too few epochs are left for its light curve, both are those of objects with frames alone.
+    """
     variants = [
         replace(
             entry,
@@ -135,4 +144,5 @@ def _rescore(source: Source, bundle: Ensemble, entry: Found, kept: Sequence[Mask
         )
         for mask in kept
     ]
-    return bundle.score(_objects(bundle, variants), source.device).p_bogus
+    verdicts = bundle.score(_objects(bundle, variants), source.device)
+    return verdicts.p_bogus, decide(bundle, verdicts, goal).thresholds

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.classifier_bundle import ClassifierBundle
 from rbztf.models.decisions import Goal
-from rbztf.models.device import choose_device, one_thread
+from rbztf.models.device import choose_device
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model, load_model
 from rbztf.models.objects import Modality
@@ -29,7 +30,7 @@ from rbztf.verbs.judge import judge
 from rbztf.verbs.sources import Found, Places, Source
 
 CHUNK = 128
-"""Objects that a thread holds in memory at once."""
+"""Objects that a thread scores at once."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class Prediction:
     n_dropped: int | None = None
 
 
-Scores = tuple[list[Prediction], list[Problem], int]
-"""Predictions, what could not be predicted, and how many objects have frames without photometry."""
+Scores = tuple[list[Prediction], int]
+"""Predictions, and how many of the objects have frames without magnitudes."""
 
 
 @dataclass(frozen=True)
@@ -179,24 +180,23 @@ def predict(
         places, problems = _fetch_lacking(wanted, places, bundle.latent, archive_url, progress)
     source = Source.open(bundle, places, choose_device(config.device), until_mjd)
     wanted = source.oids() if wanted is None else wanted
-    predictions: list[Prediction] = []
-    n_without = 0
     failed = {problem.where for problem in problems}  # could not be fetched, which says it all
-
-    def score(chunk: Sequence[Oid]) -> Scores:
-        unread: list[Problem] = []
-        found = list(_read_chunk(source, chunk, unread, failed))
-        made = list(judge(source, found, str(path), goal, explain=explain)) if found else []
-        return made, unread, sum(len(entry.sequence) > 0 and _unknown(entry) for entry in found)
-
     chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+    read = (list(_read_chunk(source, chunk, problems, failed)) for chunk in chunks)
+
+    def score(found: Sequence[Found]) -> Scores:
+        made = list(judge(source, found, str(path), goal, explain=explain)) if found else []
+        return made, sum(len(entry.sequence) > 0 and not _has_magnitudes(entry) for entry in found)
+
+    n_threads = torch.get_num_threads() if source.device.type == "cpu" and not explain else 1
+    predictions: list[Prediction] = []
+    n_without, done = 0, 0
     progress("predict", 0, len(wanted))
-    for made, unread, without in _side_by_side(score, chunks, source.device):
+    for chunk, (made, without) in zip(chunks, _side_by_side(score, read, n_threads)):
         predictions += made
-        problems += unread
         n_without += without
-        progress("predict", len(predictions) + len(problems), len(wanted))
-    progress("predict", len(wanted), len(wanted))
+        done += len(chunk)
+        progress("predict", done, len(wanted))
     warnings = (*source.warnings, *_remarks(bundle, predictions, n_without))
     return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
 
@@ -232,12 +232,23 @@ def _fetch_lacking(
 
 
 def _side_by_side(
-    work: Callable[[Sequence[Oid]], Scores], chunks: Sequence[Sequence[Oid]], device: torch.device
+    score: Callable[[Sequence[Found]], Scores], chunks: Iterator[Sequence[Found]], n_threads: int
 ) -> Iterator[Scores]:
-    """``work`` on each chunk, on as many threads as torch may use, in order."""
-    n_threads = torch.get_num_threads() if device.type == "cpu" else 1
-    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        yield from pool.map(work, chunks)
+    """Scores of each chunk, in order, made on ``n_threads`` threads while this one reads the next chunks.
+
+    This thread alone reads: what reads FITS files is not made for several.
+    """
+    if n_threads < 2:
+        yield from map(score, chunks)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[Future[Scores]] = deque()
+        for chunk in chunks:
+            waiting.append(pool.submit(score, chunk))
+            if len(waiting) > n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _read_chunk(
@@ -274,9 +285,8 @@ def _what_lacks(model: Model, found: Found) -> str:
     return what if few else "it has no light-curve features, without which the model gives no score."
 
 
-def _unknown(found: Found) -> bool:
-    """Whether neither time nor magnitude of any frame is known."""
-    return not np.isfinite(found.photometry).any()
+def _has_magnitudes(found: Found) -> bool:
+    return bool(np.isfinite(found.photometry[:, 1]).any())
 
 
 def _remarks(
@@ -295,7 +305,7 @@ def _remarks(
         )
     if model.reader.photometry and n_without:
         yield (
-            f"{n_without} of {len(predictions)} objects have frames without times and magnitudes, which the model "
+            f"{n_without} of {len(predictions)} objects have frames without magnitudes, which the model "
             "reads; it was trained to do without now and then. Embed their cutouts to give it all."
         )
     unverified = sum(entry.features_verified is False for entry in predictions)

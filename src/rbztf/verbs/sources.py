@@ -24,7 +24,7 @@ from rbztf.frames.normalise import usable_frames
 from rbztf.models.classifier_bundle import ClassifierBundle, check_vectors
 from rbztf.models.ensemble import Ensemble
 from rbztf.models.load import Model
-from rbztf.models.objects import Modality, Photometry
+from rbztf.models.objects import FramePhotometry, Modality
 from rbztf.sky import Oid
 from rbztf.verbs.embed import read_usable, usable_facts
 
@@ -61,7 +61,7 @@ class Found:
 
     oid: Oid
     sequence: Vectors
-    photometry: Photometry
+    photometry: FramePhotometry
     n_missing: int
     features: NDArray[np.float64] | None
     verified: bool
@@ -143,7 +143,7 @@ class Source:
         n_missing += int(np.sum(~finite))
         return Found(oid, inputs[kept], photometry[kept], n_missing, features, verified)
 
-    def _no_frames(self) -> tuple[Vectors, Photometry]:
+    def _no_frames(self) -> tuple[Vectors, FramePhotometry]:
         return np.empty((0, self.model.latent), np.float32), no_photometry(0)
 
     def _inputs(self, oid: Oid) -> Vectors:
@@ -161,7 +161,7 @@ class Source:
 
     def _from_frames(
         self, store: CutoutStore, oid: Oid, problems: list[Problem], has_features: bool
-    ) -> tuple[Vectors, Photometry, int]:
+    ) -> tuple[Vectors, FramePhotometry, int]:
         cutouts, encoder = store[oid], self.model.encoder
         assert encoder is not None  # open() sees to it
         if has_features and not usable_frames(cutouts.frames).any():
