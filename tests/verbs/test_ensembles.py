@@ -360,6 +360,9 @@ def test_frames_without_photometry_are_told_of(at: Folders, tmp_path: Path) -> N
     assert load_ensemble(at["model"]).reader.photometry
     store = shutil.copytree(at["embeddings"], tmp_path / "old")
     (store / "photometry.npy").unlink()
+    words = train({**at, "embeddings": store}, "image", features=None)
+    (warning,) = strict_json(run_well(*words, "--out", tmp_path / "m", "--json").stdout)["warnings"]
+    assert "No frame has a magnitude" in warning
     answer = predict(at, "--embeddings", store, "--features", at["features"])
     assert f"{N_OBJECTS} of {N_OBJECTS} objects have frames without magnitudes" in answer["warnings"][0]
     whole = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])

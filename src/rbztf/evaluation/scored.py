@@ -118,7 +118,7 @@ def by_draw(folds: Sequence[Scored]) -> dict[int, list[int]]:
 
 
 def pool(folds: Sequence[Scored], point: str | None = None) -> Scored:
-    """All objects of several folds together, each with the threshold of its own fold.
+    """All objects of several folds together, each with its threshold in its own fold.
 
     Parameters
     ----------

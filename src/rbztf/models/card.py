@@ -24,6 +24,8 @@ def _members(model: Ensemble) -> str:
     for name, section in model.config.ensemble.members.items():
         bags = len(model.members[name])
         lines.append(f"| {name} | {section.kind} | {' + '.join(section.inputs)} | {bags} |")
+    if model.reader.photometry:
+        lines += ["", "Networks that read frames read their times and magnitudes too."]
     return "\n".join(lines)
 
 

@@ -65,7 +65,7 @@ def train_rnn(
     out: Path | str | None = None,
     progress: Progress = silent,
 ) -> TrainResult:
-    """Train a classifier on every labelled object that has vectors.
+    """Train a classifier on every labelled object that has vectors, or light-curve features where those suffice.
 
     Parameters
     ----------
@@ -158,6 +158,10 @@ def _train_ensemble(
     model = model.with_encoder(encoder, _trained_on(table, list(counts)))
     save_ensemble(model, target)
     warnings = list(inputs.warnings)
+    if config.ensemble.photometry and not objects.reader.photometry:
+        warnings.append(
+            "No frame has a magnitude, so ensemble.photometry has no effect. Embed the cutouts again to keep them."
+        )
     if path and not encoder:
         warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")
     return TrainResult(
@@ -176,9 +180,7 @@ def _train_ensemble(
 
 def _check_some(counts: Mapping[Oid, int], table: LabelTable, path: Path | None) -> None:
     if not counts:
-        raise DataError(
-            f"None of the {len(table)} labelled objects has usable vectors in {path}.", "Check both."
-        )
+        raise DataError(f"None of the {len(table)} labelled objects can be used with {path}.", "Check both.")
 
 
 def _trained_on(labels: LabelTable, oids: Sequence[int]) -> dict[str, Any]:
