@@ -38,22 +38,30 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "shared/data/upstream/trained_
 RECIPES = ("vae", "reference/vae")
 
 
-def read_truth(path: Path) -> dict[tuple[int, int], bool]:
-    """Whether the frame of an object at a time (HJD in units of 1e-6 d) is spoilt."""
+Truth = dict[int, dict[float, bool]]
+"""Of each object, whether the frame at each time (HJD) is spoilt."""
+
+
+def read_truth(path: Path) -> Truth:
+    truth: Truth = {}
     with path.open(newline="", encoding="utf-8") as stream:
-        return {
-            (int(row["oid"]), round(float(row["hjd"]) * 1e6)): bool(row["kind"])
-            for row in csv.DictReader(stream)
-        }
+        for row in csv.DictReader(stream):
+            truth.setdefault(int(row["oid"]), {})[float(row["hjd"])] = bool(row["kind"])
+    return truth
 
 
-def frame_auc(vectors: Path, truth: dict[tuple[int, int], bool], latent: int) -> float:
+def spoilt_at(truth: dict[float, bool], time: float) -> bool:
+    """Of the frame nearest in time: the file has fewer digits than the store."""
+    return truth[min(truth, key=lambda known: abs(known - time))]
+
+
+def frame_auc(vectors: Path, truth: Truth, latent: int) -> float:
     """Mean over folds of whole objects of the AUC of spoilt against clean frames, by ``latent`` means."""
     store = open_embeddings(vectors)
     means, spoilt, owner = [], [], []
     for oid in store:
         means.append(store[oid][:, :latent])
-        spoilt += [truth[int(oid), round(time * 1e6)] for time in store.times(oid)]
+        spoilt += [spoilt_at(truth[int(oid)], time) for time in store.times(oid)]
         owner += [int(oid)] * store.count(oid)
     inputs, labels = np.concatenate(means), np.array(spoilt)
     areas = []
@@ -93,7 +101,10 @@ def one_sky(seed: int, options: argparse.Namespace, folder: Path) -> None:
     sky = SimulatedSky(n_objects=options.objects, n_epochs=options.visits, seed=seed)
     dataset = write_dataset(folder / "data", sky)
     truth = read_truth(dataset.truth)
-    print(f"sky {seed}: {len(sky.oids)} objects, {len(truth)} frames, {sum(truth.values())} spoilt")
+    print(
+        f"sky {seed}: {len(sky.oids)} objects, {sum(map(len, truth.values()))} frames, "
+        f"{sum(sum(frames.values()) for frames in truth.values())} spoilt"
+    )
     scores = {}
     for name, bundle in encoders(dataset, options.epochs, folder).items():
         store = folder / f"vectors-{bundle.name}"

@@ -73,7 +73,7 @@ def train_rnn(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a classifier on the labelled objects that have vectors."""
+    """Train a classifier on the labelled objects that have vectors (or, where those suffice, light-curve features)."""
     with screen(as_json, quiet) as show:
         settings = resolve(config, set_, device, seed, STANDARD_CLASSIFIER)
         from rbztf.verbs.train_rnn import train_rnn as run
