@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import random_frames
+from helpers import make_oid, random_frames, write_cutouts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rbztf.archive.cutouts import open_cutouts
+from rbztf.archive.labels import Labelled, LabelTable
 from rbztf.config import Config, FramesSection, load_config
-from rbztf.frames.dataset import UNKNOWN_KIND, FrameSet
+from rbztf.frames.dataset import UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.frames.inputs import make_inputs
 from rbztf.models.auxiliary import N_MEASURES, Measures
 from rbztf.models.encoder_bundle import load_encoder
@@ -23,7 +25,8 @@ from rbztf.models.loading import Loaded, ahead
 from rbztf.models.losses import free_bits_kl, kl_divergence, vae_loss
 from rbztf.models.objective import Objective
 from rbztf.models.statistics import VectorStatistics
-from rbztf.verbs.known_frames import KINDS, known_frames
+from rbztf.sky import Label, Oid
+from rbztf.verbs.known_frames import KINDS, known_frames, labelled_kinds
 
 CPU = torch.device("cpu")
 MASKED = FramesSection(normaliser="asinh_noise", invalid="mask")
@@ -181,6 +184,30 @@ def test_simulated_frames_are_known_and_repeatable() -> None:
     assert set(first.kinds.tolist()) <= set(range(len(KINDS)))
     assert 0 < np.mean(first.kinds > 0) < 1
     assert not np.array_equal(known_frames(40, MASKED, 4).inputs.values, first.inputs.values)
+
+
+def test_what_labels_say_of_frames() -> None:
+    """Real objects are clean, artefacts of one kind are of that kind; who knows of the others."""
+    rows = [
+        (Label.REAL, {"VAR"}),
+        (Label.ARTEFACT, {"artefact", "ghost", "M_dwarf_flare"}),
+        (Label.ARTEFACT, {"artefact", "spike", "bright_star"}),
+        (Label.ARTEFACT, {"artefact"}),
+    ]
+    oids = [Oid(make_oid(i)) for i in range(len(rows))]
+    table = LabelTable([Labelled(oid, label, frozenset(tags)) for oid, (label, tags) in zip(oids, rows)])
+    assert labelled_kinds(table) == {oids[0]: KINDS.index(""), oids[1]: KINDS.index("ghost")}
+
+
+def test_frames_of_a_store_count_as_their_object_does(tmp_path: Path) -> None:
+    first, second = make_oid(1), make_oid(2)
+    write_cutouts(tmp_path / "c", {first: random_frames(3), second: random_frames(2, seed=1)})
+    known = known_frames(4, MASKED, 0)
+    data, _ = prepare_frames(
+        open_cutouts(tmp_path / "c"), MASKED, tmp_path / "f.bin", known=known, kinds={Oid(second): 5}
+    )
+    assert data.kinds is not None
+    assert data.kinds.tolist() == [UNKNOWN_KIND] * 3 + [5] * 2 + known.kinds.tolist()
 
 
 def test_the_loss_is_finite_from_the_first_step() -> None:

@@ -84,6 +84,23 @@ def test_a_store_is_checked_against_the_training_set(dataset: Dataset, encoder: 
     assert "distributed otherwise than in training" in result.stderr
 
 
+def test_an_encoder_that_has_seen_labels_says_so(dataset: Dataset, tmp_path: Path) -> None:
+    words = ("train-vae", "--data", dataset.cutouts, "--labels", dataset.labels, *FAST_VAE)
+    refused(*words, "--set", "vae.artefact_weight=0", says=["for the artefact head, whose weight is 0"])
+    run_well(*words, "--out", tmp_path / "m", "--set", "training.epochs=1")
+    card = (tmp_path / "m" / "README.md").read_text()
+    n_labelled = load_encoder(tmp_path / "m").notes["labelled objects"]
+    assert 10 < n_labelled <= 40
+    assert f"of 40 objects, {n_labelled} of them labelled" in card
+    run_well(
+        *("embed", "--model", tmp_path / "m", "--data", dataset.cutouts, "--out", tmp_path / "e", "--quiet")
+    )
+    where = ("--embeddings", tmp_path / "e", "--labels", dataset.labels, "--folds", 2, "--workers", 1)
+    words = ("cv", *RECURRENT, *where, *FAST_RNN, "--set", "training.patience=0", "--out", tmp_path / "cv")
+    (warning,) = strict_json(run_well(*words, "--json").stdout)["warnings"]
+    assert f"trained with the labels of {n_labelled} objects" in warning
+
+
 def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:
     tiny_encoder(4).save(tmp_path / "m")
     write_cutouts(tmp_path / "c", {make_oid(1): random_frames(3)})

@@ -45,6 +45,10 @@ def register(app: typer.Typer) -> None:
 def train_vae(
     config: ConfigFile = None,
     data: Data = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Labels for the artefact head; the encoder has then seen them.", metavar="FILE"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Encoder bundle to write.", metavar="DIR")] = None,
     set_: Set = None,
     device: Device = None,
@@ -57,7 +61,7 @@ def train_vae(
         settings = resolve(config, set_, device, seed, STANDARD_VAE)
         from rbztf.verbs.train_vae import train_vae as run
 
-        _show(show, run(settings, data=data, out=out, progress=show.progress), "frames")
+        _show(show, run(settings, data=data, labels=labels, out=out, progress=show.progress), "frames")
 
 
 def train_rnn(

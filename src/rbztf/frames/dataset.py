@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -18,6 +18,7 @@ from rbztf.frames.inputs import GOOD, Inputs, make_inputs, read_facts
 from rbztf.frames.normalise import usable_frames
 from rbztf.frames.sky_units import SIDE_CHANNELS, SKY_NORMALISERS, FrameFacts
 from rbztf.progress import Progress, silent
+from rbztf.sky import Oid
 
 UNKNOWN_KIND = -1
 """Kind of a frame of which nobody said what it holds."""
@@ -110,6 +111,7 @@ def prepare_frames(
     path: Path,
     *,
     known: KnownFrames | None = None,
+    kinds: Mapping[Oid, int] | None = None,
     progress: Progress = silent,
 ) -> tuple[FrameSet, list[Problem]]:
     """Read every usable frame of a store, normalise it, and append it to the file ``path``.
@@ -121,6 +123,8 @@ def prepare_frames(
     ----------
     known : KnownFrames, optional
         Appended after the frames of the store.
+    kinds : mapping of Oid to int, optional
+        What all frames of an object count as (see :attr:`KnownFrames.kinds`); others are unknown.
 
     Returns
     -------
@@ -147,13 +151,13 @@ def prepare_frames(
                 continue
             usable = usable_frames(cutouts.frames)
             inputs = make_inputs(cutouts.frames[usable], section, facts[usable])
-            writer.add(values, states, inputs, int(oid))
+            writer.add(values, states, inputs, int(oid), (kinds or {}).get(oid, UNKNOWN_KIND))
         progress("read frames", len(store), len(store))
         if not writer.count:
             raise DataError(f"{store.folder} holds no usable frame.", "Fetch objects first: rbztf fetch.")
         if known is not None:
-            writer.add(values, states, known.inputs, NO_OBJECT)
-    return writer.mapped(known), problems
+            writer.add(values, states, known.inputs, NO_OBJECT, known.kinds)
+    return writer.mapped(), problems
 
 
 def _facts_of(cutouts: ObjectCutouts, section: FramesSection) -> FrameFacts:
@@ -172,23 +176,30 @@ class _Writer:
         self.count = 0
         self._side: list[NDArray[np.float32]] = []
         self._objects: list[NDArray[np.int64]] = []
+        self._kinds: list[NDArray[np.int64]] = []
 
-    def add(self, values: BinaryIO, states: BinaryIO, inputs: Inputs, oid: int) -> None:
+    def add(
+        self,
+        values: BinaryIO,
+        states: BinaryIO,
+        inputs: Inputs,
+        oid: int,
+        kinds: NDArray[np.int64] | int,
+    ) -> None:
         values.write(inputs.values.tobytes())
         states.write(inputs.states.tobytes())
         self._side.append(inputs.side)
         self._objects.append(np.full(len(inputs), oid, np.int64))
+        self._kinds.append(np.array(np.broadcast_to(kinds, len(inputs)), np.int64))
         self.count += len(inputs)
 
-    def mapped(self, known: KnownFrames | None) -> FrameSet:
+    def mapped(self) -> FrameSet:
         shape = (self.count, SIZE_PIX, SIZE_PIX)
         maps = [_map(path) for path in (self.path, self.states_path)]
         frames = np.frombuffer(maps[0], np.float32).reshape(shape)
         states = np.frombuffer(maps[1], np.uint8).reshape(shape)
-        kinds = np.full(self.count, UNKNOWN_KIND)
-        if known is not None:
-            kinds[-len(known.kinds) :] = known.kinds
         objects, side = np.concatenate(self._objects), np.concatenate(self._side)
+        kinds = np.concatenate(self._kinds)
         return FrameSet(frames, objects, states, side, kinds, tuple(maps))
 
 

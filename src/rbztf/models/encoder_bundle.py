@@ -27,6 +27,9 @@ KIND = "encoder"
 LEAST_LOSS = 1e-12
 """Keeps the logarithm of a loss finite."""
 
+LABELLED = "labelled objects"
+"""Note of an encoder that has seen labels: of how many objects."""
+
 
 @dataclass(frozen=True)
 class EncoderBundle:

@@ -1,4 +1,4 @@
-"""Simulated frames whose artefact is known, for the auxiliary head of an encoder."""
+"""Frames whose artefact is known, simulated or labelled, for the auxiliary head of an encoder."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.archive.labels import LabelTable
 from rbztf.config import FramesSection
 from rbztf.frames.dataset import KnownFrames
 from rbztf.frames.inputs import joined, make_inputs
 from rbztf.frames.sky_units import FrameFacts
 from rbztf.progress import Progress, silent
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.sky import ARTEFACT_KINDS
+from rbztf.sky import ARTEFACT_KINDS, Oid
 
 KINDS = ("", *ARTEFACT_KINDS, "cosmic")
 """What the numbers in :attr:`rbztf.frames.dataset.KnownFrames.kinds` mean."""
@@ -47,6 +48,22 @@ def known_frames(
         kinds += [KINDS.index(truth[epoch]) for epoch in epochs]
         progress("simulate", done + 1, n_objects)
     return KnownFrames(joined(parts)[:count], np.array(kinds[:count], np.int64))
+
+
+def labelled_kinds(labels: LabelTable) -> dict[Oid, int]:
+    """What the frames of labelled objects count as, a number of :data:`KINDS`.
+
+    Those of real objects are clean; those of artefacts tagged with one kind are of that kind, which
+    is true of some of them only. Artefacts of several kinds or none are left out.
+    """
+    kinds: dict[Oid, int] = {}
+    for oid, entry in labels.items():
+        tagged = [number for number, kind in enumerate(KINDS) if kind in entry.tags]
+        if not entry.label:
+            kinds[oid] = KINDS.index("")
+        elif len(tagged) == 1:
+            kinds[oid] = tagged[0]
+    return kinds
 
 
 def _choose(truth: Sequence[str], rng: np.random.Generator) -> list[int]:

@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 
 import rbztf
 from rbztf.archive.cutouts import open_cutouts
+from rbztf.archive.labels import read_labels
 from rbztf.config import STANDARD_VAE, Config, load_config
-from rbztf.frames.dataset import NO_OBJECT, FrameSet, prepare_frames
+from rbztf.errors import UsageError
+from rbztf.frames.dataset import NO_OBJECT, UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.frames.inputs import NO_DATA, Inputs
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import EncoderBundle
+from rbztf.models.encoder_bundle import LABELLED, EncoderBundle
 from rbztf.models.fit_vae import FittedVae, fit_vae
 from rbztf.models.losses import log_cosh
 from rbztf.models.statistics import VectorStatistics
 from rbztf.progress import Progress, silent
 from rbztf.report import vae_plots
 from rbztf.verbs.inputs import locate
-from rbztf.verbs.known_frames import known_frames
+from rbztf.verbs.known_frames import known_frames, labelled_kinds
 from rbztf.verbs.run_folder import write_history
 from rbztf.verbs.train_rnn import TrainResult
 
@@ -39,6 +41,7 @@ def train_vae(
     config: Config | None = None,
     *,
     data: Path | str | None = None,
+    labels: Path | str | None = None,
     out: Path | str | None = None,
     progress: Progress = silent,
 ) -> TrainResult:
@@ -47,7 +50,10 @@ def train_vae(
     Parameters
     ----------
     data : path
-        A cutout store or one of the foreign layouts; labels are not needed.
+        A cutout store or one of the foreign layouts.
+    labels : path, optional
+        Tells the artefact head what frames of labelled objects show. The encoder has then seen
+        these labels, so classifiers on its vectors must be judged on other objects.
     out : path
         The encoder bundle to write. Until it is whole, the normalised frames and the
         checkpoint lie beside it in ``OUT.training``, and the same command goes on from there.
@@ -55,18 +61,26 @@ def train_vae(
     Raises
     ------
     UsageError, InputError, DataError
-        For missing paths, or no usable frame.
+        For missing paths, no usable frame, or labels without ``vae.artefact_weight``.
     """
     config = config or load_config(project_file=None, standard=STANDARD_VAE)
     device = choose_device(config.device)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
     store = open_cutouts(locate("cutouts", data, config))
+    kinds = None
+    if labels is not None:
+        if not config.vae.artefact_weight:
+            raise UsageError(
+                "Labels are for the artefact head, whose weight is 0.",
+                "Set it: --set vae.artefact_weight=0.02.",
+            )
+        kinds = labelled_kinds(read_labels(labels))
     known = None
     if config.vae.simulated_frames:
         known = known_frames(config.vae.simulated_frames, config.frames, config.seed, progress=progress)
     frames, problems = prepare_frames(
-        store, config.frames, scratch / "frames.bin", known=known, progress=progress
+        store, config.frames, scratch / "frames.bin", known=known, kinds=kinds, progress=progress
     )
     fitted = fit_vae(
         frames, config, device=device, checkpoint_path=scratch / "checkpoint.safetensors", progress=progress
@@ -86,7 +100,9 @@ def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.devic
     rows = _spread(own, STATISTICS_FRAMES)
     sample = frames.inputs(rows)
     vectors = fitted.bundle.embed_inputs(sample, device)
-    notes = _notes(fitted, len(own), n_objects, len(frames) - len(own))
+    labelled = own if frames.kinds is None else own[frames.kinds[own] != UNKNOWN_KIND]
+    n_labelled = len(np.unique(frames.objects[labelled]))
+    notes = _notes(fitted, len(own), n_objects, n_labelled, len(frames) - len(own))
     statistics = VectorStatistics.of(fitted.bundle.checked(vectors)) if len(sample) > 1 else None
     bundle = replace(fitted.bundle, notes=notes, statistics=statistics)
     bundle.save(target)
@@ -97,12 +113,16 @@ def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.devic
     return n_objects, len(own)
 
 
-def _notes(fitted: FittedVae, n_frames: int, n_objects: int, n_simulated: int) -> dict[str, Any]:
+def _notes(
+    fitted: FittedVae, n_frames: int, n_objects: int, n_labelled: int, n_simulated: int
+) -> dict[str, Any]:
     last = fitted.history[-1]
     added = f", and {n_simulated} simulated frames of known artefacts" if n_simulated else ""
+    seen = f"{n_labelled} of them labelled" if n_labelled else "unlabelled"
     return {
         "made by": f"rbztf {rbztf.__version__}, train-vae",
-        "trained on": f"{n_frames} frames of {n_objects} objects, unlabelled{added}",
+        "trained on": f"{n_frames} frames of {n_objects} objects, {seen}{added}",
+        **({LABELLED: n_labelled} if n_labelled else {}),
         "epochs": len(fitted.history),
         "last training loss": f"{last['loss']:.6f}",
         "active latents": f"{last['active']} of {fitted.bundle.encoder.latent}",
