@@ -15,6 +15,7 @@ import pytest
 import yaml
 from helpers import make_oid, random_frames, refused, run_well, strict_json, tiny_encoder, write_cutouts
 
+from rbztf.archive.cutouts import open_cutouts
 from rbztf.archive.embeddings import open_embeddings
 from rbztf.models.classifier_bundle import load_classifier
 from rbztf.models.encoder_bundle import load_encoder
@@ -80,14 +81,23 @@ def test_a_store_is_checked_against_the_training_set(dataset: Dataset, encoder: 
     strange = np.random.default_rng(0).lognormal(6, 2, (30, 28, 28)).astype(np.float32)
     write_cutouts(tmp_path / "c", {make_oid(k): strange for k in (1, 2)})
     result = run_well(*command, "--data", tmp_path / "c")
-    assert strict_json(result.stdout)["check"]["largest_shift"] > 0.5
+    answer = strict_json(result.stdout)
+    assert answer["check"]["largest_shift"] > 0.5
+    assert "distributed otherwise than in training" in answer["warnings"][0]
     assert "distributed otherwise than in training" in result.stderr
 
 
 def test_an_encoder_that_has_seen_labels_says_so(dataset: Dataset, tmp_path: Path) -> None:
     words = ("train-vae", "--data", dataset.cutouts, "--labels", dataset.labels, *FAST_VAE)
     refused(*words, "--set", "vae.artefact_weight=0", says=["for the artefact head, whose weight is 0"])
-    run_well(*words, "--out", tmp_path / "m", "--set", "training.epochs=1")
+    other, plain = tmp_path / "other.csv", tmp_path / "plain.csv"
+    other.write_text(f"oid,label\n{make_oid(77)},1\n")
+    refused(*words, "--labels", other, code=1, says=["says nothing of the objects"])
+    oids = list(open_cutouts(dataset.cutouts))
+    plain.write_text(f"oid,label\n{oids[0]},0\n{oids[1]},1\n")
+    quick = ("--out", tmp_path / "m", "--set", "training.epochs=1")
+    assert "it teaches clean frames only" in run_well(*words, "--labels", plain, *quick).stderr
+    run_well(*words, *quick)
     card = (tmp_path / "m" / "README.md").read_text()
     n_labelled = load_encoder(tmp_path / "m").notes["labelled objects"]
     assert 10 < n_labelled <= 40
@@ -99,6 +109,8 @@ def test_an_encoder_that_has_seen_labels_says_so(dataset: Dataset, tmp_path: Pat
     words = ("cv", *RECURRENT, *where, *FAST_RNN, "--set", "training.patience=0", "--out", tmp_path / "cv")
     (warning,) = strict_json(run_well(*words, "--json").stdout)["warnings"]
     assert f"trained with the labels of {n_labelled} objects" in warning
+    words = ("train-rnn", *RECURRENT, *where[:4], *FAST_RNN, "--set", "training.patience=0")
+    assert f"labels of {n_labelled} objects" in run_well(*words, "--out", tmp_path / "c").stderr
 
 
 def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:

@@ -210,6 +210,16 @@ def _starting(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
+def seen_labels(encoder: EncoderBundle | None) -> list[str]:
+    """A warning, if the encoder was trained with labels."""
+    if encoder is None or LABELLED not in encoder.notes:
+        return []
+    return [
+        f"The encoder of these vectors was trained with the labels of {encoder.notes[LABELLED]} objects: "
+        "figures flatter where those are among the ones judged."
+    ]
+
+
 def encoder_in(folder: Path) -> EncoderBundle | None:
     """The encoder that lies in a classifier's bundle or an embedding store; None if there is none.
 

@@ -25,7 +25,7 @@ from rbztf.evaluation.table_files import write_tables
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import LABELLED, encoder_in
+from rbztf.models.encoder_bundle import encoder_in, seen_labels
 from rbztf.progress import Progress, silent
 from rbztf.verbs.cv_examples import plot_examples
 from rbztf.verbs.inputs import labels_in_bands, locate, locate_inputs
@@ -179,7 +179,7 @@ def evaluate_models(
         )
     device = choose_device(config.device)
     evaluations: list[Evaluation] = []
-    warnings: list[str] = []
+    warnings = seen_labels(encoder_in(path))
     for name, members in families.items():
         made, warned = evaluate_family(
             name,
@@ -251,13 +251,7 @@ def _audit(config: Config, folds: Sequence[FoldResult]) -> dict[str, Any]:
 def _warnings(vectors: Embeddings, path: Path | None) -> list[str]:
     if not vectors.stamp.encoder:
         return [f"{path} does not say which encoder made its vectors."]
-    encoder = encoder_in(path) if path else None
-    if encoder is not None and LABELLED in encoder.notes:
-        return [
-            f"The encoder of {path} was trained with the labels of {encoder.notes[LABELLED]} objects: "
-            "figures flatter where those are among the ones tested."
-        ]
-    return []
+    return seen_labels(encoder_in(path) if path else None)
 
 
 def write_result(result: CvResult, shown: Sequence[Evaluation] | None = None) -> None:

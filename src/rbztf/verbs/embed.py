@@ -62,6 +62,7 @@ class EmbedResult:
             "encoder": self.encoder,
             "seconds": round(self.seconds, 2),
             "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            "warnings": list(self.warnings),
             **check,
         }
 
@@ -141,7 +142,10 @@ def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None,
     vectors = np.load(path / "vectors.npy", mmap_mode="r", allow_pickle=False)
     step = -(-len(vectors) // CHECKED_FRAMES)
     sample = bundle.checked(np.asarray(vectors[::step]))
-    comparison = bundle.statistics.compare(sample[np.isfinite(sample).all(axis=1)])
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    if not len(sample):
+        return None, ("No frame has finite vectors: nothing to check.",)
+    comparison = bundle.statistics.compare(sample)
     return comparison, comparison.warnings(bundle.checked_columns)
 
 

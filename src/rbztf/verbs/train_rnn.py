@@ -19,7 +19,7 @@ from rbztf.evaluation.reading import read_objects, scores_curves_alone
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import encoder_in
+from rbztf.models.encoder_bundle import encoder_in, seen_labels
 from rbztf.models.ensemble_files import save_ensemble
 from rbztf.models.fit_classifier import Fitted, fit_classifier
 from rbztf.models.fit_ensemble import fit_ensemble
@@ -119,7 +119,9 @@ def _train_network(
     bundle = replace(fitted.bundle, encoder=encoder, notes=_notes(fitted, table, oids))
     bundle.save(target)
     _write_curves(target, fitted.history)
-    warnings = () if encoder else (f"{path} holds no encoder: the model can score vectors, not frames.",)
+    warnings = seen_labels(encoder)
+    if not encoder:
+        warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")
     return TrainResult(
         target,
         len(oids),
@@ -128,7 +130,7 @@ def _train_network(
         fitted.best_epoch,
         fitted.history,
         tuple(problems),
-        warnings,
+        tuple(warnings),
     )
 
 
@@ -157,7 +159,7 @@ def _train_ensemble(
     encoder = encoder_in(path) if path else None
     model = model.with_encoder(encoder, _trained_on(table, list(counts)))
     save_ensemble(model, target)
-    warnings = list(inputs.warnings)
+    warnings = [*inputs.warnings, *seen_labels(encoder)]
     if config.ensemble.photometry and not objects.reader.photometry:
         warnings.append(
             "No frame has a magnitude, so ensemble.photometry has no effect. Embed the cutouts again to keep them."

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 import rbztf
-from rbztf.archive.cutouts import open_cutouts
-from rbztf.archive.labels import read_labels
+from rbztf.archive.cutouts import CutoutStore, open_cutouts
+from rbztf.archive.labels import LabelTable, read_labels
 from rbztf.config import STANDARD_VAE, Config, load_config
-from rbztf.errors import UsageError
+from rbztf.errors import DataError, UsageError
 from rbztf.frames.dataset import NO_OBJECT, UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.frames.inputs import NO_DATA, Inputs
 from rbztf.models.device import choose_device
@@ -25,6 +25,7 @@ from rbztf.models.losses import log_cosh
 from rbztf.models.statistics import VectorStatistics
 from rbztf.progress import Progress, silent
 from rbztf.report import vae_plots
+from rbztf.sky import Oid
 from rbztf.verbs.inputs import locate
 from rbztf.verbs.known_frames import known_frames, labelled_kinds
 from rbztf.verbs.run_folder import write_history
@@ -61,21 +62,23 @@ def train_vae(
     Raises
     ------
     UsageError, InputError, DataError
-        For missing paths, no usable frame, or labels without ``vae.artefact_weight``.
+        For missing paths, no usable frame, labels without ``vae.artefact_weight``, or labels of
+        other objects only.
     """
     config = config or load_config(project_file=None, standard=STANDARD_VAE)
     device = choose_device(config.device)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
     store = open_cutouts(locate("cutouts", data, config))
-    kinds = None
+    kinds: dict[Oid, int] | None = None
+    warnings: list[str] = []
     if labels is not None:
         if not config.vae.artefact_weight:
             raise UsageError(
                 "Labels are for the artefact head, whose weight is 0.",
                 "Set it: --set vae.artefact_weight=0.02.",
             )
-        kinds = labelled_kinds(read_labels(labels))
+        kinds, warnings = _kinds_of(store, read_labels(labels), str(labels))
     known = None
     if config.vae.simulated_frames:
         known = known_frames(config.vae.simulated_frames, config.frames, config.seed, progress=progress)
@@ -90,7 +93,21 @@ def train_vae(
     frames.release()
     del frames
     shutil.rmtree(scratch, ignore_errors=True)
-    return TrainResult(target, n_objects, n_own, n_epochs, n_epochs, fitted.history, tuple(problems))
+    return TrainResult(
+        target, n_objects, n_own, n_epochs, n_epochs, fitted.history, tuple(problems), tuple(warnings)
+    )
+
+
+def _kinds_of(store: CutoutStore, labels: LabelTable, path: str) -> tuple[dict[Oid, int], list[str]]:
+    """What the frames of the store's labelled objects count as, and a warning if none is an artefact."""
+    kinds = {oid: kind for oid, kind in labelled_kinds(labels).items() if oid in store}
+    if not kinds:
+        raise DataError(f"{path} says nothing of the objects in {store.folder}.", "Check both.")
+    if not any(kinds.values()):
+        return kinds, [
+            f"{path} names no kinds of artefact (a CSV has no tags): it teaches clean frames only."
+        ]
+    return kinds, []
 
 
 def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.device) -> tuple[int, int]:
