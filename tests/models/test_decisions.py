@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from helpers import tiny_ensemble, tiny_objects
+from helpers import tiny_ensemble
 
 from rbztf.archive.labels import Labelled, LabelTable
 from rbztf.config import Config
@@ -15,22 +14,11 @@ from rbztf.evaluation.operating import FAR10
 from rbztf.models import conformal
 from rbztf.models.decisions import Goal, decide
 from rbztf.models.ensemble import Ensemble, Verdicts
-from rbztf.models.fit_ensemble import fit_ensemble
 from rbztf.models.objects import LabelledSet, Modality
 from rbztf.models.thresholds import best_f1_threshold, threshold_at
 from rbztf.sky import Label, Oid
 
 CONFIG = Config.model_validate(tiny_ensemble())
-
-
-@pytest.fixture(scope="module")
-def data() -> LabelledSet:
-    return tiny_objects()
-
-
-@pytest.fixture(scope="module")
-def model(data: LabelledSet) -> Ensemble:
-    return fit_ensemble(data, CONFIG, device=torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")

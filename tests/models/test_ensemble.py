@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble, tiny_objects
+from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -31,16 +31,6 @@ from rbztf.sky import ARTEFACT_KINDS
 CPU = torch.device("cpu")
 IMAGE, CURVE = (Modality.IMAGE,), (Modality.LIGHTCURVE,)
 CONFIG = Config.model_validate(tiny_ensemble())
-
-
-@pytest.fixture(scope="module")
-def data() -> LabelledSet:
-    return tiny_objects()
-
-
-@pytest.fixture(scope="module")
-def model(data: LabelledSet) -> Ensemble:
-    return fit_ensemble(data, CONFIG, device=CPU)
 
 
 @pytest.fixture

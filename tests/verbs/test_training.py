@@ -124,17 +124,7 @@ def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:
 
 def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> None:
     out = dataset.folder / "models" / "classifier"
-    run_well(
-        "train-rnn",
-        *RECURRENT,
-        "--embeddings",
-        embeddings,
-        "--labels",
-        dataset.labels,
-        "--out",
-        out,
-        *FAST_RNN,
-    )
+    _train(dataset, out, "--embeddings", embeddings)
     assert load_classifier(out).encoder is not None
     from_frames = strict_json(run_well("predict", "--model", out, "--data", dataset.cutouts, "--json").stdout)
     from_vectors = strict_json(
@@ -149,33 +139,16 @@ def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> 
 def test_frames_in_is_the_same_as_vectors_in(dataset: Dataset, embeddings: Path, encoder: Path) -> None:
     """With the encoder frozen, reading frames is reading their vectors."""
     by_vectors, by_frames = dataset.folder / "by-vectors", dataset.folder / "by-frames"
-    run_well(
-        "train-rnn",
-        *RECURRENT,
-        "--embeddings",
-        embeddings,
-        "--labels",
-        dataset.labels,
-        "--out",
-        by_vectors,
-        *FAST_RNN,
-    )
+    _train(dataset, by_vectors, "--embeddings", embeddings)
     inputs = ("--set", "classifier.inputs=frames", "--set", f"data.model={encoder}")
-    run_well(
-        "train-rnn",
-        *RECURRENT,
-        "--data",
-        dataset.cutouts,
-        "--labels",
-        dataset.labels,
-        "--out",
-        by_frames,
-        *FAST_RNN,
-        *inputs,
-    )
+    _train(dataset, by_frames, "--data", dataset.cutouts, *inputs)
     one, other = (strict_json(_predict(model, embeddings)) for model in (by_vectors, by_frames))
     scores = [[entry["p_bogus"] for entry in answer["objects"]] for answer in (one, other)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
+def _train(dataset: Dataset, out: Path, *more: object) -> None:
+    run_well("train-rnn", *RECURRENT, "--labels", dataset.labels, "--out", out, *FAST_RNN, *more)
 
 
 def _predict(model: Path, embeddings: Path) -> str:
@@ -184,10 +157,7 @@ def _predict(model: Path, embeddings: Path) -> str:
 
 def test_the_loss_of_each_frame_can_be_an_input(dataset: Dataset, embeddings: Path) -> None:
     out = dataset.folder / "with-loss"
-    run_well(
-        *("train-rnn", *RECURRENT, "--embeddings", embeddings, "--labels", dataset.labels, "--out", out),
-        *(*FAST_RNN, "--set", "classifier.inputs=vectors+loss"),
-    )
+    _train(dataset, out, "--embeddings", embeddings, "--set", "classifier.inputs=vectors+loss")
     assert load_classifier(out).network.rnn_layer.input_size == 7
     assert len(strict_json(_predict(out, embeddings))["objects"]) == 40
 

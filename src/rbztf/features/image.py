@@ -95,17 +95,16 @@ def frame_moments(
     return np.asarray(mean), np.asarray(variance)
 
 
-def varying_latents(sequences: Sequence[NDArray[np.float32]], least_spread: float) -> tuple[int, ...]:
+def varying_latents(variance: NDArray[np.float64], least_spread: float) -> tuple[int, ...]:
     """Latents whose deviation over all frames is at least ``least_spread`` times the largest one's.
 
     The reference's encoder leaves 28 of its 36 latents all but constant.
 
     Parameters
     ----------
-    sequences : sequence of ndarray (n_frames, latent), float32
-        At least one frame in all.
+    variance : ndarray (latent,), float64
+        Of each latent over all frames; see :func:`frame_moments`.
     """
-    _, variance = frame_moments(sequences)
     spread = np.sqrt(variance)
     return tuple(np.flatnonzero(spread >= max(least_spread * spread.max(), _TINY)).tolist())
 

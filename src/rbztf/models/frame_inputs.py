@@ -70,8 +70,9 @@ class FrameReader:
         seen = [sequence for sequence in sequences if len(sequence)]
         if not seen:
             return cls((), np.empty(0, np.float32), np.empty(0, np.float32), False)
-        latents = varying_latents(seen, least_spread)
-        mean, variance = (moment[list(latents)] for moment in frame_moments(seen))
+        mean, variance = frame_moments(seen)
+        latents = varying_latents(variance, least_spread)
+        mean, variance = mean[list(latents)], variance[list(latents)]
         known = with_photometry and any(np.isfinite(rows[:, 1]).any() for rows in photometry)
         scale = np.maximum(np.sqrt(variance), 1e-12)
         return cls(latents, mean.astype(np.float32), scale.astype(np.float32), known)
