@@ -16,14 +16,14 @@ from astropy.nddata import Cutout2D
 from astropy.nddata.utils import NoOverlapError
 from astropy.wcs import WCS
 
-from rbztf.archive.cutouts import SIZE_PIX
-from rbztf.archive.quadrants import cut, read_quadrant, sky_to_pixel
+from rbztf.archive.images.quadrants import cut, read_quadrant, sky_to_pixel
+from rbztf.ztf import SIZE_PIX
 
 EDGE_SHARE = 0.1
 
 
 def positions(wcs: WCS, shape: tuple[int, int], n: int, seed: int) -> SkyCoord:
-    """Places all over the image, a tenth of them on or over its edges."""
+    """InputPaths all over the image, a tenth of them on or over its edges."""
     rng = np.random.default_rng(seed)
     x_pix, y_pix = rng.uniform(0, shape[1], n), rng.uniform(0, shape[0], n)
     edge = np.arange(n) < EDGE_SHARE * n

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from rbztf.config import FramesSection
-from rbztf.frames.inputs import make_inputs
-from rbztf.models.encoding import folded
-from rbztf.models.vae import Encoder
+from rbztf.frames.encoder_inputs import make_inputs
+from rbztf.models.vae.encoding import folded
+from rbztf.models.vae.network import Encoder
 from rbztf.simulate.sky import SimulatedSky
 
 Way = Callable[[Tensor], Tensor]

@@ -13,7 +13,7 @@ the fields, each without the test fields. The first names the tenth of the frame
 artefact that it blames most; the second, which never met the first, scores the objects
 without them and without as many random ones. Wilcoxon's signed-rank test pairs the two.
 
-    python benchmarks/epoch_shares.py --published published --figure docs/figures/blamed_epochs.png
+    python benchmarks/frame_contributions.py --published published --figure docs/figures/blamed_epochs.png
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 from sklearn.metrics import roc_auc_score
 
-from rbztf.archive.cutouts import open_cutouts
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.archive.labels import read_labels
 from rbztf.config import Config, load_config
-from rbztf.evaluation.reading import read_objects
 from rbztf.features.lightcurve import features_from_cutouts
-from rbztf.models.explain import epoch_shares
-from rbztf.models.fit_ensemble import fit_ensemble
-from rbztf.models.frame_inputs import FrameReader
-from rbztf.models.objects import ObjectSet
-from rbztf.models.targets import label_objects
+from rbztf.models.ensemble.attribution import frame_contributions
+from rbztf.models.ensemble.fit import fit_ensemble
+from rbztf.models.objects.frame_reader import FrameReader
+from rbztf.models.objects.object_set import ObjectSet, label_objects
+from rbztf.models.objects.read import read_objects
 from rbztf.simulate.dataset import Dataset, write_dataset
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.sky import Band
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.labels import read_labels
 from rbztf.verbs.embed import embed
 from rbztf.verbs.train_vae import train_vae
+from rbztf.ztf import Band
 
 CPU = torch.device("cpu")
 DROPPED_SHARE = 0.1
@@ -89,7 +88,7 @@ def one_model(config: Config, known: Dataset, new: Dataset, sky: SimulatedSky) -
     print(f"{len(train)} objects to train on, {len(test)} new ones: AUC {auc:.3f}")
     by_kind: dict[str, list[float]] = {}
     store = open_cutouts(new.cutouts)
-    for oid, share in zip(test.oids.tolist(), epoch_shares(model, test)):
+    for oid, share in zip(test.oids.tolist(), frame_contributions(model, test)):
         frame_of = np.asarray(store.epochs(oid)["frame"])
         bad = np.array([kind != "" for kind in sky.truth(oid)])[frame_of >= 0]
         if len(bad) == len(share) and 0 < bad.sum() < len(bad):
@@ -118,7 +117,7 @@ def real(published: Path, figure: Path | None, config: Config) -> None:
     wanted = [oid for oid, inside in zip(oids, thirds[2]) if inside and labels[oid].label]
     test = read_objects(wanted, vectors, None, config, first.reader)
     second_view = read_objects(wanted, vectors, None, config, second.reader)
-    shares = epoch_shares(first, test)
+    shares = frame_contributions(first, test)
     rng = np.random.default_rng(1)
     blamed, chance = [], []
     for share in shares:

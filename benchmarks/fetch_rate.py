@@ -63,7 +63,7 @@ def compare(options: argparse.Namespace) -> None:
 
 def serve(options: argparse.Namespace) -> None:
     """The archive: prints its address, then waits to be terminated."""
-    from rbztf.simulate.server import SimulatedArchive
+    from rbztf.simulate.archive.server import SimulatedArchive
     from rbztf.simulate.sky import SimulatedSky
 
     sky = SimulatedSky(options.objects, options.epochs, SEED)
@@ -93,9 +93,9 @@ def serial(options: argparse.Namespace) -> dict[str, float]:
     import requests
     from astropy.io import fits
 
-    from rbztf.archive.ask import frame_urls
     from rbztf.archive.irsa import light_curves_url, parse_light_curves
-    from rbztf.sky import Oid
+    from rbztf.archive.queries import frame_urls
+    from rbztf.ztf import Oid
 
     oid = Oid(_oids(options)[0])
     started, cpu_s = time.monotonic(), time.process_time()

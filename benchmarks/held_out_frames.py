@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.archive.quadrants import cut, read_quadrant
+from rbztf.archive.images.quadrants import cut, read_quadrant
 from rbztf.simulate.sky import SimulatedSky
 
 TRAINED_COLUMNS = 2300

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 
 FETCH = """

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rbztf.models.losses import classifier_loss
-from rbztf.models.recurrent import RecurrentClassifier
+from rbztf.models.rnn.fit import classifier_loss
+from rbztf.models.rnn.network import RecurrentClassifier
 
 LATENT, HIDDEN, BATCH = 36, 128, 32
 TARGET = 1.3

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rbztf.archive.embedding_writer import EmbeddingWriter
-from rbztf.archive.embeddings import Stamp, open_embeddings
-from rbztf.archive.epochs import no_photometry
+from rbztf.stores.embedding_writer import EmbeddingWriter
+from rbztf.stores.embeddings import EmbeddingInfo, open_embeddings
+from rbztf.stores.epochs import no_photometry
 
 N_OBJECTS, N_FRAMES, LATENT = 1784, 805_632, 36
 TARGETS = {"open_s": 0.5, "predict_s": 20.0, "memory_gb": 2.0}
@@ -55,7 +55,7 @@ def make_store(folder: Path) -> Path:
     lengths = np.clip(rng.lognormal(np.log(426), 0.5, N_OBJECTS), 5, 1090).astype(int)
     lengths = np.maximum((lengths * N_FRAMES / lengths.sum()).astype(int), 5)
     lengths[-1] += N_FRAMES - lengths.sum()
-    with EmbeddingWriter(folder, Stamp(LATENT), LATENT) as writer:
+    with EmbeddingWriter(folder, EmbeddingInfo(LATENT), LATENT) as writer:
         for number, n in enumerate(lengths):
             vectors = rng.normal(size=(n, LATENT)).astype(np.float32)
             writer.add(600203100000000 + number, vectors, no_photometry(n))

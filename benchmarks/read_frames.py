@@ -24,10 +24,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import CutoutStore, open_cutouts, write_object
-from rbztf.archive.epochs import epoch_table
 from rbztf.frames.normalise import normalise
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.stores.cutouts import CutoutStore, open_cutouts
+from rbztf.stores.epochs import epoch_table
+from rbztf.stores.object_file import write_object
 
 SIZE = 28
 CARDS_OF_A_REAL_FRAME = 270

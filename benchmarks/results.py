@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 from lightgbm import LGBMClassifier
 
-from rbztf.archive.embeddings import Embeddings, open_embeddings
-from rbztf.archive.labels import LabelTable, read_labels
 from rbztf.config import load_config
 from rbztf.evaluation.folds import read_split
 from rbztf.evaluation.score_files import write_scores
-from rbztf.evaluation.scored import Scored
+from rbztf.evaluation.scores import Scored
 from rbztf.evaluation.summary import summarise
 from rbztf.features.files import read_features
-from rbztf.features.image import STATISTICS, image_features
-from rbztf.sky import Band
+from rbztf.features.latent_statistics import STATISTICS, image_features
+from rbztf.stores.embeddings import Embeddings, open_embeddings
+from rbztf.stores.labels import LabelTable, read_labels
 from rbztf.verbs.cv import cv
 from rbztf.verbs.cv_scores import compare_scores
+from rbztf.ztf import Band
 
 UNTUNED_STATISTICS = STATISTICS[:12]
 """Those of the published comparison: mean, deviation, quantiles, extremes, mean step."""

@@ -22,11 +22,12 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.archive.labels import read_labels
 from rbztf.config import load_config
-from rbztf.models.fit_classifier import TrainingSet, fit_classifier
-from rbztf.sky import Band
+from rbztf.models.objects.object_set import TrainingSet
+from rbztf.models.rnn.fit import fit_classifier
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.labels import read_labels
+from rbztf.ztf import Band
 
 EDGES = np.array([200, 400, 600, 800])
 LATENT = 36

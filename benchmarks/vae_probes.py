@@ -31,16 +31,16 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rbztf.archive.quadrants import read_quadrant
+from rbztf.archive.images.quadrants import read_quadrant
 from rbztf.config import Config, FramesSection, load_config
-from rbztf.frames.dataset import UNKNOWN_KIND, FrameSet
-from rbztf.frames.inputs import joined, make_inputs
+from rbztf.frames.asinh import sky_level, unstretch
+from rbztf.frames.encoder_inputs import joined, make_inputs
 from rbztf.frames.normalise import normalise
-from rbztf.frames.sky_units import sky_level, unstretch
-from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
-from rbztf.models.fit_vae import fit_vae
-from rbztf.models.published import encoder_from
-from rbztf.verbs.known_frames import known_frames
+from rbztf.frames.training_frames import UNKNOWN_KIND, FrameSet
+from rbztf.models.rnn.published import encoder_from
+from rbztf.models.vae.bundle import EncoderBundle, load_encoder
+from rbztf.models.vae.fit import fit_vae
+from rbztf.models.vae.known_frames import known_frames
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CPU = torch.device("cpu")

@@ -23,13 +23,13 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.archive.labels import read_labels
 from rbztf.config import load_config
-from rbztf.evaluation.metrics import Scored
-from rbztf.models.published import encoder_from
+from rbztf.evaluation.scores import Scored
+from rbztf.models.rnn.published import encoder_from
 from rbztf.simulate.dataset import Dataset, write_dataset
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.labels import read_labels
 from rbztf.verbs.cv import CvResult, cv
 from rbztf.verbs.embed import embed
 from rbztf.verbs.train_vae import train_vae

@@ -36,18 +36,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from rbztf.archive.cutouts import SIZE_PIX, open_cutouts, write_object
-from rbztf.archive.epochs import epoch_table
-from rbztf.archive.quadrants import cut, read_quadrant
+from rbztf.archive.images.quadrants import cut, read_quadrant
 from rbztf.config import Config, load_config
-from rbztf.frames.dataset import FrameSet, prepare_frames
 from rbztf.frames.normalise import usable_frames
-from rbztf.models.fit_vae import fit_vae
-from rbztf.models.losses import vae_loss
-from rbztf.models.vae import make_vae
-from rbztf.report.plots import COLOURS, GREY
+from rbztf.frames.training_frames import FrameSet, prepare_frames
+from rbztf.models.vae.fit import fit_vae
+from rbztf.models.vae.losses import vae_loss
+from rbztf.models.vae.network import make_vae
+from rbztf.plots.common import COLOURS, GREY
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.sky import Oid
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.epochs import epoch_table
+from rbztf.stores.object_file import write_object
+from rbztf.ztf import SIZE_PIX, Oid
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PUBLISHED_FRAMES = 1_015_177

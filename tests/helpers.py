@@ -16,20 +16,20 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
-from rbztf.archive.cutouts import write_object
-from rbztf.archive.embedding_writer import EmbeddingWriter
-from rbztf.archive.embeddings import Stamp
-from rbztf.archive.epochs import epoch_table, no_photometry
 from rbztf.config import Config, load_config
 from rbztf.errors import RbztfError
 from rbztf.features.table import Definition, FeatureTable
-from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
-from rbztf.models.encoder_bundle import EncoderBundle
-from rbztf.models.frame_inputs import FrameReader
-from rbztf.models.objects import LabelledSet, ObjectSet
-from rbztf.models.vae import Decoder, Encoder
-from rbztf.report.tables import COLUMNS
-from rbztf.sky import AUXILIARY_TAGS
+from rbztf.models.objects.frame_reader import FrameReader
+from rbztf.models.objects.object_set import LabelledSet, ObjectSet
+from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
+from rbztf.models.vae.bundle import EncoderBundle
+from rbztf.models.vae.network import Decoder, Encoder
+from rbztf.prediction.result import COLUMNS
+from rbztf.stores.embedding_writer import EmbeddingWriter
+from rbztf.stores.embeddings import EmbeddingInfo
+from rbztf.stores.epochs import epoch_table, no_photometry
+from rbztf.stores.object_file import write_object
+from rbztf.ztf import AUXILIARY_TAGS
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -88,7 +88,7 @@ def write_embeddings(
 ) -> Path:
     """An embedding store with these objects."""
     width = next(iter(objects.values())).shape[1]
-    with EmbeddingWriter(folder, Stamp(latent, encoder, has_loss=has_loss), width) as writer:
+    with EmbeddingWriter(folder, EmbeddingInfo(latent, encoder, has_loss=has_loss), width) as writer:
         for oid, vectors in objects.items():
             writer.add(oid, vectors, random_photometry(len(vectors), oid % 1000))
     return folder

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rbztf.config import Config, find_config, load_config, parse_config, shipped_configs
 from rbztf.errors import ConfigError
-from rbztf.sky import Band
+from rbztf.ztf import Band
 
 
 def test_every_shipped_configuration_loads_under_its_name() -> None:

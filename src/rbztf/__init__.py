@@ -10,20 +10,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from rbztf._version import __version__
 
 if TYPE_CHECKING:
-    from rbztf.archive.cutouts import open_cutouts as open_cutouts
-    from rbztf.archive.embeddings import open_embeddings as open_embeddings
-    from rbztf.archive.labels import read_labels as read_labels
     from rbztf.config import Config as Config
     from rbztf.config import load_config as load_config
     from rbztf.errors import RbztfError as RbztfError
-    from rbztf.models.classifier_bundle import load_classifier as load_classifier
-    from rbztf.models.encoder_bundle import load_encoder as load_encoder
-    from rbztf.sky import Band as Band
-    from rbztf.sky import Label as Label
-    from rbztf.sky import Oid as Oid
+    from rbztf.models.rnn.bundle import load_classifier as load_classifier
+    from rbztf.models.vae.bundle import load_encoder as load_encoder
+    from rbztf.stores.cutouts import open_cutouts as open_cutouts
+    from rbztf.stores.embeddings import open_embeddings as open_embeddings
+    from rbztf.stores.labels import read_labels as read_labels
     from rbztf.verbs.cv import cv as cv
     from rbztf.verbs.cv import evaluate_models as evaluate_models
     from rbztf.verbs.cv_scores import compare_scores as compare_scores
@@ -35,12 +32,15 @@ if TYPE_CHECKING:
     from rbztf.verbs.predict import predict as predict
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
     from rbztf.verbs.train_vae import train_vae as train_vae
+    from rbztf.ztf import Band as Band
+    from rbztf.ztf import Label as Label
+    from rbztf.ztf import Oid as Oid
 
 _HOME = {
-    "Band": "rbztf.sky",
+    "Band": "rbztf.ztf",
     "Config": "rbztf.config",
-    "Label": "rbztf.sky",
-    "Oid": "rbztf.sky",
+    "Label": "rbztf.ztf",
+    "Oid": "rbztf.ztf",
     "RbztfError": "rbztf.errors",
     "compare_scores": "rbztf.verbs.cv_scores",
     "cv": "rbztf.verbs.cv",
@@ -49,14 +49,14 @@ _HOME = {
     "evaluate_models": "rbztf.verbs.cv",
     "fetch": "rbztf.verbs.fetch",
     "import_published": "rbztf.verbs.import_published",
-    "load_classifier": "rbztf.models.classifier_bundle",
+    "load_classifier": "rbztf.models.rnn.bundle",
     "load_config": "rbztf.config",
-    "load_encoder": "rbztf.models.encoder_bundle",
+    "load_encoder": "rbztf.models.vae.bundle",
     "make_features": "rbztf.verbs.features",
-    "open_cutouts": "rbztf.archive.cutouts",
-    "open_embeddings": "rbztf.archive.embeddings",
+    "open_cutouts": "rbztf.stores.cutouts",
+    "open_embeddings": "rbztf.stores.embeddings",
     "predict": "rbztf.verbs.predict",
-    "read_labels": "rbztf.archive.labels",
+    "read_labels": "rbztf.stores.labels",
     "train_rnn": "rbztf.verbs.train_rnn",
     "train_vae": "rbztf.verbs.train_vae",
 }

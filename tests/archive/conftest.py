@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rbztf.archive.politeness import HttpSettings
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.archive.http_settings import HttpSettings
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.verbs.fetch import fetch
 

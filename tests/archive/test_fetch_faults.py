@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import rbztf
-from rbztf.archive.politeness import HttpSettings
-from rbztf.simulate.faults import TRANSIENT_KINDS, Faults
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.archive.http_settings import HttpSettings
+from rbztf.simulate.archive.faults import TRANSIENT_KINDS, Faults
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.verbs.fetch import check_store, fetch
 

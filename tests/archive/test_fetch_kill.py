@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.simulate.archive.server import SimulatedArchive
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "kill_fetch.py"
 

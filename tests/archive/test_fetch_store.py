@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import rbztf
+from rbztf.archive.http_settings import HttpSettings
 from rbztf.archive.journal import Journal, journal_path
-from rbztf.archive.lock import store_lock
-from rbztf.archive.politeness import HttpSettings
 from rbztf.errors import DataError, InputError, UsageError
-from rbztf.simulate.faults import Faults
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.files import store_lock
+from rbztf.simulate.archive.faults import Faults
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.verbs.fetch import check_store, fetch, fetch_labels, fetch_position
 

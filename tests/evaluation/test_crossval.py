@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from helpers import make_oid, random_sequences, write_embeddings
 
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.archive.labels import Labelled, LabelTable
 from rbztf.config import Config, load_config
 from rbztf.errors import DataError
-from rbztf.evaluation.crossval import check_labels, check_split, cross_validate, usable_objects
+from rbztf.evaluation.crossval import check_labels, check_split, cross_validate
 from rbztf.evaluation.folds import Split, make_split
 from rbztf.features.table import FeatureTable
-from rbztf.sky import Label, Oid
+from rbztf.models.objects.read import usable_objects
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.labels import Labelled, LabelTable
+from rbztf.ztf import Label, Oid
 
 LATENT = 3
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import random_split
 
-from rbztf.archive.labels import Labelled, LabelTable
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.evaluation.folds import Split, make_split, read_split, reference_split
-from rbztf.sky import Label, Oid
+from rbztf.stores.labels import Labelled, LabelTable
+from rbztf.ztf import Label, Oid
 
 
 def table(n: int, *, n_fields: int = 12, seed: int = 0) -> LabelTable:

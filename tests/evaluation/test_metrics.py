@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn
 
-from rbztf.evaluation.metrics import FALSE_POSITIVE_RATES, METRICS, Scored, evaluate_fold
-from rbztf.evaluation.resample import estimate, field_weights, interval, share, spread
-from rbztf.evaluation.scored import pool
-from rbztf.models.thresholds import best_f1_threshold
+from rbztf.evaluation.bootstrap import estimate, field_weights, interval, share, spread
+from rbztf.evaluation.metrics import FALSE_POSITIVE_RATES, METRICS, evaluate_fold
+from rbztf.evaluation.scores import Scored, pool
+from rbztf.models.decision.thresholds import best_f1_threshold
 
 Array = NDArray[np.float64]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from helpers import make_oid
 
-from rbztf.archive.labels import LabelTable
 from rbztf.errors import InputError
 from rbztf.evaluation.score_files import read_scores, write_scores
-from rbztf.evaluation.scored import Scored
+from rbztf.evaluation.scores import Scored
 from rbztf.evaluation.summary import Evaluation, summarise
 from rbztf.evaluation.table_files import write_tables
+from rbztf.stores.labels import LabelTable
 
 N = 24
 

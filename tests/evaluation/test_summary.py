@@ -11,14 +11,14 @@ import pytest
 from helpers import make_oid, strict_json
 from sklearn.metrics import roc_auc_score
 
-from rbztf.archive.labels import Labelled, LabelTable
-from rbztf.evaluation.metrics import METRICS, Scored, evaluate_fold
+from rbztf.evaluation.metrics import METRICS, evaluate_fold
 from rbztf.evaluation.score_files import write_scores
-from rbztf.evaluation.scored import pool
-from rbztf.evaluation.slices import MIN_TAGGED, tag_masks
+from rbztf.evaluation.scores import Scored, pool
+from rbztf.evaluation.subgroups import MIN_TAGGED, tag_masks
 from rbztf.evaluation.summary import Evaluation, compare, summarise
-from rbztf.report.tables import json_text
-from rbztf.sky import Label, Oid
+from rbztf.files import json_text
+from rbztf.stores.labels import Labelled, LabelTable
+from rbztf.ztf import Label, Oid
 
 N = 120
 RNG = np.random.default_rng(2)

@@ -13,11 +13,11 @@ from astropy.table import MaskedColumn, Table
 from helpers import UPSTREAM, need
 from numpy.typing import NDArray
 
-from rbztf.archive.epochs import epoch_table
 from rbztf.errors import UsageError
-from rbztf.features import recipe
+from rbztf.features import snad_set
 from rbztf.features.lightcurve import ALL_FLAGS, light_curve_features, usable_photometry
-from rbztf.features.recipe import FEATURE_NAMES, MAX_FREQUENCY, MIN_EPOCHS, RESOLUTION
+from rbztf.features.snad_set import FEATURE_NAMES, MAX_FREQUENCY, MIN_EPOCHS, RESOLUTION
+from rbztf.stores.epochs import epoch_table
 
 Series = NDArray[np.float64]
 
@@ -58,11 +58,11 @@ def test_the_names_are_those_of_the_snad_table() -> None:
 
 def test_there_are_54_names() -> None:
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) == 54
-    shape, flux_shape = recipe._extractors()
-    spectrum = recipe._periodogram(4)
-    packages = [name for name, ours in zip(recipe.PACKAGE_NAMES.values(), FEATURE_NAMES) if "_magn" in ours]
+    shape, flux_shape = snad_set._extractors()
+    spectrum = snad_set._periodogram(4)
+    packages = [name for name, ours in zip(snad_set.PACKAGE_NAMES.values(), FEATURE_NAMES) if "_magn" in ours]
     assert sorted([*shape.names, *spectrum.names]) == sorted(packages)
-    assert list(recipe.PACKAGE_NAMES.values())[45:] == flux_shape.names
+    assert list(snad_set.PACKAGE_NAMES.values())[45:] == flux_shape.names
 
 
 def test_moments(series: tuple[Series, Series, Series], found: dict[str, float]) -> None:
@@ -230,7 +230,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch, series: tuple[Seri
             raise ModuleNotFoundError(name)
         return real(name, *rest, **more)
 
-    recipe._extractors.cache_clear()
+    snad_set._extractors.cache_clear()
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(UsageError, match=r"pip install 'rbztf\[lightcurve\]'"):
         light_curve_features(table_of(*series))

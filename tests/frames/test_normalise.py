@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rbztf.archive.cutouts import open_cutouts
 from rbztf.frames.normalise import NORMALISERS, normalise, usable_frames, valid_pixels
+from rbztf.stores.cutouts import open_cutouts
 
 NAMES = sorted(NORMALISERS)
 DN = st.floats(-5000, 60000, width=32, allow_subnormal=False)

@@ -7,9 +7,9 @@ import torch
 from helpers import tiny_ensemble, tiny_objects
 
 from rbztf.config import Config
-from rbztf.models.ensemble import Ensemble
-from rbztf.models.fit_ensemble import fit_ensemble
-from rbztf.models.objects import LabelledSet
+from rbztf.models.ensemble.ensemble import Ensemble
+from rbztf.models.ensemble.fit import fit_ensemble
+from rbztf.models.objects.object_set import LabelledSet
 
 
 @pytest.fixture(scope="session")

@@ -25,11 +25,12 @@ from helpers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbztf.archive.embeddings import open_embeddings
 from rbztf.errors import ConfigError, DataError, InputError, UsageError
 from rbztf.models.bundle import new_bundle, weights_hash
-from rbztf.models.classifier_bundle import Standardisation, check_vectors, load_classifier, network_inputs
-from rbztf.models.encoder_bundle import load_encoder
+from rbztf.models.objects.read import network_inputs
+from rbztf.models.rnn.bundle import Standardisation, check_vectors, load_classifier
+from rbztf.models.vae.bundle import load_encoder
+from rbztf.stores.embeddings import open_embeddings
 
 CPU = torch.device("cpu")
 FILES = {"README.md", "model.yaml", "weights.safetensors"}

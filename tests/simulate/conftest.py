@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 
 

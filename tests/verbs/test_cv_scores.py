@@ -10,8 +10,8 @@ import pytest
 from helpers import make_oid, random_sequences, refused, run_well, strict_json, write_embeddings
 from sklearn.metrics import roc_auc_score
 
-from rbztf.evaluation.scored import Scored
-from rbztf.report.plots_eval import reliability_bins
+from rbztf.evaluation.scores import Scored
+from rbztf.plots.evaluation import reliability_bins
 
 OIDS = [make_oid(i + 1, field=300 + i % 9) for i in range(90)]
 PLOTS = ("roc.png", "reliability.png", "groups.png")

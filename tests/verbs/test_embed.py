@@ -22,8 +22,8 @@ from helpers import (
 )
 
 import rbztf
-from rbztf.archive.cutouts import write_object
-from rbztf.archive.epochs import epoch_table
+from rbztf.stores.epochs import epoch_table
+from rbztf.stores.object_file import write_object
 
 CPU = torch.device("cpu")
 A, B, C, D = (make_oid(i) for i in range(1, 5))
@@ -87,8 +87,8 @@ def test_the_encoder_of_a_classifier_is_used(tmp_path: Path) -> None:
 def test_the_encoder_s_own_normaliser_is_used(tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
-    from rbztf.frames.inputs import make_inputs
-    from rbztf.models.encoding import encode
+    from rbztf.frames.encoder_inputs import make_inputs
+    from rbztf.models.vae.encoding import encode
 
     made = tiny_encoder(4)
     frames_section = made.config.frames.model_copy(update={"normaliser": name, "invalid": "ignore"})

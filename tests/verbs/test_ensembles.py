@@ -28,16 +28,16 @@ from helpers import (
 )
 
 import rbztf
-from rbztf.archive.cutouts import write_object
-from rbztf.archive.epochs import epoch_table
 from rbztf.features.lightcurve import light_curve_features
-from rbztf.features.recipe import FEATURE_NAMES
+from rbztf.features.snad_set import FEATURE_NAMES
 from rbztf.features.table import FeatureTable
-from rbztf.models import conformal
-from rbztf.models.ensemble_files import load_ensemble
-from rbztf.models.objects import Modality, ObjectSet
-from rbztf.models.optimise import threads
-from rbztf.models.thresholds import best_f1_threshold, threshold_at
+from rbztf.models.decision import conformal
+from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
+from rbztf.models.ensemble.bundle import load_ensemble
+from rbztf.models.objects.object_set import Modality, ObjectSet
+from rbztf.models.training import threads
+from rbztf.stores.epochs import epoch_table
+from rbztf.stores.object_file import write_object
 
 N_OBJECTS, N_EPOCHS = 32, 10
 OIDS = [make_oid(i, field=600 + i // 4) for i in range(N_OBJECTS)]

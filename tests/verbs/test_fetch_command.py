@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from helpers import refused, run_well, strict_json, tiny_classifier, tiny_encoder
 
-from rbztf.archive.cutouts import open_cutouts
-from rbztf.archive.labels import read_labels
-from rbztf.simulate.faults import Faults
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.simulate.archive.faults import Faults
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.labels import read_labels
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ from helpers import (
 )
 
 import rbztf
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.models.classifier_bundle import load_classifier
-from rbztf.models.encoder_bundle import load_encoder
+from rbztf.models.rnn.bundle import load_classifier
+from rbztf.models.vae.bundle import load_encoder
+from rbztf.stores.embeddings import open_embeddings
 
 A, B = make_oid(1), make_oid(2)
 

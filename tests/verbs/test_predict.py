@@ -26,7 +26,7 @@ from helpers import (
 from pyarrow import parquet
 
 import rbztf
-from rbztf.report.tables import COLUMNS
+from rbztf.prediction.result import COLUMNS
 
 OIDS = [make_oid(i) for i in range(8)]
 OBJECT_KEYS = {

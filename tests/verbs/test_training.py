@@ -15,12 +15,12 @@ import pytest
 import yaml
 from helpers import make_oid, random_frames, refused, run_well, strict_json, tiny_encoder, write_cutouts
 
-from rbztf.archive.cutouts import open_cutouts
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.models.classifier_bundle import load_classifier
-from rbztf.models.encoder_bundle import load_encoder
+from rbztf.models.rnn.bundle import load_classifier
+from rbztf.models.vae.bundle import load_encoder
 from rbztf.simulate.dataset import Dataset, write_dataset
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.embeddings import open_embeddings
 
 FAST_VAE = (
     *("--set", "training.epochs=2", "--set", "vae.latent=6", "--set", "training.batch_size=32"),

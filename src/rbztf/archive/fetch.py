@@ -15,20 +15,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from rbztf.archive.ask import FetchPlan, ask_frame, ask_light_curves, frame_urls, outcome_of
-from rbztf.archive.check import Frame
-from rbztf.archive.epochs import FrameStatus
-from rbztf.archive.failures import ArchiveDown
-from rbztf.archive.http import PoliteSession
+from rbztf.archive.http import ArchiveSession
 from rbztf.archive.irsa import LightCurve, cutout_url, parse_light_curves
 from rbztf.archive.journal import Journal, Journaled, journal_path, read_journal
-from rbztf.archive.lock import store_lock
+from rbztf.archive.object_state import ObjectState
+from rbztf.archive.queries import FetchPlan, frame_urls, outcome_of, request_frame, request_light_curves
 from rbztf.archive.results import FetchResult, ObjectResult
-from rbztf.archive.state import ObjectState
-from rbztf.archive.workers import Workers
-from rbztf.errors import ArchiveError, DataError, Problem, RbztfError
+from rbztf.archive.validate import Frame
+from rbztf.errors import ArchiveDown, ArchiveError, DataError, Problem, RbztfError
+from rbztf.files import store_lock
+from rbztf.parallel import Workers
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
+from rbztf.stores.epochs import FrameStatus
+from rbztf.ztf import Oid
 
 LIGHT_CURVES_PER_REQUEST = 8
 LOW_WATER = 256
@@ -40,7 +39,7 @@ REPORT_EVERY_S = 0.2
 
 
 def fetch_objects(
-    oids: Iterable[int], folder: Path, session: PoliteSession, plan: FetchPlan, progress: Progress = silent
+    oids: Iterable[int], folder: Path, session: ArchiveSession, plan: FetchPlan, progress: Progress = silent
 ) -> FetchResult:
     """Bring objects into the store ``folder``, going on where an earlier run stopped.
 
@@ -79,7 +78,7 @@ class _Open:
 class _Run:
     """One run of :func:`fetch_objects`."""
 
-    def __init__(self, folder: Path, session: PoliteSession, plan: FetchPlan, progress: Progress) -> None:
+    def __init__(self, folder: Path, session: ArchiveSession, plan: FetchPlan, progress: Progress) -> None:
         self._folder, self._session, self._plan, self._progress = folder, session, plan, progress
         self._workers = Workers(session.settings.workers)
         self._source: Iterator[Oid] = iter(())
@@ -150,7 +149,7 @@ class _Run:
             batch, self._batch = self._batch, []
             self._tables_in_flight += 1
             plan = self._plan
-            task = partial(ask_light_curves, self._session, batch, plan.collection, plan.archive_url)
+            task = partial(request_light_curves, self._session, batch, plan.collection, plan.archive_url)
             self._workers.submit(task, partial(self._light_curves_came, batch))
             return True
         return oid is not None
@@ -218,7 +217,7 @@ class _Run:
     def _submit_frame(self, entry: _Open, row: int) -> None:
         state, exposure = entry.state, entry.state.exposure(row)
         url = cutout_url(exposure, state.ra_deg, state.dec_deg, self._plan.archive_url)
-        task = partial(ask_frame, self._session, url, exposure, state.ra_deg, state.dec_deg)
+        task = partial(request_frame, self._session, url, exposure, state.ra_deg, state.dec_deg)
         self._workers.submit(task, partial(self._frame_came, entry, url, row))
 
     def _frame_came(self, entry: _Open, url: str, row: int, answer: Frame | Exception) -> None:

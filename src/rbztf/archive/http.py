@@ -22,26 +22,26 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader
 
-from rbztf.archive.failures import (
+from rbztf.archive.http_settings import HttpSettings
+from rbztf.errors import (
     ArchiveDown,
+    ArchiveError,
     BadRequest,
     NoAnswer,
     NotThere,
     Refused,
     Stopped,
     UnsoundAnswer,
+    UsageError,
 )
-from rbztf.archive.politeness import HttpSettings
-from rbztf.errors import ArchiveError, UsageError
 
 T = TypeVar("T")
-
 CHUNK_BYTES = 65536
 GZIP_MAGIC = b"\x1f\x8b"
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
 
-class PoliteSession:
+class ArchiveSession:
     """A pool of kept connections to one archive, safe to use from several threads.
 
     Parameters
@@ -68,7 +68,7 @@ class PoliteSession:
         self._not_before = 0.0
         self._jitter = random.Random(seed)
 
-    def __enter__(self) -> PoliteSession:
+    def __enter__(self) -> ArchiveSession:
         return self
 
     def __exit__(self, *_: object) -> None:

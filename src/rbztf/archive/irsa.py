@@ -1,7 +1,7 @@
 """IRSA's dialect: which URL asks for what, and what its answers say.
 
 Pure functions, nothing is sent from here: a request is a URL to be looked at, tested or
-handed to :class:`rbztf.archive.http.PoliteSession`.
+handed to :class:`rbztf.archive.http.ArchiveSession`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,16 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import SIZE_PIX
-from rbztf.archive.epochs import COLUMNS
-from rbztf.archive.failures import UnsoundAnswer
-from rbztf.archive.times import fill_hjd
-from rbztf.errors import InputError
-from rbztf.sky import Oid
+from rbztf.errors import InputError, UnsoundAnswer
+from rbztf.stores.epochs import COLUMNS
+from rbztf.times import fill_hjd
+from rbztf.ztf import SIZE_PIX, Oid
 
 ARCHIVE_URL = "https://irsa.ipac.caltech.edu"
 COLLECTION = "ztf_dr24"
 """Newest data release known to this version; pinned, since the archive's default moves."""
-
 BAD_EPOCH_FLAG = 32768
 """``catflags`` bit of epochs that the survey itself calls bad."""
-
 _SCIENCE = re.compile(r"ztf_(\d{14})_(\d{6})_(z[gri])_c(\d{2})_o_q([1-4])_sciimg\.fits(?:\.gz|\.fz)?$")
 _ERROR = re.compile(r"<INFO[^>]*\bvalue=[\"']ERROR[\"'][^>]*>(.*?)</INFO>", re.IGNORECASE | re.DOTALL)
 _NEEDED = ("oid", "mjd", "filefracday", "field", "ccdid", "qid", "ra", "dec")
@@ -66,7 +62,7 @@ class LightCurve:
     ra_deg, dec_deg : float
         Position (ICRS) in degrees.
     columns : dict of str to ndarray (n,)
-        Columns of :data:`rbztf.archive.epochs.COLUMNS`, in the order of ``mjd``.
+        Columns of :data:`rbztf.stores.epochs.COLUMNS`, in the order of ``mjd``.
     text : str
         The lines it was read from, header first.
     """

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import SIZE_PIX
-from rbztf.archive.epochs import FrameStatus
+from rbztf.stores.epochs import FrameStatus
+from rbztf.ztf import SIZE_PIX
 
 MAGIC = b"RBZTFJ1\n"
 _FRAMING = struct.Struct("<II")

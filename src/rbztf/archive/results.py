@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rbztf.archive.epochs import FrameStatus
 from rbztf.errors import Problem
-from rbztf.sky import Oid
+from rbztf.stores.epochs import FrameStatus
+from rbztf.ztf import Oid
 
 UNFINISHED = (FrameStatus.MISSING, FrameStatus.FAILED, FrameStatus.CORRUPT)
 """Statuses that leave work undone: these frames are asked for again by the next run."""

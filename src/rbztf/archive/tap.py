@@ -11,7 +11,7 @@ from typing import Any
 
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.errors import ArchiveError, UsageError
-from rbztf.sky import Band, Oid
+from rbztf.ztf import Band, Oid
 
 TIMEOUT_S = (10.0, 120.0)
 RETRIES = 4

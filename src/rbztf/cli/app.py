@@ -1,12 +1,14 @@
-"""The application: its verbs are in the modules imported below."""
+"""The typer application and the table of its verbs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-import rbztf
+from rbztf._version import __version__
+from rbztf.cli import cv, demo, embed, features, fetch, import_published, predict, train_rnn, train_vae
 
 app = typer.Typer(
     name="rbztf",
@@ -20,7 +22,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"rbztf {rbztf.__version__}")
+        typer.echo(f"rbztf {__version__}")
         raise typer.Exit
 
 
@@ -33,17 +35,27 @@ def _main(
     pass
 
 
-def example(command: str) -> str:
-    """The example shown at the end of a verb's help."""
-    return f"[bold]Example:[/bold]  [cyan]{command}[/cyan]"
+Verb = tuple[str, Callable[..., None], str]
+VERBS: tuple[Verb, ...] = (
+    ("import", import_published.import_, "rbztf import RB_ZTF --out published"),
+    ("fetch", fetch.fetch, "rbztf fetch --oid 686103400034440 --out data/cutouts"),
+    ("features", features.features, "rbztf features --data data/cutouts --out features.csv"),
+    (
+        "train-vae",
+        train_vae.train_vae,
+        "rbztf train-vae --config vae --data data/cutouts --out models/encoder",
+    ),
+    ("embed", embed.embed, "rbztf embed --model published/encoder --data data/cutouts --out embeddings"),
+    (
+        "train-rnn",
+        train_rnn.train_rnn,
+        "rbztf train-rnn --config bigru-l2 --embeddings embeddings --labels labels.json --out models/rnn",
+    ),
+    ("cv", cv.cv, "rbztf cv --config bigru-l2 --embeddings embeddings --labels labels.json --folds 5"),
+    ("predict", predict.predict, "rbztf predict 686103400034440 --model model --data data/cutouts --explain"),
+    ("demo", demo.demo, "rbztf demo --out demo"),
+)
+"""Every verb: its name, its function and the example at the end of its help."""
 
-
-from rbztf.cli import data, demo, evaluate, features, fetch, scoring, train  # noqa: E402
-
-data.register(app)
-fetch.register(app)
-features.register(app)
-train.register(app)
-scoring.register(app)
-evaluate.register(app)
-demo.register(app)
+for name, function, example in VERBS:
+    app.command(name, epilog=f"[bold]Example:[/bold]  [cyan]{example}[/cyan]")(function)

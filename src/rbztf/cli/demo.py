@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from rbztf.verbs.demo import DemoResult
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    from rbztf.cli.app import example
-
-    app.command(epilog=example("rbztf demo --out demo"))(demo)
-
-
 def demo(
     out: Annotated[Path, typer.Option(help="Where to write.", metavar="DIR")] = Path("demo"),
     objects: Annotated[int, typer.Option(help="Simulated objects.", min=40, metavar="N")] = 120,

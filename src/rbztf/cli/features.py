@@ -11,13 +11,6 @@ from rbztf.cli.options import ConfigFile, Data, Json, Quiet, Set, resolve
 from rbztf.cli.screen import screen
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    from rbztf.cli.app import example
-
-    app.command(epilog=example("rbztf features --data data/cutouts --out features.csv"))(features)
-
-
 def features(
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Table of features to write.", metavar="FILE")] = None,

@@ -11,7 +11,7 @@ import typer
 from rbztf.cli.options import ConfigFile, Json, Quiet, Set, resolve
 from rbztf.cli.screen import Screen, screen
 from rbztf.errors import Problem, UsageError
-from rbztf.sky import Band
+from rbztf.ztf import Band
 
 if TYPE_CHECKING:
     from rbztf.archive.results import FetchResult
@@ -23,13 +23,6 @@ class Keep(StrEnum):
     NEWEST = "newest"
     OLDEST = "oldest"
     EVEN = "even"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    from rbztf.cli.app import example
-
-    app.command(epilog=example("rbztf fetch --oid 686103400034440 --out data/cutouts"))(fetch)
 
 
 def fetch(
@@ -94,7 +87,7 @@ def fetch(
     """Fetch light curves and 28 x 28-pixel frames; again to go on where it stopped."""
     with screen(as_json, quiet) as show:
         settings = resolve(config, set_)
-        from rbztf.archive.oid_lists import read_oids
+        from rbztf.stores.oid_lists import read_oids
         from rbztf.verbs import fetch as verb
 
         store = out or settings.data.cutouts or verb.DEFAULT_OUT
@@ -141,7 +134,7 @@ def _one_of(*given: bool) -> None:
 
 
 def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> None:
-    from rbztf.archive.knowledge import LABELS_URL
+    from rbztf.archive.snad import LABELS_URL
     from rbztf.verbs import fetch as verb
 
     found = verb.fetch_labels(out or verb.DEFAULT_LABELS, labels_url=labels_url or LABELS_URL)

@@ -46,12 +46,12 @@ def resolve(
     overrides: list[str] | None = None,
     device: str | None = None,
     seed: int | None = None,
-    standard: str | None = None,
+    default: str | None = None,
     **more: object,
 ) -> Config:
     """The configuration that the options of a verb amount to; None leaves a key alone.
 
-    ``standard`` is the shipped configuration of a verb that was given none; ``more`` maps keys, dots written as ``__``, to values of further options.
+    ``default`` is the shipped configuration of a verb that was given none; ``more`` maps keys, dots written as ``__``, to values of further options.
     """
     if seed is not None and seed < 0:
         raise UsageError(f"--seed {seed} is negative.", "Give 0 or more.")
@@ -61,4 +61,4 @@ def resolve(
         **{key.replace("__", "."): value for key, value in more.items()},
     }
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return load_config(source, [*(overrides or ()), *given], standard=standard)
+    return load_config(source, [*(overrides or ()), *given], default=default)

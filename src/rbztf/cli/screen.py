@@ -16,7 +16,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from rbztf.errors import Problem, RbztfError
-from rbztf.report.tables import json_text
+from rbztf.files import json_text
 
 PARTIAL = 3
 SHOWN_PROBLEMS = 10

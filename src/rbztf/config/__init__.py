@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rbztf.config.frames import FramesSection, Section, VaeSection
 from rbztf.config.load import (
+    DEFAULT_CLASSIFIER,
+    DEFAULT_VAE,
     HOME_FILE,
     PROJECT_FILE,
-    STANDARD_CLASSIFIER,
-    STANDARD_VAE,
     find_config,
     load_config,
     parse_config,
@@ -19,17 +18,20 @@ from rbztf.config.sections import (
     CvSection,
     DataSection,
     EnsembleSection,
+    FramesSection,
     Member,
     NetworkMember,
+    Section,
     TrainingSection,
     TreesMember,
+    VaeSection,
 )
 
 __all__ = [
+    "DEFAULT_CLASSIFIER",
+    "DEFAULT_VAE",
     "HOME_FILE",
     "PROJECT_FILE",
-    "STANDARD_CLASSIFIER",
-    "STANDARD_VAE",
     "ClassifierSection",
     "Config",
     "CvSection",

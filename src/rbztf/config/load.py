@@ -23,8 +23,8 @@ from rbztf.errors import ConfigError
 PROJECT_FILE = Path("rbztf.yaml")
 HOME_FILE = user_cache_path("rbztf") / "published" / "rbztf.yaml"
 """Names data and model where there is no :data:`PROJECT_FILE`; ``rbztf import`` writes it."""
-STANDARD_CLASSIFIER = "default"
-STANDARD_VAE = "vae"
+DEFAULT_CLASSIFIER = "default"
+DEFAULT_VAE = "vae"
 """Shipped configurations that train-rnn and cv, and train-vae, use when none is named."""
 
 
@@ -33,7 +33,7 @@ def load_config(
     overrides: Iterable[str] = (),
     *,
     project_file: Path | None = PROJECT_FILE,
-    standard: str | None = None,
+    default: str | None = None,
 ) -> Config:
     """Resolve a configuration.
 
@@ -46,7 +46,7 @@ def load_config(
     project_file : Path, optional
         Read first where it exists, else the ``data`` section of :data:`HOME_FILE`; None ignores
         both.
-    standard : str, optional
+    default : str, optional
         Shipped configuration that stands below ``project_file`` where ``source`` is left out.
 
     Raises
@@ -56,8 +56,8 @@ def load_config(
     """
     tree: dict[str, Any] = {}
     origin = "the defaults"
-    if source is None and standard is not None:
-        tree = _read_yaml(find_config(standard))
+    if source is None and default is not None:
+        tree = _read_yaml(find_config(default))
     if project_file is not None and project_file.is_file():
         tree, origin = _merge(tree, _read_yaml(project_file)), str(project_file)
     elif project_file is not None and HOME_FILE.is_file():

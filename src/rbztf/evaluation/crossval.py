@@ -11,31 +11,40 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rbztf.archive.embeddings import Embeddings, open_embeddings
-from rbztf.archive.labels import LabelTable
-from rbztf.config import Config
-from rbztf.engine import spread
-from rbztf.errors import DataError, Problem, RbztfError
-from rbztf.evaluation.ablation import ablations
-from rbztf.evaluation.audit import score_cut
+from rbztf.config import Config, EnsembleSection
+from rbztf.errors import DataError
 from rbztf.evaluation.folds import Split
-from rbztf.evaluation.metrics import Scored
-from rbztf.evaluation.operating import FAR10
-from rbztf.evaluation.reading import read_objects
+from rbztf.evaluation.length_bias import score_cut
+from rbztf.evaluation.operating_points import FAR10
+from rbztf.evaluation.scores import Scored
 from rbztf.features.files import read_features
-from rbztf.features.table import FeatureTable
 from rbztf.models.checkpoint import History
-from rbztf.models.classifier_bundle import network_inputs
-from rbztf.models.decisions import Goal, decide
-from rbztf.models.device import choose_device
-from rbztf.models.ensemble import Ensemble, Verdicts
-from rbztf.models.fit_classifier import TrainingSet, fit_classifier
-from rbztf.models.fit_ensemble import combine, train_members
-from rbztf.models.objects import Modality, ObjectSet
-from rbztf.models.optimise import threads
-from rbztf.models.targets import label_objects
+from rbztf.models.decision.decisions import Goal, decide
+from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
+from rbztf.models.ensemble.fit import combine, train_members
+from rbztf.models.objects.object_set import Modality, ObjectSet, label_objects
+from rbztf.models.objects.read import read_objects, read_training_set
+from rbztf.models.rnn.fit import fit_classifier
+from rbztf.models.training import choose_device, threads
+from rbztf.parallel import map_processes
 from rbztf.progress import Progress, silent
-from rbztf.sky import ARTEFACT_KINDS, Oid
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.labels import LabelTable
+from rbztf.ztf import ARTEFACT_KINDS
+
+
+def ablations(section: EnsembleSection) -> dict[str, tuple[str, ...]]:
+    """Parts of an ensemble worth a look: each modality alone, each member alone, all but each."""
+    inputs = {name: set(member.inputs) for name, member in section.members.items()}
+    names = tuple(inputs)
+    parts = {
+        f"{modality} only": tuple(name for name in names if inputs[name] == {modality})
+        for modality in ("image", "lightcurve")
+    }
+    parts |= {f"{name} alone": (name,) for name in names}
+    parts |= {f"without {name}": tuple(other for other in names if other != name) for name in names}
+    return {title: part for title, part in parts.items() if part and part != names}
+
 
 LARGEST_FALSE_ALARM = 0.10
 """On the inner folds, at the operating point ``far10``."""
@@ -77,59 +86,6 @@ class FoldResult:
     """The longer objects scored in full, and cut to ``cv.equal_length`` frames each."""
     variants: dict[str, Scored] = field(default_factory=dict)
     """With ``cv.ablate``: the same objects scored by parts of the ensemble."""
-
-
-def read_training_set(
-    embeddings: Embeddings, oids: Sequence[int], labels: NDArray[np.int64], uses_loss: bool
-) -> TrainingSet:
-    """The objects' network inputs, frames that are not finite left out."""
-    sequences = []
-    for oid in oids:
-        inputs = network_inputs(embeddings, oid, embeddings.latent, uses_loss)
-        sequences.append(inputs[np.isfinite(inputs).all(axis=1)])
-    return TrainingSet(sequences, labels, np.asarray(oids, np.int64) // 10**12)
-
-
-def usable_objects(
-    embeddings: Embeddings | None, labels: LabelTable, least: int, features: FeatureTable | None = None
-) -> tuple[dict[Oid, int], list[Problem]]:
-    """Labelled objects with at least ``least`` frames of finite vectors, and the others.
-
-    Parameters
-    ----------
-    features : FeatureTable, optional
-        Its objects are usable without frames.
-
-    Returns
-    -------
-    dict of Oid to int
-        Frames of each usable object, in the order of the labels; 0 where there are too few.
-    list of Problem
-        Labelled objects that are left out for their vectors. Those without vectors are not listed.
-    """
-    counts: dict[Oid, int] = {}
-    problems: list[Problem] = []
-    known = set(features.oids[features.known()].tolist()) if features is not None else set()
-    for oid in labels:
-        n, what = 0, ""
-        if embeddings is not None and oid in embeddings:
-            n, what = _count_usable(embeddings, oid, least)
-        if n or oid in known:
-            counts[oid] = n
-        elif what:
-            problems.append(Problem(str(oid), what))
-    return counts, problems
-
-
-def _count_usable(embeddings: Embeddings, oid: Oid, least: int) -> tuple[int, str]:
-    """Frames of finite vectors, 0 if there are too few, and then why."""
-    try:
-        n = int(np.isfinite(embeddings.vectors(oid)).all(axis=1).sum())
-    except RbztfError as error:
-        return 0, str(error)
-    if n >= least:
-        return n, ""
-    return 0, f"{n} usable frames; {least} are needed (classifier.min_frames)."
 
 
 def check_split(split: Split) -> None:
@@ -216,7 +172,7 @@ def cross_validate(
                     f"{config.name or 'default'}, fold {fold}",
                 )
             )
-    results = spread(run_fold, tasks, workers, progress)
+    results = map_processes(run_fold, tasks, workers, progress)
     n_folds = len(split.folds)
     return [results[i * n_folds : (i + 1) * n_folds] for i in range(len(configs))]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rbztf.archive.labels import LabelTable
 from rbztf.errors import DataError, InputError, UsageError
-from rbztf.sky import Oid
+from rbztf.stores.labels import LabelTable
+from rbztf.ztf import Oid
 
 REFERENCE_SEED = 7
 REFERENCE_FOLDS = 5

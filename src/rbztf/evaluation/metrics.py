@@ -1,7 +1,7 @@
 """Metrics of a binary classifier, over objects with weights.
 
 Every metric takes object weights, one row a bootstrap draw: drawing a field k times is
-weighing its objects k times (:mod:`rbztf.evaluation.resample`). Ties in the score are handled
+weighing its objects k times (:mod:`rbztf.evaluation.bootstrap`). Ties in the score are handled
 as scikit-learn does, with which the tests compare each metric.
 """
 
@@ -14,8 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.evaluation.scored import Array as Array
-from rbztf.evaluation.scored import Scored as Scored
+from rbztf.evaluation.scores import Array, Scored
 
 N_CALIBRATION_BINS = 10
 FALSE_POSITIVE_RATES = (0.01, 0.05)

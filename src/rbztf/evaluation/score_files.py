@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rbztf.errors import InputError
-from rbztf.evaluation.scored import DECISIONS, Limits, Scored
-from rbztf.sky import Oid
+from rbztf.evaluation.scores import DECISIONS, Limits, Scored
+from rbztf.ztf import Oid
 
 if TYPE_CHECKING:
     from rbztf.evaluation.summary import Evaluation

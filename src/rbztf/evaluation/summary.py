@@ -9,22 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from rbztf.archive.labels import LabelTable
-from rbztf.evaluation.audit import length_auc
-from rbztf.evaluation.doubt import doubt
-from rbztf.evaluation.kinds import kind_table
-from rbztf.evaluation.metrics import METRICS, Scored, evaluate_fold
-from rbztf.evaluation.operating import operating_points
-from rbztf.evaluation.resample import (
-    Estimate,
-    estimates,
-    field_weights,
-    interval,
-    pooled_metrics,
-    spread,
-)
-from rbztf.evaluation.scored import by_draw, pool
-from rbztf.evaluation.slices import called_table, class_masks, quartile_table, tag_masks
+from rbztf.evaluation.bootstrap import Estimate, estimates, field_weights, interval, pooled_metrics, spread
+from rbztf.evaluation.coverage import doubt
+from rbztf.evaluation.length_bias import length_auc
+from rbztf.evaluation.metrics import METRICS, evaluate_fold
+from rbztf.evaluation.operating_points import operating_points
+from rbztf.evaluation.scores import Scored, by_draw, pool
+from rbztf.evaluation.subgroups import called_table, class_masks, kind_table, quartile_table, tag_masks
+from rbztf.stores.labels import LabelTable
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from rbztf.errors import InputError, UsageError
 from rbztf.features.table import Definition, FeatureTable
-from rbztf.sky import Oid
+from rbztf.ztf import Oid
 
 MARK = "# definition:"
 NOT_FEATURES = ("oid", "label", "")
@@ -170,7 +170,7 @@ def _rows(path: Path, text: str, skipped: int) -> Iterator[tuple[int, list[str]]
 
 
 def _features_of(path: Path, header: Sequence[str]) -> list[int]:
-    """Places of the columns that are features."""
+    """InputPaths of the columns that are features."""
     if "oid" not in header:
         raise InputError(f"The feature table {path} has no column 'oid'.", _HELP)
     twice = sorted({name for name in header if name and header.count(name) > 1})

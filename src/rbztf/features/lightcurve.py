@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import CutoutStore
-from rbztf.archive.times import MJD_TO_JD
 from rbztf.errors import DataError, Problem, RbztfError, UsageError
-from rbztf.features import recipe
-from rbztf.features.recipe import FEATURE_NAMES, MIN_EPOCHS
+from rbztf.features import snad_set
+from rbztf.features.snad_set import FEATURE_NAMES, MIN_EPOCHS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.progress import Progress, silent
+from rbztf.stores.cutouts import CutoutStore
+from rbztf.times import MJD_TO_JD
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -74,7 +74,7 @@ def light_curve_features(
 ) -> NDArray[np.float64]:
     """The 54 features of one object.
 
-    Flux features are computed from 10**(-0.4 (mag - 8.9)), see :func:`rbztf.features.recipe.compute`.
+    Flux features are computed from 10**(-0.4 (mag - 8.9)), see :func:`rbztf.features.snad_set.compute`.
 
     Parameters
     ----------
@@ -98,9 +98,9 @@ def light_curve_features(
 
 def _features(series: Photometry) -> NDArray[np.float64]:
     if series.shape[1] < MIN_EPOCHS:
-        recipe.package()
+        snad_set.package()
         return np.full(len(FEATURE_NAMES), np.nan)
-    return recipe.compute(*series)
+    return snad_set.compute(*series)
 
 
 def check_until(until_mjd: float | None) -> None:
@@ -133,7 +133,7 @@ def features_from_cutouts(
     Parameters
     ----------
     store : CutoutStore
-        From :func:`rbztf.archive.cutouts.open_cutouts`.
+        From :func:`rbztf.stores.cutouts.open_cutouts`.
     oids : iterable of int, optional
         Objects, in the order of the answer; all of the store if left out.
     until_mjd, catflags
@@ -153,7 +153,7 @@ def features_from_cutouts(
         If the package light-curve is not installed, or ``until_mjd`` is no MJD.
     """
     check_until(until_mjd)
-    source = recipe.source()
+    source = snad_set.source()
     problems = [] if problems is None else problems
     wanted = list(store if oids is None else dict.fromkeys(oids))
     kept: list[int] = []

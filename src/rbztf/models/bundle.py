@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from rbztf.archive.folders import is_taken, new_folder, replace_folder
 from rbztf.errors import InputError, UsageError
+from rbztf.files import is_taken, new_folder, replace_folder
 
 SCHEMA = 1
 WEIGHTS = "weights.safetensors"

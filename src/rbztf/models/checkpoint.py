@@ -61,7 +61,7 @@ def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
     return digest.hexdigest()[:16]
 
 
-def claim(folder: Path, print_: str) -> None:
+def claim(folder: Path, fingerprint_: str) -> None:
     """Make ``folder`` the scratch of the run with this fingerprint.
 
     Raises
@@ -73,9 +73,9 @@ def claim(folder: Path, print_: str) -> None:
     mark = folder / "fingerprint"
     if not mark.is_file():
         part = mark.with_name(f".{mark.name}.{os.getpid()}.part")
-        part.write_text(print_)
+        part.write_text(fingerprint_)
         part.replace(mark)
-    elif mark.read_text() != print_:
+    elif mark.read_text() != fingerprint_:
         raise _another_run(folder)
 
 
@@ -86,20 +86,22 @@ def _another_run(folder: Path) -> UsageError:
     )
 
 
-def save(path: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, print_: str) -> None:
+def save(
+    path: Path, state: State, model: nn.Module, optimiser: torch.optim.Optimizer, fingerprint_: str
+) -> None:
     """Write a checkpoint; the one before it stays until this one is whole."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    facts = {"fingerprint": print_, **asdict(state)}
+    facts = {"fingerprint": fingerprint_, **asdict(state)}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(plain, part, metadata={"state": json.dumps(facts)})
     part.replace(path)
 
 
-def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, print_: str) -> State:
+def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerprint_: str) -> State:
     """Bring ``model`` and ``optimiser`` to where a checkpoint left them.
 
     Returns
@@ -122,7 +124,7 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, print_:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"The checkpoint {path} is damaged ({error}).", "Delete it to start anew.") from None
-    if facts["fingerprint"] != print_:
+    if facts["fingerprint"] != fingerprint_:
         raise _another_run(path.parent)
     model.load_state_dict(_below(tensors, "model."))
     _load_optimiser(optimiser, _below(tensors, "optimiser."))

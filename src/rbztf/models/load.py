@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rbztf.models import bundle, classifier_bundle, ensemble_files
-from rbztf.models.classifier_bundle import ClassifierBundle, load_classifier
-from rbztf.models.ensemble import Ensemble
-from rbztf.models.ensemble_files import load_ensemble
+from rbztf.models.bundle import read_metadata
+from rbztf.models.ensemble.bundle import KIND as ENSEMBLE
+from rbztf.models.ensemble.bundle import load_ensemble
+from rbztf.models.ensemble.ensemble import Ensemble
+from rbztf.models.rnn.bundle import KIND as CLASSIFIER
+from rbztf.models.rnn.bundle import ClassifierBundle, load_classifier
 
 Model = ClassifierBundle | Ensemble
 
@@ -20,5 +22,5 @@ def load_model(folder: Path | str) -> Model:
     InputError
         If the folder holds neither, or is damaged.
     """
-    kind = bundle.read_metadata(Path(folder), classifier_bundle.KIND, ensemble_files.KIND)["kind"]
-    return load_ensemble(folder) if kind == ensemble_files.KIND else load_classifier(folder)
+    kind = read_metadata(Path(folder), CLASSIFIER, ENSEMBLE)["kind"]
+    return load_ensemble(folder) if kind == ENSEMBLE else load_classifier(folder)

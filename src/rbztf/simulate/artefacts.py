@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rbztf.simulate.psf import Image, Seeing, grid, moffat
-from rbztf.sky import ARTEFACT_KINDS
+from rbztf.ztf import ARTEFACT_KINDS
 
 KINDS = (*ARTEFACT_KINDS, "cosmic")
 SIZE_PIX = 28

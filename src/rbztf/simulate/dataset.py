@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rbztf.archive.cutouts import write_object
-from rbztf.archive.epochs import COLUMNS, NO_FRAME, FrameStatus, epoch_table
 from rbztf.progress import Progress, silent
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.sky import Oid
+from rbztf.stores.epochs import COLUMNS, NO_FRAME, FrameStatus, epoch_table
+from rbztf.stores.object_file import write_object
+from rbztf.ztf import Oid
 
 COLLECTION = "simulated"
 

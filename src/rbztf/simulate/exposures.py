@@ -19,7 +19,6 @@ EXPTIME_S = 30.0
 DAY_S = 86400.0
 LIGHT_PER_AU_S = 499.005
 OBLIQUITY_RAD = np.radians(23.439)
-
 SKY_MEDIAN_DN = 225.0
 """Typical r-band sky of a 30 s exposure, from real science stamps (16 to 84 %: 172 to 301 DN)."""
 SKY_SCATTER = 0.34  # of the natural logarithm

@@ -20,7 +20,6 @@ QUADRANT_STEP_DEG = 0.8665
 CUTOUT_PIX = 28
 CENTRE_PIX = 13
 """An object lies between 0-based pixel 13 and 14 of its cutout, as in real ``size=27pix`` answers."""
-
 _PV_TERMS = (4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16)  # as SCAMP writes them for ZTF
 _PV_SCATTER = 2e-4
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rbztf.simulate.exposures import EXPTIME_S, MJD_OF_UNIX, MJD_TO_JD, Exposures
 from rbztf.simulate.geometry import Quadrant, Window
-from rbztf.sky import Band
+from rbztf.ztf import Band
 
 Cards = dict[str, Any]
 

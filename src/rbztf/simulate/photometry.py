@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.simulate.geometry import CUTOUT_PIX
-from rbztf.simulate.plan import Plan
+from rbztf.simulate.object_plan import Plan
 from rbztf.simulate.psf import Image, grid
 from rbztf.simulate.render import light, place_in_frame, seeing_of
 from rbztf.simulate.scene import Scene, paint_scene, psf_weights
@@ -23,7 +23,6 @@ BAD_EPOCH_FLAG = 32768
 FLAG_SHARE, FALSE_FLAG_SHARE = 0.3, 0.008
 """How often the pipeline notices an artefact, and how often it flags a clean epoch."""
 EDGE_SCATTER_MAG = 0.15
-
 _NO_NEIGHBOURS = Scene(*(np.zeros(0) for _ in range(6)))
 Floats = NDArray[np.float64]
 

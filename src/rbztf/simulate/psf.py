@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 STAR_BETA = 3.0
 """Moffat exponent of ZTF's PSF wings (a common value for ground-based seeing)."""
 GALAXY_BETA = 2.2
-
 Image = NDArray[np.float64]
 
 

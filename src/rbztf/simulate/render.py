@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rbztf.simulate.artefacts import Mark, paint
 from rbztf.simulate.geometry import CENTRE_PIX, CUTOUT_PIX
-from rbztf.simulate.plan import Plan
+from rbztf.simulate.object_plan import Plan
 from rbztf.simulate.psf import Image, Seeing, grid, star
 from rbztf.simulate.scene import paint_scene
 from rbztf.simulate.seeds import Stream, stream

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from rbztf.errors import InputError
 from rbztf.simulate import render
+from rbztf.simulate.catalogue import SimulatedObject, draw_catalogue, pool_size
 from rbztf.simulate.exposures import EXPTIME_S, Exposures, field_exposures
 from rbztf.simulate.geometry import CUTOUT_PIX, Quadrant, Window, quadrant_of
 from rbztf.simulate.headers import cutout_cards, exposure_cards, image_name, image_path
-from rbztf.simulate.objects import SimulatedObject, draw_catalogue, pool_size
+from rbztf.simulate.object_plan import Plan, make_plan
 from rbztf.simulate.photometry import Photometry, measure
-from rbztf.simulate.plan import Plan, make_plan
-from rbztf.sky import Oid
+from rbztf.ztf import Oid
 
 
 class SimulatedSky:

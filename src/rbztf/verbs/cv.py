@@ -8,28 +8,29 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rbztf.archive.embeddings import Embeddings, open_embeddings
-from rbztf.archive.labels import LabelTable
-from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
+from rbztf.config import DEFAULT_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError, Problem
-from rbztf.evaluation.audit import equal_length_audit
-from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate, usable_objects
-from rbztf.evaluation.draws import make_splits, over_draws
-from rbztf.evaluation.existing import PADDINGS, evaluate_family, find_families
+from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate
 from rbztf.evaluation.folds import make_split
-from rbztf.evaluation.reading import scores_curves_alone
+from rbztf.evaluation.length_bias import equal_length_audit
+from rbztf.evaluation.published_models import PADDINGS, evaluate_family, find_families
+from rbztf.evaluation.repeats import make_splits, over_draws
 from rbztf.evaluation.score_files import write_scores
-from rbztf.evaluation.slices import magnitudes_of
+from rbztf.evaluation.subgroups import magnitudes_of
 from rbztf.evaluation.summary import Evaluation, compare, summarise
 from rbztf.evaluation.table_files import write_tables
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
-from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import encoder_in, seen_labels
+from rbztf.models.objects.read import scores_curves_alone, usable_objects
+from rbztf.models.training import choose_device
+from rbztf.models.vae.bundle import encoder_in, seen_labels
+from rbztf.plots.common import plot_examples
 from rbztf.progress import Progress, silent
-from rbztf.verbs.cv_examples import plot_examples
-from rbztf.verbs.inputs import labels_in_bands, locate, locate_inputs
+from rbztf.stores.embeddings import Embeddings, open_embeddings
+from rbztf.stores.labels import LabelTable
+from rbztf.verbs.paths import labels_in_bands, locate
 from rbztf.verbs.run_folder import new_run, run_folder, write_history, write_json
+from rbztf.verbs.training_inputs import locate_inputs
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def cv(
     configs = (
         [configs]
         if isinstance(configs, Config)
-        else list(configs) or [load_config(project_file=None, standard=STANDARD_CLASSIFIER)]
+        else list(configs) or [load_config(project_file=None, default=DEFAULT_CLASSIFIER)]
     )
     first = configs[0]
     choose_device(first.device)
@@ -203,7 +204,7 @@ def evaluate_models(
 
 
 def _latent(families: dict[str, dict[int, Path]]) -> int:
-    from rbztf.models.classifier_bundle import load_classifier
+    from rbztf.models.rnn.bundle import load_classifier
 
     first = next(iter(families.values()))
     return load_classifier(next(iter(first.values()))).latent
@@ -256,7 +257,7 @@ def _warnings(vectors: Embeddings, path: Path | None) -> list[str]:
 
 def write_result(result: CvResult, shown: Sequence[Evaluation] | None = None) -> None:
     """Write metrics, out-of-fold scores, tables and plots (of ``shown``, or all) into the run folder."""
-    from rbztf.report.plots_eval import evaluation_plots
+    from rbztf.plots.evaluation import evaluation_plots
 
     write_json(result.out / "metrics.json", result.to_json())
     write_scores(result.out / "scores.csv", result.evaluations)
@@ -273,7 +274,7 @@ def _plot(
     counts: dict[Any, int],
     labels: LabelTable,
 ) -> None:
-    from rbztf.report import plots
+    from rbztf.plots import common
 
     histories: dict[str, History] = {}
     for config, folds in zip(configs, results):
@@ -282,10 +283,10 @@ def _plot(
     histories = {name: history for name, history in histories.items() if history}
     if histories:  # ensembles keep none
         write_history(folder / "history.csv", histories)
-        plots.losses(histories, folder / "losses.png")
+        common.losses(histories, folder / "losses.png")
     by_label = {
         "real": [n for oid, n in counts.items() if not labels[oid].label],
         "artefact": [n for oid, n in counts.items() if labels[oid].label],
     }
-    plots.frames_per_object(by_label, folder / "frames.png")
+    common.frames_per_object(by_label, folder / "frames.png")
     plot_examples(folder / "artefacts.png", result.evaluations[0], configs[0])

@@ -8,13 +8,13 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from rbztf.archive.labels import LabelTable
 from rbztf.config import Config
 from rbztf.errors import UsageError
 from rbztf.evaluation.score_files import ScoredModel, read_scores
 from rbztf.evaluation.summary import Evaluation, compare, summarise
+from rbztf.stores.labels import LabelTable
 from rbztf.verbs.cv import CvResult, write_result
-from rbztf.verbs.inputs import labels_in_bands, locate_optional
+from rbztf.verbs.paths import labels_in_bands, locate_optional
 from rbztf.verbs.run_folder import new_run
 
 

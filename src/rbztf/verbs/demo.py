@@ -13,17 +13,18 @@ from sklearn.metrics import roc_auc_score
 
 from rbztf.config import Config, load_config
 from rbztf.errors import UsageError
+from rbztf.prediction.result import PredictResult
 from rbztf.progress import Progress, silent
-from rbztf.simulate.server import SimulatedArchive
+from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.sky import Label, Oid
 from rbztf.verbs.cv import CvResult, cv
 from rbztf.verbs.embed import embed
 from rbztf.verbs.features import make_features
 from rbztf.verbs.fetch import fetch, fetch_labels
-from rbztf.verbs.predict import PredictResult, predict
+from rbztf.verbs.predict import predict
 from rbztf.verbs.train_rnn import train_rnn
 from rbztf.verbs.train_vae import train_vae
+from rbztf.ztf import Label, Oid
 
 DEFAULT_OUT = Path("demo")
 NEW_SHARE = 5

@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.archive.cutouts import CutoutStore, ObjectCutouts, open_cutouts
-from rbztf.archive.embedding_writer import EmbeddingWriter
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
-from rbztf.frames.inputs import Inputs, joined, read_facts
-from rbztf.frames.normalise import usable_frames
-from rbztf.frames.sky_units import SKY_NORMALISERS, FrameFacts
-from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import EncoderBundle, load_encoder
-from rbztf.models.statistics import Comparison
+from rbztf.frames.encoder_inputs import Inputs, joined, read_usable, usable_facts
+from rbztf.models.training import choose_device
+from rbztf.models.vae.bundle import EncoderBundle, load_encoder
+from rbztf.models.vae.drift import Comparison
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
-from rbztf.verbs.inputs import locate, locate_optional
+from rbztf.stores.cutouts import CutoutStore, open_cutouts
+from rbztf.stores.embedding_writer import EmbeddingWriter
+from rbztf.verbs.paths import locate, locate_optional
+from rbztf.ztf import Oid
 
 DEFAULT_OUT = Path("embeddings")
 GROUP_FRAMES = 2048
@@ -160,7 +158,7 @@ def _groups(
         try:
             cutouts = store[oid]
             frames, photometry = read_usable(cutouts, problems)
-            inputs = bundle.inputs(frames, usable_facts(cutouts, bundle))
+            inputs = bundle.inputs(frames, usable_facts(cutouts, bundle.config.frames))
         except RbztfError as error:
             problems.append(Problem(str(oid), str(error)))
             continue
@@ -172,42 +170,3 @@ def _groups(
     if group:
         yield group
     progress("embed", len(store), len(store), f"objects, {n_frames} frames")
-
-
-def read_usable(
-    cutouts: ObjectCutouts, problems: list[Problem]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Usable frames (n, 28, 28) float32 in DN and their photometry (n, 3) float64.
-
-    The latter is time (HJD, d), magnitude and its error, NaN where unknown.
-
-    Frames without a single valid pixel are left out and reported in ``problems``.
-
-    Raises
-    ------
-    DataError
-        If no frame is usable.
-    """
-    problems.extend(cutouts.problems)
-    usable = usable_frames(cutouts.frames)
-    photometry = cutouts.frame_photometry()
-    if not usable.any():
-        reason = "all its frames are empty (NaN)" if len(usable) else "it has no frame"
-        raise DataError(f"{cutouts.path}: {reason}.", "Fetch the object again.")
-    if not usable.all():
-        what = f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN)."
-        problems.append(Problem(str(cutouts.oid), what))
-    return cutouts.frames[usable], photometry[usable]
-
-
-def usable_facts(cutouts: ObjectCutouts, bundle: EncoderBundle) -> FrameFacts | None:
-    """What the headers of an object's usable frames said, for encoders whose normaliser asks for it.
-
-    Raises
-    ------
-    DataError
-        If its table of epochs is damaged.
-    """
-    if bundle.config.frames.normaliser not in SKY_NORMALISERS:
-        return None
-    return read_facts(cutouts)[usable_frames(cutouts.frames)]

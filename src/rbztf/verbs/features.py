@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rbztf.archive.cutouts import open_cutouts
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features.files import is_ours, write_features
 from rbztf.features.lightcurve import ALL_FLAGS, features_from_cutouts
 from rbztf.features.table import Definition
 from rbztf.progress import Progress, silent
-from rbztf.verbs.inputs import locate, locate_optional
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.verbs.paths import locate, locate_optional
 
 DEFAULT_OUT = Path("features.csv")
 

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rbztf.archive.ask import FetchPlan
+from rbztf.archive.epoch_filters import Filters, Keep
 from rbztf.archive.fetch import fetch_objects
-from rbztf.archive.filters import Filters, Keep
-from rbztf.archive.http import PoliteSession
-from rbztf.archive.images import cut_folder
+from rbztf.archive.http import ArchiveSession
+from rbztf.archive.http_settings import MAX_WORKERS, HttpSettings
+from rbztf.archive.images.cut_folder import cut_folder
+from rbztf.archive.images.targets import read_targets, targets_of_store
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
-from rbztf.archive.knowledge import LABELS_URL, LabelsResult, fetch_knowledge
-from rbztf.archive.politeness import MAX_WORKERS, HttpSettings
+from rbztf.archive.queries import FetchPlan
 from rbztf.archive.results import FetchResult
-from rbztf.archive.targets import read_targets, targets_of_store
-from rbztf.archive.verify import CheckResult, verify_store
+from rbztf.archive.snad import LABELS_URL, LabelsResult, fetch_knowledge
+from rbztf.archive.verify_store import CheckResult, verify_store
 from rbztf.errors import DataError, UsageError
 from rbztf.progress import Progress, silent
-from rbztf.sky import Band
+from rbztf.ztf import Band
 
 DEFAULT_OUT = Path("data/cutouts")
 DEFAULT_LABELS = Path("data/akb.ztf.snad.space.json")
@@ -103,7 +103,7 @@ def fetch(
     )
     plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh)
     patience = dataclasses.replace(settings or HttpSettings(), workers=min(workers, MAX_WORKERS))
-    with PoliteSession(patience) as session:
+    with ArchiveSession(patience) as session:
         result = fetch_objects([int(oid) for oid in oids], Path(out), session, plan, progress)
     if workers > MAX_WORKERS:
         note = f"{workers} requests at the same time are too many for the archive: {MAX_WORKERS} were made."
@@ -163,7 +163,7 @@ def fetch_labels(
     InputError
         If the file cannot be written.
     """
-    with PoliteSession(settings) as session:
+    with ArchiveSession(settings) as session:
         return fetch_knowledge(session, Path(out), _address(labels_url, "--labels-url"))
 
 

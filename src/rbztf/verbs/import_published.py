@@ -13,19 +13,19 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from rbztf.archive.damage import readable
-from rbztf.archive.embedding_writer import EmbeddingWriter
-from rbztf.archive.embeddings import ForeignEmbeddings, Stamp
-from rbztf.archive.epochs import no_photometry
-from rbztf.archive.github import cached_repository, is_url
-from rbztf.archive.labels import read_labels
+from rbztf.archive.download import cached_repository, is_url
 from rbztf.config import HOME_FILE, Config, load_config
 from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError
 from rbztf.features.files import read_features
-from rbztf.models.encoder_bundle import EncoderBundle
-from rbztf.models.published import SOURCE, classifier_from, encoder_from
+from rbztf.files import reading
+from rbztf.models.rnn.published import SOURCE, classifier_from, encoder_from
+from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
+from rbztf.stores.embedding_writer import EmbeddingWriter
+from rbztf.stores.embeddings import EmbeddingInfo, ForeignEmbeddings
+from rbztf.stores.epochs import no_photometry
+from rbztf.stores.labels import read_labels
+from rbztf.ztf import Oid
 
 _Vectors = NDArray[np.floating[Any]]
 ENCODERS = {
@@ -166,7 +166,7 @@ def _import_embeddings(
     if not sources:
         return
     frames = encoder.config.frames.model_dump(mode="json") if encoder else None
-    stamp = Stamp(latent, encoder.hash if encoder else "", frames)
+    stamp = EmbeddingInfo(latent, encoder.hash if encoder else "", frames)
     n_frames = 0
     try:
         with EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer:
@@ -212,7 +212,7 @@ def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Calla
 
 def _packed_vectors(path: Path) -> dict[Oid, Callable[[], _Vectors]]:
     with (
-        readable(path, "holds no packed vectors", "Get it again."),
+        reading(path, "holds no packed vectors", "Get it again."),
         np.load(path, allow_pickle=False) as content,
     ):
         oids, counts, means = content["oid"], content["n_frames"], content["mu"]

@@ -5,117 +5,33 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from rbztf.archive.cutouts import open_cutouts
-from rbztf.archive.embeddings import open_embeddings
 from rbztf.archive.irsa import ARCHIVE_URL
 from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
-from rbztf.models.classifier_bundle import ClassifierBundle
-from rbztf.models.decisions import Goal
-from rbztf.models.device import choose_device
-from rbztf.models.ensemble import Ensemble
+from rbztf.models.decision.decisions import Goal
+from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.load import Model, load_model
-from rbztf.models.objects import Modality
+from rbztf.models.objects.object_set import Modality
+from rbztf.models.rnn.bundle import ClassifierBundle
+from rbztf.models.training import choose_device
+from rbztf.prediction.reader import InputPaths, ObjectInputs, ObjectReader
+from rbztf.prediction.result import Prediction, PredictResult
+from rbztf.prediction.score import predict_objects
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
-from rbztf.verbs.inputs import locate, locate_optional
-from rbztf.verbs.judge import judge
-from rbztf.verbs.sources import Found, Places, Source
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.verbs.paths import locate, locate_optional
+from rbztf.ztf import Oid
 
 CHUNK = 128
 """Objects that a thread scores at once."""
-
-
-@dataclass(frozen=True)
-class Blamed:
-    """An epoch that speaks for bogus.
-
-    Attributes
-    ----------
-    hjd : float
-        Heliocentric Julian date, days; NaN where unknown.
-    share : float
-        What it adds to the log odds of bogus.
-    dropped : bool
-        Whether ``p_without`` is without it.
-    """
-
-    hjd: float
-    share: float
-    dropped: bool
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of one object.
-
-    Attributes
-    ----------
-    p_bogus, p_low, p_high : float
-        Calibrated probability and its 95 % interval (None unless the model can tell).
-    decision : str
-        ``real``, ``bogus`` or ``unsure``.
-    threshold : float
-        Probability from which it is called bogus.
-    n_frames, n_missing : int
-    model : str
-    inputs : str
-        What the score rests on: ``image``, ``lightcurve``, ``image+lightcurve``.
-    features_verified : bool or None
-        Whether the light-curve features were made as those of the training; None if none is used.
-    kinds : dict of str to float
-        Probability that the object is an artefact of each kind.
-    blamed : tuple of Blamed
-        With ``explain``: frames in falling order of their share.
-    p_without, n_dropped
-        With ``explain``: score without the dropped frames, and how many they are.
-    """
-
-    oid: int
-    p_bogus: float
-    decision: str
-    threshold: float
-    n_frames: int
-    n_missing: int
-    model: str
-    p_low: float | None = None
-    p_high: float | None = None
-    inputs: str = "image"
-    features_verified: bool | None = None
-    kinds: dict[str, float] = field(default_factory=dict)
-    blamed: tuple[Blamed, ...] = ()
-    p_without: float | None = None
-    n_dropped: int | None = None
-
-
 Scores = tuple[list[Prediction], int]
 """Predictions, and how many of the objects have frames without magnitudes."""
-
-
-@dataclass(frozen=True)
-class PredictResult:
-    """Predictions in the order asked for, and what could not be predicted."""
-
-    model: str
-    objects: tuple[Prediction, ...]
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As printed by ``predict --json``."""
-        return {
-            "model": self.model,
-            "objects": [asdict(prediction) for prediction in self.objects],
-            "problems": [asdict(problem) for problem in self.problems],
-            "warnings": list(self.warnings),
-        }
 
 
 def predict(
@@ -178,14 +94,14 @@ def predict(
     problems: list[Problem] = []
     if fetch and wanted and bundle.encoder:
         places, problems = _fetch_lacking(wanted, places, bundle.latent, archive_url, progress)
-    source = Source.open(bundle, places, choose_device(config.device), until_mjd)
+    source = ObjectReader.open(bundle, places, choose_device(config.device), until_mjd)
     wanted = source.oids() if wanted is None else wanted
     failed = {problem.where for problem in problems}  # could not be fetched, which says it all
     chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
     read = (list(_read_chunk(source, chunk, problems, failed)) for chunk in chunks)
 
-    def score(found: Sequence[Found]) -> Scores:
-        made = list(judge(source, found, str(path), goal, explain=explain)) if found else []
+    def score(found: Sequence[ObjectInputs]) -> Scores:
+        made = list(predict_objects(source, found, str(path), goal, explain=explain)) if found else []
         return made, sum(len(entry.sequence) > 0 and not _has_magnitudes(entry) for entry in found)
 
     n_threads = torch.get_num_threads() if source.device.type == "cpu" and not explain else 1
@@ -203,20 +119,20 @@ def predict(
 
 def _given(
     data: Path | str | None, embeddings: Path | str | None, features: Path | str | None, config: Config
-) -> Places:
+) -> InputPaths:
     """What to use: naming cutouts or embeddings leaves those of the configuration out."""
     table = locate_optional("features", features, config)
     if data is not None or embeddings is not None:
         cutouts, vectors = (Path(place) if place is not None else None for place in (data, embeddings))
-        return Places(cutouts, vectors, table)
-    return Places(
+        return InputPaths(cutouts, vectors, table)
+    return InputPaths(
         locate_optional("cutouts", None, config), locate_optional("embeddings", None, config), table
     )
 
 
 def _fetch_lacking(
-    wanted: Sequence[Oid], places: Places, latent: int, archive_url: str | None, progress: Progress
-) -> tuple[Places, list[Problem]]:
+    wanted: Sequence[Oid], places: InputPaths, latent: int, archive_url: str | None, progress: Progress
+) -> tuple[InputPaths, list[Problem]]:
     """Fetch what is in neither place into the cutout store, which is then one of the places."""
     from rbztf.verbs import fetch as verb
 
@@ -228,11 +144,13 @@ def _fetch_lacking(
         return places, []
     result = verb.fetch(lacking, out=folder, archive_url=archive_url or ARCHIVE_URL, progress=progress)
     cutouts = folder if folder.is_dir() else places.cutouts
-    return Places(cutouts, places.embeddings, places.features), list(result.problems)
+    return InputPaths(cutouts, places.embeddings, places.features), list(result.problems)
 
 
 def _side_by_side(
-    score: Callable[[Sequence[Found]], Scores], chunks: Iterator[Sequence[Found]], n_threads: int
+    score: Callable[[Sequence[ObjectInputs]], Scores],
+    chunks: Iterator[Sequence[ObjectInputs]],
+    n_threads: int,
 ) -> Iterator[Scores]:
     """Scores of each chunk, in order, made on ``n_threads`` threads while this one reads the next chunks.
 
@@ -252,8 +170,8 @@ def _side_by_side(
 
 
 def _read_chunk(
-    source: Source, oids: Sequence[Oid], problems: list[Problem], failed: Collection[str]
-) -> Iterator[Found]:
+    source: ObjectReader, oids: Sequence[Oid], problems: list[Problem], failed: Collection[str]
+) -> Iterator[ObjectInputs]:
     """The objects that can be scored; what is wrong with the others goes to ``problems``."""
     for oid in oids:
         try:
@@ -268,7 +186,7 @@ def _read_chunk(
         yield found
 
 
-def _can_score(model: Model, found: Found) -> bool:
+def _can_score(model: Model, found: ObjectInputs) -> bool:
     has_frames = len(found.sequence) >= model.config.classifier.min_frames
     if not isinstance(model, Ensemble):
         return has_frames
@@ -276,7 +194,7 @@ def _can_score(model: Model, found: Found) -> bool:
     return any(all(have[modality] for modality in needed) for needed in model.combinations)
 
 
-def _what_lacks(model: Model, found: Found) -> str:
+def _what_lacks(model: Model, found: ObjectInputs) -> str:
     least = model.config.classifier.min_frames
     if isinstance(model, Ensemble) and Modality.IMAGE not in model.modalities:
         return "it has no light-curve features, or too few usable epochs for them."
@@ -285,7 +203,7 @@ def _what_lacks(model: Model, found: Found) -> str:
     return what if few else "it has no light-curve features, without which the model gives no score."
 
 
-def _has_magnitudes(found: Found) -> bool:
+def _has_magnitudes(found: ObjectInputs) -> bool:
     return bool(np.isfinite(found.photometry[:, 1]).any())
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rbztf.config import Config
-from rbztf.errors import UsageError
+from rbztf.errors import Problem, UsageError
+from rbztf.files import json_text
 from rbztf.models.checkpoint import History
-from rbztf.report.tables import json_text
 
 RUNS = Path("runs")
 
@@ -61,3 +62,25 @@ def _unused(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What ``train-rnn`` or ``train-vae`` made."""
+
+    out: Path
+    n_objects: int
+    n_frames: int
+    epochs: int
+    best_epoch: int
+    history: History
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    inner_auc: dict[str, float] = field(default_factory=dict)
+    """Of an ensemble: AUC on the inner folds, by what objects have."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As printed by ``--json``."""
+        content = asdict(self)
+        return {**content, "out": str(self.out)}

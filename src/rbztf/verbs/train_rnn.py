@@ -5,54 +5,31 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import rbztf
-from rbztf.archive.embeddings import open_embeddings
-from rbztf.archive.labels import LabelTable
-from rbztf.config import STANDARD_CLASSIFIER, Config, load_config
-from rbztf.errors import DataError, Problem
-from rbztf.evaluation.crossval import read_training_set, usable_objects
-from rbztf.evaluation.reading import read_objects, scores_curves_alone
+from rbztf._version import __version__
+from rbztf.config import DEFAULT_CLASSIFIER, Config, load_config
+from rbztf.errors import DataError
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
-from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import encoder_in, seen_labels
-from rbztf.models.ensemble_files import save_ensemble
-from rbztf.models.fit_classifier import Fitted, fit_classifier
-from rbztf.models.fit_ensemble import fit_ensemble
-from rbztf.models.optimise import threads
-from rbztf.models.targets import label_objects
+from rbztf.models.ensemble.bundle import save_ensemble
+from rbztf.models.ensemble.fit import fit_ensemble
+from rbztf.models.objects.object_set import label_objects
+from rbztf.models.objects.read import read_objects, read_training_set, scores_curves_alone, usable_objects
+from rbztf.models.rnn.fit import Fitted, fit_classifier
+from rbztf.models.training import choose_device, threads
+from rbztf.models.vae.bundle import encoder_in, seen_labels
 from rbztf.progress import Progress, silent
-from rbztf.sky import Oid
-from rbztf.verbs.inputs import Inputs, labels_in_bands, locate_inputs
-from rbztf.verbs.run_folder import write_history
+from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.labels import LabelTable
+from rbztf.verbs.paths import labels_in_bands
+from rbztf.verbs.run_folder import TrainResult, write_history
+from rbztf.verbs.training_inputs import Inputs, locate_inputs
+from rbztf.ztf import Oid
 
 DEFAULT_OUT = Path("models/classifier")
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What ``train-rnn`` or ``train-vae`` made."""
-
-    out: Path
-    n_objects: int
-    n_frames: int
-    epochs: int
-    best_epoch: int
-    history: History
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = ()
-    seconds: float = 0.0
-    inner_auc: dict[str, float] = field(default_factory=dict)
-    """Of an ensemble: AUC on the inner folds, by what objects have."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As printed by ``--json``."""
-        content = asdict(self)
-        return {**content, "out": str(self.out)}
 
 
 def train_rnn(
@@ -85,7 +62,7 @@ def train_rnn(
     UsageError, InputError, DataError
         For missing paths, or too few objects.
     """
-    config = config or load_config(project_file=None, standard=STANDARD_CLASSIFIER)
+    config = config or load_config(project_file=None, default=DEFAULT_CLASSIFIER)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
     table = labels_in_bands(labels, config)
@@ -188,7 +165,7 @@ def _check_some(counts: Mapping[Oid, int], table: LabelTable, path: Path | None)
 def _trained_on(labels: LabelTable, oids: Sequence[int]) -> dict[str, Any]:
     n_artefacts = int(labels.labels(oids).sum())
     return {
-        "made by": f"rbztf {rbztf.__version__}, train-rnn",
+        "made by": f"rbztf {__version__}, train-rnn",
         "trained on": f"{len(oids)} objects, {n_artefacts} of them artefacts",
     }
 
@@ -204,7 +181,7 @@ def _notes(fitted: Fitted, labels: LabelTable, oids: Sequence[int]) -> dict[str,
 
 
 def _write_curves(folder: Path, history: History) -> None:
-    from rbztf.report import plots
+    from rbztf.plots import common
 
     write_history(folder / "history.csv", {"train-rnn": history})
-    plots.losses({"train-rnn": history}, folder / "losses.png")
+    common.losses({"train-rnn": history}, folder / "losses.png")

@@ -11,25 +11,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import rbztf
-from rbztf.archive.cutouts import CutoutStore, open_cutouts
-from rbztf.archive.labels import LabelTable, read_labels
-from rbztf.config import STANDARD_VAE, Config, load_config
+from rbztf._version import __version__
+from rbztf.config import DEFAULT_VAE, Config, load_config
 from rbztf.errors import DataError, UsageError
-from rbztf.frames.dataset import NO_OBJECT, UNKNOWN_KIND, FrameSet, prepare_frames
-from rbztf.frames.inputs import NO_DATA, Inputs
-from rbztf.models.device import choose_device
-from rbztf.models.encoder_bundle import LABELLED, EncoderBundle
-from rbztf.models.fit_vae import FittedVae, fit_vae
-from rbztf.models.losses import log_cosh
-from rbztf.models.statistics import VectorStatistics
+from rbztf.frames.encoder_inputs import NO_DATA, Inputs
+from rbztf.frames.training_frames import NO_OBJECT, UNKNOWN_KIND, FrameSet, prepare_frames
+from rbztf.models.training import choose_device
+from rbztf.models.vae.bundle import LABELLED, EncoderBundle
+from rbztf.models.vae.drift import VectorStatistics
+from rbztf.models.vae.fit import FittedVae, fit_vae
+from rbztf.models.vae.known_frames import known_frames, labelled_kinds
+from rbztf.models.vae.losses import log_cosh
+from rbztf.plots import vae
 from rbztf.progress import Progress, silent
-from rbztf.report import vae_plots
-from rbztf.sky import Oid
-from rbztf.verbs.inputs import locate
-from rbztf.verbs.known_frames import known_frames, labelled_kinds
-from rbztf.verbs.run_folder import write_history
-from rbztf.verbs.train_rnn import TrainResult
+from rbztf.stores.cutouts import CutoutStore, open_cutouts
+from rbztf.stores.labels import LabelTable, read_labels
+from rbztf.verbs.paths import locate
+from rbztf.verbs.run_folder import TrainResult, write_history
+from rbztf.ztf import Oid
 
 DEFAULT_OUT = Path("models/encoder")
 STATISTICS_FRAMES = 20_000
@@ -65,7 +64,7 @@ def train_vae(
         For missing paths, no usable frame, labels without ``vae.artefact_weight``, or labels of
         other objects only.
     """
-    config = config or load_config(project_file=None, standard=STANDARD_VAE)
+    config = config or load_config(project_file=None, default=DEFAULT_VAE)
     device = choose_device(config.device)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
@@ -124,7 +123,7 @@ def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.devic
     bundle = replace(fitted.bundle, notes=notes, statistics=statistics)
     bundle.save(target)
     write_history(target / "history.csv", {"train-vae": fitted.history})
-    vae_plots.training(fitted.history, bundle.encoder.latent, target / "losses.png")
+    vae.training(fitted.history, bundle.encoder.latent, target / "losses.png")
     few = slice(PLOT_FRAMES)
     _draw(target, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
     return n_objects, len(own)
@@ -137,7 +136,7 @@ def _notes(
     added = f", and {n_simulated} simulated frames of known artefacts" if n_simulated else ""
     seen = f"{n_labelled} of them labelled" if n_labelled else "unlabelled"
     return {
-        "made by": f"rbztf {rbztf.__version__}, train-vae",
+        "made by": f"rbztf {__version__}, train-vae",
         "trained on": f"{n_frames} frames of {n_objects} objects, {seen}{added}",
         **({LABELLED: n_labelled} if n_labelled else {}),
         "epochs": len(fitted.history),
@@ -164,5 +163,5 @@ def _draw(
     rebuilt = bundle.reconstruct(sample, device)
     error = log_cosh(torch.from_numpy(sample.values - rebuilt)).numpy()
     error = (error * valid).sum(axis=(1, 2)) / np.maximum(valid.sum(axis=(1, 2)), 1)
-    vae_plots.reconstructions(sample.values, rebuilt, valid, error, objects, folder / "reconstructions.png")
-    vae_plots.neighbours(sample.values, valid, vectors[:, : bundle.encoder.latent], folder / "neighbours.png")
+    vae.reconstructions(sample.values, rebuilt, valid, error, objects, folder / "reconstructions.png")
+    vae.neighbours(sample.values, valid, vectors[:, : bundle.encoder.latent], folder / "neighbours.png")

@@ -1,0 +1,1 @@
+"""Cut objects out of whole quadrant images on disk."""

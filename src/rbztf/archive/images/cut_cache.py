@@ -1,0 +1,122 @@
+"""Frames cut out of whole images, kept on disk image by image until all images are through.
+
+Images come one after another, files of the store hold one object each. A spill turns the
+one into the other with bounded memory: per image one array of frames, in the order of the
+objects, from which the frames of a few objects are read back at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive.images.targets import Target
+from rbztf.archive.irsa import Exposure, exposure_of_name
+from rbztf.ztf import SIZE_PIX
+
+PREFIX = ".cut."
+BLOCK_BYTES = 64 * 2**20
+_FRAME_BYTES = SIZE_PIX * SIZE_PIX * 4
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What one image gave.
+
+    Attributes
+    ----------
+    exposure : Exposure
+    name : str
+        File name of the image.
+    facts : dict
+        Columns of the epoch that the image's header fills.
+    rows : ndarray (n,), int64
+        Which objects were cut out, ascending, as numbers in the list of targets.
+    on_chip : ndarray (n,), bool
+        Whether any pixel of each lies on the image.
+    """
+
+    exposure: Exposure
+    name: str
+    facts: dict[str, float | int]
+    rows: NDArray[np.int64]
+    on_chip: NDArray[np.bool_]
+
+
+class CutCache:
+    """A folder in the store that holds cuts; what a killed run left there is used again.
+
+    Parameters
+    ----------
+    store : Path
+    targets : sequence of Target
+        The objects, in order; another list gets another folder.
+    """
+
+    def __init__(self, store: Path, targets: Sequence[Target]) -> None:
+        text = "\n".join(f"{int(t.oid)} {t.ra_deg!r} {t.dec_deg!r}" for t in targets)
+        self.folder = store / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self.folder.mkdir(exist_ok=True)
+        self._n_targets = len(targets)
+        self.cuts = {cut.name: cut for cut in map(_read_cut, sorted(self.folder.glob("*.json")))}
+
+    def add(self, cut: Cut, frames: NDArray[np.float32]) -> None:
+        """Keep the frames (n, 28, 28) of one image; they count once the note beside them is there."""
+        np.save(self._frames_path(cut), frames)
+        note = {
+            "name": cut.name,
+            "facts": cut.facts,
+            "rows": cut.rows.tolist(),
+            "on_chip": cut.on_chip.tolist(),
+        }
+        part = self.folder / f"{cut.name}.part"
+        part.write_text(json.dumps(note))
+        part.replace(self.folder / f"{cut.name}.json")
+        self.cuts[cut.name] = cut
+
+    def objects(self) -> Iterator[tuple[int, list[tuple[Cut, bool, NDArray[np.float32]]]]]:
+        """Every object's number with its cuts: the image, whether on the chip, the frame (28, 28)."""
+        cuts = sorted(self.cuts.values(), key=lambda cut: cut.exposure.filefracday)
+        n_per_block = max(1, BLOCK_BYTES // (_FRAME_BYTES * max(1, len(cuts))))
+        for start in range(0, self._n_targets, n_per_block):
+            stop = min(start + n_per_block, self._n_targets)
+            yield from self._block(cuts, start, stop)
+
+    def _block(self, cuts: list[Cut], start: int, stop: int) -> Iterator[tuple[int, list[Any]]]:
+        found: dict[int, list[Any]] = {number: [] for number in range(start, stop)}
+        for cut in cuts:
+            low, high = np.searchsorted(cut.rows, [start, stop])
+            frames = np.load(self._frames_path(cut), mmap_mode="r")[low:high].copy()
+            for number, on_chip, frame in zip(cut.rows[low:high], cut.on_chip[low:high], frames):
+                found[int(number)].append((cut, bool(on_chip), frame))
+        yield from found.items()
+
+    def remove(self) -> None:
+        """Remove the folder: everything is in the store."""
+        shutil.rmtree(self.folder)
+
+    def _frames_path(self, cut: Cut) -> Path:
+        return self.folder / f"{cut.name}.npy"
+
+
+def remove_other_spills(store: Path, keep: Sequence[Path]) -> None:
+    """Remove what runs with other targets left behind."""
+    for folder in store.glob(f"{PREFIX}*"):
+        if folder not in keep:
+            shutil.rmtree(folder)
+
+
+def _read_cut(path: Path) -> Cut:
+    note = json.loads(path.read_text())
+    exposure = exposure_of_name(note["name"])
+    assert exposure is not None  # written by CutCache.add
+    rows, on_chip = np.array(note["rows"], np.int64), np.array(note["on_chip"], bool)
+    return Cut(exposure, note["name"], note["facts"], rows, on_chip)

@@ -1,0 +1,180 @@
+"""Objects out of a folder of whole images: each image opened once, all its objects cut together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.archive.epoch_filters import Filters
+from rbztf.archive.images.cut_cache import Cut, CutCache, remove_other_spills
+from rbztf.archive.images.quadrants import cut, find_quadrants, read_quadrant, sky_to_pixel
+from rbztf.archive.images.targets import Readout, Target, readout_of, readout_of_image
+from rbztf.archive.irsa import Exposure
+from rbztf.archive.journal import Outcome
+from rbztf.archive.object_state import ObjectState
+from rbztf.archive.results import FetchResult, ObjectResult
+from rbztf.archive.validate import FRAME_FACTS
+from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.files import store_lock
+from rbztf.progress import Progress, silent
+from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
+from rbztf.times import fill_hjd, mjd_of_filefracday
+
+Images = Sequence[tuple[Exposure, Path]]
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """Which exposures an object needs: those of its light curve, or all where it has none."""
+
+    settled: NDArray[np.int64]
+    light_curve: NDArray[np.int64] | None
+
+    def __contains__(self, filefracday: int) -> bool:
+        if filefracday in self.settled:
+            return False
+        return self.light_curve is None or filefracday in self.light_curve
+
+
+def cut_folder(
+    images_dir: Path, targets: Sequence[Target], out: Path, progress: Progress = silent
+) -> FetchResult:
+    """Cut every target out of every image of its field, CCD, quadrant and filter, into the store ``out``.
+
+    An object whose light curve is in the store gets the frames of its epochs; another one
+    gets an epoch for every image. Frames already there are not cut again.
+
+    Raises
+    ------
+    InputError, UsageError
+        If there are no images, or the store cannot be used.
+    DataError
+        If the store cannot be written (a full disk, say).
+    """
+    images: dict[Readout, list[tuple[Exposure, Path]]] = {}
+    for exposure, path in find_quadrants(images_dir):
+        images.setdefault(readout_of_image(exposure), []).append((exposure, path))
+    with store_lock(out):
+        try:
+            return _Run(images_dir, images, targets, out, progress)()
+        except OSError as error:
+            raise DataError(
+                f"Writing into {out} failed ({error.strerror}).", "See to the disk, then run again."
+            ) from error
+
+
+class _Run:
+    """One run of :func:`cut_folder`."""
+
+    def __init__(
+        self,
+        images_dir: Path,
+        images: dict[Readout, list[tuple[Exposure, Path]]],
+        targets: Sequence[Target],
+        out: Path,
+        progress: Progress,
+    ) -> None:
+        self._images_dir, self._images, self._out, self._progress = images_dir, images, out, progress
+        self._groups: dict[Readout, list[Target]] = {}
+        for target in targets:
+            self._groups.setdefault(readout_of(target.oid), []).append(target)
+        self._n_images = sum(len(images.get(readout, ())) for readout in self._groups)
+        self._n_targets = len(targets)
+        self._images_done = self._n_bytes = 0
+        self._results: list[ObjectResult] = []
+        self._problems: list[Problem] = []
+
+    def __call__(self) -> FetchResult:
+        started = time.monotonic()
+        spills = {readout: CutCache(self._out, group) for readout, group in self._groups.items()}
+        remove_other_spills(self._out, [spill.folder for spill in spills.values()])
+        for readout, group in self._groups.items():
+            self._cut_group(group, self._images.get(readout, []), spills[readout])
+        return FetchResult(
+            tuple(sorted(self._results, key=lambda entry: entry.oid)),
+            n_bytes=self._n_bytes,
+            seconds=time.monotonic() - started,
+            problems=tuple(self._problems),
+        )
+
+    def _cut_group(self, group: list[Target], images: Images, spill: CutCache) -> None:
+        """All targets of one quadrant."""
+        needs = [self._needs(target) for target in group]
+        for exposure, path in images:
+            wanted = [n for n, need in enumerate(needs) if need is not None and exposure.filefracday in need]
+            if wanted and path.name not in spill.cuts:
+                self._cut_image(exposure, path, group, np.array(wanted), spill)
+            self._images_done += 1
+            self._progress("images", self._images_done, self._n_images, path.name)
+        for number, cuts in spill.objects():
+            if needs[number] is not None:
+                self._merge(group[number], cuts, has_images=bool(images))
+            self._progress("objects", len(self._results), self._n_targets)
+        spill.remove()
+
+    def _needs(self, target: Target) -> _Needs | None:
+        try:
+            state = ObjectState.from_store(self._out, target.oid)
+        except RbztfError as error:
+            self._results.append(ObjectResult(target.oid, problem=str(error)))
+            self._problems.append(Problem(str(int(target.oid)), str(error)))
+            return None
+        light_curve = state.columns["filefracday"] if state.has_light_curve else None
+        return _Needs(state.settled(), light_curve)
+
+    def _cut_image(
+        self, exposure: Exposure, path: Path, group: list[Target], wanted: NDArray[np.int64], spill: CutCache
+    ) -> None:
+        try:
+            image = read_quadrant(path)
+        except DataError as error:
+            self._problems.append(Problem(str(path), error.message))
+            return
+        self._n_bytes += path.stat().st_size
+        ra_deg = np.array([group[n].ra_deg for n in wanted])
+        dec_deg = np.array([group[n].dec_deg for n in wanted])
+        frames, on_chip = cut(image.pixels, *sky_to_pixel(image.header, ra_deg, dec_deg))
+        spill.add(Cut(exposure, path.name, header_facts(image.header), wanted, on_chip), frames)
+
+    def _merge(
+        self, target: Target, cuts: list[tuple[Cut, bool, NDArray[np.float32]]], *, has_images: bool
+    ) -> None:
+        """Put an object's cuts into its file."""
+        state = ObjectState.from_store(self._out, target.oid)
+        if not (has_images or state.in_store):
+            problem = f"{self._images_dir} holds no image of its field, filter, CCD and quadrant."
+            self._results.append(ObjectResult(target.oid, problem=problem))
+            self._problems.append(Problem(str(int(target.oid)), problem))
+            return
+        if not state.has_light_curve:
+            state.ra_deg, state.dec_deg = target.ra_deg, target.dec_deg
+            state.add_epochs(_epochs([cut for cut, _, _ in cuts], target))
+        frames: dict[int, NDArray[np.float32]] = {}
+        for taken, on_chip, frame in cuts:
+            key = taken.exposure.filefracday
+            facts = {name: taken.facts[name] for name in FRAME_FACTS if name in taken.facts}
+            status = FrameStatus.OK if on_chip else FrameStatus.OFF_CHIP
+            frames[key] = frame
+            state.apply(key, Outcome(status, taken.name, facts, frame if on_chip else None))
+        self._results.append(state.finish(self._out, Filters(), frames))
+
+
+def _epochs(cuts: list[Cut], target: Target) -> Columns:
+    """What images and their names tell of epochs that no light curve tells of."""
+    columns = blank_columns(len(cuts))
+    for row, taken in enumerate(cuts):
+        exposure = taken.exposure
+        columns["mjd"][row] = mjd_of_filefracday(exposure.filefracday)
+        columns["field"][row], columns["ccdid"][row] = exposure.field, exposure.ccd
+        columns["qid"][row] = exposure.quadrant
+        for name, value in taken.facts.items():
+            columns[name][row] = value
+        columns["filefracday"][row] = exposure.filefracday
+    exptime = columns["exptime"].astype(float)
+    columns["hjd"] = fill_hjd(columns["hjd"], columns["mjd"], exptime, target.ra_deg, target.dec_deg)
+    return columns

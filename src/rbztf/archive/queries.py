@@ -1,0 +1,136 @@
+"""One question to the archive each: light curves of some objects, the frame of one epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from rbztf.archive.epoch_filters import Filters
+from rbztf.archive.http import ArchiveSession
+from rbztf.archive.irsa import (
+    ARCHIVE_URL,
+    COLLECTION,
+    Exposure,
+    LightCurve,
+    cutout_url,
+    light_curves_url,
+    parse_light_curves,
+)
+from rbztf.archive.journal import Outcome
+from rbztf.archive.validate import MAX_FRAME_BYTES, Frame, check_frame
+from rbztf.errors import ArchiveDown, ArchiveError, BadRequest, DataError, NotThere, RbztfError, UnsoundAnswer
+from rbztf.stores.epochs import FrameStatus
+from rbztf.ztf import Oid
+
+MAX_TABLE_BYTES = 512 * 2**20
+BATCH_TRIES = 2
+"""Tries for several light curves at once, before each is asked for alone."""
+
+
+@dataclass(frozen=True)
+class FetchPlan:
+    """What to fetch and from where.
+
+    Attributes
+    ----------
+    archive_url : str
+        IRSA, or a server that speaks its dialect.
+    collection : str
+        Data release of the light curves.
+    filters : Filters
+    refresh : bool
+        Ask for the light curves of objects already in the store again and add what is new.
+    """
+
+    archive_url: str = ARCHIVE_URL
+    collection: str = COLLECTION
+    filters: Filters = field(default_factory=Filters)
+    refresh: bool = False
+
+
+def request_light_curves(
+    session: ArchiveSession, oids: list[Oid], collection: str, archive_url: str
+) -> dict[Oid, LightCurve | RbztfError]:
+    """Light curves of some objects by one request, or one each where the archive will not have that.
+
+    Returns
+    -------
+    dict of Oid to LightCurve or the error that came instead
+    """
+
+    def ask(some: list[Oid], tries: int | None) -> dict[Oid, LightCurve]:
+        return session.get(
+            light_curves_url(some, collection, archive_url),
+            lambda body: parse_light_curves(body.decode("utf-8", "replace")),
+            budget_s=session.settings.table_budget_s,
+            max_bytes=MAX_TABLE_BYTES,
+            tries=tries,
+        )
+
+    found: dict[Oid, LightCurve | RbztfError] = {}
+    if len(oids) > 1:
+        try:
+            found.update(ask(oids, 2))
+        except ArchiveDown:
+            raise
+        except ArchiveError:
+            pass  # each is asked for alone below, and answers for itself
+    for oid in oids:
+        if oid in found:
+            continue
+        try:
+            answer = ask([oid], None)
+            found[oid] = answer.get(oid) or _unknown(oid, collection)
+        except ArchiveDown:
+            raise
+        except ArchiveError as error:
+            found[oid] = error
+    return found
+
+
+def _unknown(oid: Oid, collection: str) -> DataError:
+    return DataError(
+        f"{collection} has no light curve of {int(oid)}.", "Check the OID, or name another release."
+    )
+
+
+def frame_urls(oid: Oid, light_curve: LightCurve, archive_url: str) -> list[str]:
+    """Where the frame of each epoch of a light curve is asked for."""
+    columns = (light_curve.columns[name].tolist() for name in ("filefracday", "field", "ccdid", "qid"))
+    code, ra_deg, dec_deg = oid.band.filter_code, light_curve.ra_deg, light_curve.dec_deg
+    return [
+        cutout_url(Exposure(day, number, code, ccd, quadrant), ra_deg, dec_deg, archive_url)
+        for day, number, ccd, quadrant in zip(*columns)
+    ]
+
+
+def request_frame(
+    session: ArchiveSession, url: str, exposure: Exposure, ra_deg: float, dec_deg: float
+) -> Frame:
+    """The frame behind ``url``, checked.
+
+    Raises
+    ------
+    ArchiveError
+        One of :mod:`rbztf.errors`.
+    """
+    check = partial(check_frame, exposure=exposure, ra_deg=ra_deg, dec_deg=dec_deg)
+    return session.get(url, check, budget_s=session.settings.frame_budget_s, max_bytes=MAX_FRAME_BYTES)
+
+
+def outcome_of(
+    answer: Frame | ArchiveError, url: str, filters: Filters, ra_deg: float, dec_deg: float
+) -> Outcome:
+    """The status that an answer, or the error that came instead, gives to an epoch."""
+    if isinstance(answer, Frame):
+        if filters.good_quality(answer.facts):
+            return Outcome(FrameStatus.OK, url, answer.facts, answer.placed(ra_deg, dec_deg))
+        return Outcome(FrameStatus.SKIPPED, url, answer.facts)
+    status = FrameStatus.FAILED
+    if isinstance(answer, NotThere):
+        status = FrameStatus.MISSING
+    elif isinstance(answer, BadRequest):
+        status = FrameStatus.OFF_CHIP
+    elif isinstance(answer, UnsoundAnswer):
+        status = FrameStatus.CORRUPT
+    return Outcome(status, url, reason=answer.message)

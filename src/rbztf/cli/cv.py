@@ -1,0 +1,249 @@
+"""Verbs that say how good models are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rbztf.cli.options import (
+    ConfigFiles,
+    Data,
+    Device,
+    Embeddings,
+    Features,
+    Json,
+    Labels,
+    Out,
+    Quiet,
+    Seed,
+    Set,
+    resolve,
+)
+from rbztf.cli.screen import Screen, screen
+from rbztf.config import DEFAULT_CLASSIFIER
+from rbztf.errors import UsageError
+
+if TYPE_CHECKING:
+    from rbztf.config import Config
+    from rbztf.verbs.cv import CvResult
+
+
+def cv(
+    config: ConfigFiles = None,
+    embeddings: Embeddings = None,
+    labels: Labels = None,
+    features: Features = None,
+    folds: Annotated[int | None, typer.Option(help="Number of folds (default 5).", metavar="N")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="field, reference, random, or a CSV with oid,fold.", metavar="NAME|FILE"),
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Score the bundles NAME/K here instead of training.", metavar="DIR")
+    ] = None,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Compare the models of these scores.csv instead of training; may repeat.", metavar="CSV"
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(help="Draws of the folds, seeds SEED, SEED+1 … (default 1).", metavar="N", min=1),
+    ] = None,
+    data: Data = None,
+    ablate: Annotated[
+        bool,
+        typer.Option("--ablate", help="Also show what parts of an ensemble can do, from the same trainings."),
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Processes; 0 takes one a core.", metavar="N", min=0)] = 0,
+    out: Out = None,
+    set_: Set = None,
+    device: Device = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Cross-validate: metrics on objects that a model has not seen, with intervals."""
+    with screen(as_json, quiet) as show:
+        _check_folds(folds, split)
+        if scores:
+            _check_alone(config=config, models=models, folds=folds, split=split, repeats=repeats, data=data)
+        elif models is not None and repeats is not None:
+            raise UsageError(
+                "--models are not trained, so their folds cannot be redrawn.", "Leave out --repeats."
+            )
+        sources: list[str | None] = list[str | None](config) if config else [None]
+        configs = [
+            resolve(
+                *(source, set_, device, seed, DEFAULT_CLASSIFIER),
+                cv__folds=folds,
+                cv__split=split,
+                cv__repeats=repeats,
+                cv__ablate=ablate or None,
+            )
+            for source in sources
+        ]
+        result = (
+            _compare(scores, labels, configs[0], out)
+            if scores
+            else _run(configs, models, embeddings, labels, features, data, workers, out, show)
+        )
+        if as_json:
+            show.document(result.to_json())
+        elif models is not None:
+            _show_existing(show, result)
+        else:
+            _show_trained(show, result)
+        show.finish(result.problems, result.warnings)
+
+
+def _check_folds(folds: int | None, split: str | None) -> None:
+    """Refuse a number of folds that contradicts a split which sets its own."""
+    if folds is None or split is None or split in ("field", "random"):
+        return
+    from rbztf.evaluation.folds import REFERENCE_FOLDS, read_split
+
+    found = REFERENCE_FOLDS if split == "reference" else len(read_split(Path(split)).folds)
+    if folds != found:
+        raise UsageError(
+            f"--split {split} has {found} folds, --folds asks for {folds}.", "Leave out --folds."
+        )
+
+
+def _check_alone(**options: object) -> None:
+    """Refuse options that make no sense beside scores that are there already."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(
+            f"--scores reads what models have scored already; --{given[0]} has no say in it.",
+            f"Leave out --{given[0]} or --scores.",
+        )
+
+
+def _compare(scores: Sequence[Path], labels: Path | None, config: Config, out: Path | None) -> CvResult:
+    from rbztf.verbs.cv_scores import compare_scores
+
+    return compare_scores(scores, labels=labels, config=config, out=out)
+
+
+def _run(
+    configs: Sequence[Config],
+    models: Path | None,
+    embeddings: Path | None,
+    labels: Path | None,
+    features: Path | None,
+    data: Path | None,
+    workers: int,
+    out: Path | None,
+    show: Screen,
+) -> CvResult:
+    from rbztf.verbs.cv import cv as train_and_score
+    from rbztf.verbs.cv import evaluate_models
+
+    if models is not None:
+        return evaluate_models(
+            models, embeddings=embeddings, labels=labels, config=configs[0], out=out, progress=show.progress
+        )
+    return train_and_score(
+        configs,
+        embeddings=embeddings,
+        labels=labels,
+        features=features,
+        data=data,
+        workers=workers,
+        out=out,
+        progress=show.progress,
+    )
+
+
+def _show_existing(show: Screen, result: CvResult) -> None:
+    """The article's table: one row a family, padded as published and masked side by side."""
+    from rbztf.evaluation.published_models import ARTICLE
+
+    families: dict[str, dict[str, Any]] = {}
+    for entry in result.evaluations:
+        families.setdefault(entry.name, {})[entry.extra["padding"]] = entry
+    order = [
+        *(name for name in ARTICLE if name in families),
+        *(name for name in families if name not in ARTICLE),
+    ]
+    rows = []
+    for name in order:
+        padded, alone = families[name].get("reference"), families[name]["masked"]
+        article = ARTICLE.get(name)
+        protocol = (padded or alone).extra["article_protocol"]
+        rows.append(
+            [
+                article.title if article else name,
+                article.roc_auc if article else "",
+                _spread(padded.metrics["roc_auc"]) if padded else "",
+                _spread(alone.metrics["roc_auc"]),
+                f"{article.accuracy[:4] if article else '':4} {protocol['accuracy']['mean']:.3f}",
+                f"{article.f1[:4] if article else '':4} {protocol['f1']['mean']:.3f}",
+            ]
+        )
+    columns = ["model", "AUC, article", "padded", "masked", "accuracy*", "F1*"]
+    n_folds = len(result.evaluations[0].folds)
+    show.table(f"Published classifiers, mean ± spread over {n_folds} folds", columns, rows)
+    show.say("* article, then ours as published: padded, at the threshold best on the test fold itself")
+    show.say(f"Scores, metrics and configuration: {result.out}")
+
+
+def _spread(estimate: Any) -> str:
+    return f"{estimate.mean:.3f}±{estimate.std:.3f}"
+
+
+SHOWN_METRICS = {
+    "roc_auc": "AUC",
+    "average_precision": "AP",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "brier": "Brier",
+    "ece": "ECE",
+    "tpr_at_fpr.0.05": "TPR at 5 %",
+    "tpr_at_fpr.0.01": "TPR at 1 %",
+}
+
+
+def _show_trained(show: Screen, result: CvResult) -> None:
+    """Each metric of each model, over folds and pooled, then the differences between models."""
+    whole = [entry for entry in result.evaluations if not entry.part_of]
+    first, several = whole[0], len(whole) > 1
+    rows = []
+    for metric, title in SHOWN_METRICS.items():
+        for place, entry in enumerate(whole):
+            found = entry.metrics[metric]
+            figures = [_with_interval(found), _bounded(found.pooled, found.pooled_ci95)]
+            rows.append([title if place == 0 else "", *([entry.variant] if several else []), *figures])
+    columns = ["", *(["model"] if several else []), "mean ± spread [95 %]", "pooled [95 %]"]
+    title = f"{first.n_objects} objects, {len(first.folds)} folds ({first.split})"
+    show.table(title, columns, rows, left=2 if several else 1)
+    if result.comparison:
+        rows = [
+            [
+                f"{pair['of'].removeprefix(pair['minus'] + ': ')} − {pair['minus']}",
+                *_difference(pair["difference"]["roc_auc"]),
+            ]
+            for pair in result.comparison
+        ]
+        columns = ["models", "mean [95 %]", "pooled [95 %]"]
+        show.table("Difference in AUC on the same objects, paired", columns, rows)
+    show.say(f"Scores, metrics, tables, plots: {result.out}")
+
+
+def _difference(found: dict[str, Any]) -> list[str]:
+    pairs = [("mean", "ci95"), ("pooled", "pooled_ci95")]
+    return [f"{found[name]:+.4f} [{found[ci][0]:+.4f}, {found[ci][1]:+.4f}]" for name, ci in pairs]
+
+
+def _with_interval(estimate: Any) -> str:
+    low, high = estimate.ci95
+    return f"{estimate.mean:.3f}±{estimate.std:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _bounded(value: float, ci95: tuple[float, float]) -> str:
+    return f"{value:.3f} [{ci95[0]:.3f}, {ci95[1]:.3f}]"

@@ -1,0 +1,44 @@
+"""``rbztf embed``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rbztf.cli.options import ConfigFile, Data, Device, Json, Model, Quiet, Seed, Set, resolve
+from rbztf.cli.screen import screen
+
+
+def embed(
+    model: Model = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Embedding store to write.", metavar="DIR")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Warn of frames unlike those the encoder was trained on.")
+    ] = False,
+    config: ConfigFile = None,
+    set_: Set = None,
+    device: Device = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn every frame of a cutout folder into a vector."""
+    with screen(as_json, quiet) as show:
+        settings = resolve(config, set_, device, seed)
+        from rbztf.verbs.embed import embed as run
+
+        result = run(model, data, out, config=settings, check=check, progress=show.progress)
+        if as_json:
+            show.document(result.to_json())
+        else:
+            rate = result.n_frames / max(result.seconds, 1e-9)
+            show.say(
+                f"{result.n_objects} objects, {result.n_frames} frames, {result.latent} latents "
+                f"({rate:,.0f} frames/s) → {result.out}"
+            )
+            if result.comparison is not None:
+                show.say(f"{result.comparison.outside:.1%} of the frames lie outside the training set")
+        show.finish(result.problems, result.warnings)

@@ -1,0 +1,145 @@
+"""Verbs that turn frames into vectors and vectors into probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rbztf.cli.options import (
+    ConfigFile,
+    Data,
+    Device,
+    Embeddings,
+    Features,
+    Json,
+    Model,
+    Quiet,
+    Seed,
+    Set,
+    resolve,
+)
+from rbztf.cli.screen import Screen, screen
+
+if TYPE_CHECKING:
+    from rbztf.prediction.result import Prediction, PredictResult
+
+SHOWN_ROWS = 40
+LEAST_SHOWN_KIND = 0.2
+"""Probability below which a kind of artefact is not named in the table."""
+
+
+def predict(
+    oids: Annotated[
+        list[str] | None, typer.Argument(help="Objects; all in the data if left out.", metavar="[OID]…")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="List of OIDs: text, CSV, JSON, Parquet, or - for stdin.", metavar="FILE"
+        ),
+    ] = None,
+    model: Model = None,
+    data: Data = None,
+    embeddings: Embeddings = None,
+    features: Features = None,
+    until: Annotated[
+        float | None,
+        typer.Option(help="Leave out later epochs, such as those after the training's.", metavar="MJD"),
+    ] = None,
+    max_false_alarm: Annotated[
+        float | None,
+        typer.Option(help="Threshold: at most this share of real objects called bogus.", metavar="P"),
+    ] = None,
+    max_missed: Annotated[
+        float | None, typer.Option(help="Threshold: at most this share of artefacts missed.", metavar="P")
+    ] = None,
+    error_rate: Annotated[
+        float | None,
+        typer.Option(help="Share of wrong answers allowed in each class; else 'unsure'.", metavar="P"),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Name the frames to blame, and the score without them.")
+    ] = False,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Write the epochs of each object as CSV, those to drop marked.", metavar="FILE"),
+    ] = None,
+    no_fetch: Annotated[
+        bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
+    ] = False,
+    archive: Annotated[str | None, typer.Option(help="Address of the archive.", metavar="URL")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write .csv, .json or .parquet.", metavar="FILE")] = None,
+    config: ConfigFile = None,
+    set_: Set = None,
+    device: Device = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Give the probability that objects are bogus."""
+    with screen(as_json, quiet) as show:
+        settings = resolve(config, set_, device, seed)
+        from rbztf.models.decision.decisions import Goal
+        from rbztf.prediction.result import check_ending, write_mask, write_predictions
+        from rbztf.stores.oid_lists import read_oids
+        from rbztf.verbs.predict import predict as run
+        from rbztf.ztf import Oid
+
+        if out is not None:
+            check_ending(out)
+        goal = Goal(max_false_alarm, max_missed, error_rate)
+        wanted = [Oid(oid) for oid in oids or ()] + (read_oids(from_) if from_ else [])
+        result = run(
+            list(dict.fromkeys(wanted)) or None,
+            model=model,
+            data=data,
+            embeddings=embeddings,
+            features=features,
+            until_mjd=until,
+            goal=goal if goal != Goal() else None,
+            explain=explain or mask is not None,
+            fetch=not no_fetch,
+            archive_url=archive,
+            config=settings,
+            progress=show.progress,
+        )
+        if out is not None:
+            write_predictions(out, result)
+            show.say(f"{len(result.objects)} objects → {out}")
+        if mask is not None:
+            write_mask(mask, result)
+            show.say(f"Epochs of {len(result.objects)} objects → {mask}")
+        if as_json:
+            show.document(result.to_json())
+        elif out is None:
+            _show_predictions(show, result)
+        show.finish(result.problems, result.warnings)
+
+
+def _show_predictions(show: Screen, result: PredictResult) -> None:
+    """A table for a terminal, CSV for a pipe."""
+    if not show.out.is_terminal:
+        import sys
+
+        from rbztf.prediction.result import predictions_csv
+
+        sys.stdout.write(predictions_csv(result))
+        return
+    explained = any(p.n_dropped is not None for p in result.objects)
+    rows = [_row(p, explained) for p in result.objects[:SHOWN_ROWS]]
+    columns = ["oid", "P(bogus)", "95 %", "decision", "likely kind", "frames", "missing"]
+    show.table(f"Scores by {result.model}", [*columns, *(["without the blamed"] if explained else [])], rows)
+    if len(result.objects) > SHOWN_ROWS:
+        show.say(f"{len(result.objects) - SHOWN_ROWS} more: use --out FILE.")
+
+
+def _row(p: Prediction, explained: bool) -> list[str]:
+    interval = f"{p.p_low:.2f}–{p.p_high:.2f}" if p.p_low is not None and p.p_high is not None else ""
+    kind, share = max(p.kinds.items(), key=lambda item: item[1], default=("", 0.0))
+    likely = f"{kind} {share:.2f}" if share >= LEAST_SHOWN_KIND else ""
+    row = [str(p.oid), f"{p.p_bogus:.3f}", interval, p.decision, likely, str(p.n_frames), str(p.n_missing)]
+    if explained:
+        row.append(f"{p.p_without:.3f} ({p.n_dropped} dropped)" if p.p_without is not None else "")
+    return row

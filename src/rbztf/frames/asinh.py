@@ -1,0 +1,163 @@
+"""Normalisers that keep physics: sky subtracted, a physical unit, a stretch.
+
+A pixel of ``x`` DN becomes ``asinh((x - sky) / (SOFTENING * unit))``. The stretch is linear
+within a few units and logarithmic above (Lupton, Gunn & Szalay 1999, AJ 118, 1406, eq. 3),
+so noise keeps its shape and a bright star does not drown the rest. The unit is the noise of
+the sky, measured or from the electronics, or a fixed flux. What the division takes out of
+the pixels is kept beside them (:data:`SIDE_CHANNELS`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.float32]
+Floats = NDArray[np.float32]
+SOFTENING = 3.0
+"""Units at which the stretch turns from linear to logarithmic."""
+CLIP_SIGMA = 3.0
+"""Pixels further from the first estimate of the sky than this do not enter the second."""
+MAD_TO_SIGMA = 1.4826
+LEAST_NOISE = 1e-4
+"""Least noise as a share of the sky (and in DN): constant frames stay finite."""
+REFERENCE_MAGZP = 26.2
+"""Zero point to which fluxes are scaled, near the median of ZTF's r-band images (mag)."""
+FLUX_UNIT_DN = 10.0
+"""Unit of ``asinh_flux``: DN at :data:`REFERENCE_MAGZP`, about the noise of a dark sky."""
+SKY_NORMALISERS = ("asinh_noise", "asinh_ccd", "asinh_flux")
+SIDE_CHANNELS = ("noise", "sky", "valid", "saturated")
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """What headers say of each frame, NaN where unknown; arrays (n,), float32.
+
+    Attributes
+    ----------
+    gain : electrons per DN
+    readnoise : electrons
+    saturate : DN, the level at which pixels saturate
+    magzp : mag, zero point
+    """
+
+    gain: Floats
+    readnoise: Floats
+    saturate: Floats
+    magzp: Floats
+
+    @classmethod
+    def unknown(cls, n_frames: int) -> Self:
+        """Facts of ``n_frames`` frames of which nothing is known."""
+        return cls(*(np.full(n_frames, np.nan, np.float32) for _ in fields(cls)))
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> FrameFacts:
+        return FrameFacts(*(getattr(self, item.name)[rows] for item in fields(self)))
+
+
+@dataclass(frozen=True)
+class SkyLevel:
+    """Sky and noise of each frame, (n,) float32 in DN."""
+
+    sky_dn: Floats
+    noise_dn: Floats
+
+
+def sky_level(frames: Frames) -> SkyLevel:
+    """Measure sky and noise of each frame, robustly.
+
+    The noise is that of the differences of horizontal neighbours, by their median absolute
+    value over sqrt(2), so that a ghost or a gradient does not pass for noise. The sky is the
+    median of the pixels within :data:`CLIP_SIGMA` of the median of all.
+
+    Parameters
+    ----------
+    frames : ndarray (n, height, width), float32
+        Pixels in DN; not finite where there is no data.
+    """
+    n, size = len(frames), frames.shape[1] * frames.shape[2]
+    pixels = np.where(np.isfinite(frames), frames, np.float32(np.nan))
+    ordered = np.sort(pixels.reshape(n, size), axis=1)  # invalid pixels last
+    first = _middle(ordered, np.zeros(n, np.int64), np.isfinite(ordered).sum(axis=1))
+    noise = _noise(pixels, first)
+    reach = CLIP_SIGMA * noise
+    low = (ordered < (first - reach)[:, None]).sum(axis=1)
+    high = (ordered <= (first + reach)[:, None]).sum(axis=1)
+    return SkyLevel(_middle(ordered, low, high), noise)
+
+
+def _noise(frames: Frames, sky: Floats) -> Floats:
+    n_steps = frames.shape[1] * (frames.shape[2] - 1)
+    steps = np.abs(frames[:, :, 1:] - frames[:, :, :-1]).reshape(len(frames), n_steps)
+    steps.sort(axis=1)
+    middle = _middle(steps, np.zeros(len(frames), np.int64), np.isfinite(steps).sum(axis=1))
+    floor = np.float32(LEAST_NOISE) * np.maximum(1, np.abs(sky))
+    noise: Floats = np.maximum(np.float32(MAD_TO_SIGMA / np.sqrt(2)) * middle, floor).astype(np.float32)
+    return noise
+
+
+def _middle(ordered: Frames, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Floats:
+    """Median of ``ordered[start:stop]`` of each row, (n,) float32; 0 where that is empty."""
+    rows, last = np.arange(len(ordered)), np.maximum(stop - start - 1, 0)
+    top = ordered.shape[1] - 1
+    one, other = (ordered[rows, np.minimum(start + k, top)] for k in (last // 2, (last + 1) // 2))
+    return np.where(stop > start, 0.5 * (one + other), 0).astype(np.float32)
+
+
+def unit_dn(normaliser: str, level: SkyLevel, facts: FrameFacts) -> Floats:
+    """What one unit of the stretched pixels is, (n,) float32 in DN.
+
+    ``asinh_noise``: the measured noise. ``asinh_ccd``: the noise that gain and read noise
+    give for the sky, ``sqrt(sky / gain + (readnoise / gain)^2)``; the measured one where they
+    are unknown or the sky was taken off. ``asinh_flux``: :data:`FLUX_UNIT_DN`, scaled by the zero point.
+    """
+    if normaliser == "asinh_flux":
+        return np.asarray(FLUX_UNIT_DN * flux_scale(facts), np.float32)
+    if normaliser == "asinh_noise":
+        return level.noise_dn
+    variance = level.sky_dn / facts.gain + (facts.readnoise / facts.gain) ** 2
+    usable = np.isfinite(variance) & (variance > 0) & (level.sky_dn > 0)
+    return np.where(usable, np.sqrt(np.where(usable, variance, 1)), level.noise_dn).astype(np.float32)
+
+
+def flux_scale(facts: FrameFacts) -> Floats:
+    """DN of a frame for one DN at :data:`REFERENCE_MAGZP`, (n,) float32; 1 where unknown."""
+    scale = 10 ** (0.4 * (facts.magzp - REFERENCE_MAGZP))
+    return np.where(np.isfinite(scale), scale, 1).astype(np.float32)
+
+
+def stretch(frames: Frames, sky_dn: Floats, unit: Floats) -> Frames:
+    """Stretched frames, float32; pixels without data become 0, the level of the sky."""
+    scaled = (frames - sky_dn[:, None, None]) / (SOFTENING * unit[:, None, None])
+    return np.nan_to_num(np.arcsinh(scaled), nan=0, posinf=0, neginf=0).astype(np.float32, copy=False)
+
+
+def unstretch(values: Frames, sky_dn: Floats, unit: Floats) -> Frames:
+    """The inverse of :func:`stretch`, in DN."""
+    pixels = np.sinh(values) * SOFTENING * unit[:, None, None] + sky_dn[:, None, None]
+    return np.asarray(pixels, np.float32)
+
+
+def saturated_pixels(frames: Frames, facts: FrameFacts) -> NDArray[np.bool_]:
+    """Pixels at or above the saturation level, (n, height, width); none where it is unknown."""
+    level = np.nan_to_num(facts.saturate, nan=np.inf)[:, None, None]
+    return np.asarray((frames >= level) & np.isfinite(frames))
+
+
+def side_channels(frames: Frames, level: SkyLevel, facts: FrameFacts) -> Floats:
+    """What the stretched pixels no longer say, one column for each of :data:`SIDE_CHANNELS`.
+
+    Returns
+    -------
+    ndarray (n, 4), float32
+        log10 of the noise (DN at :data:`REFERENCE_MAGZP`); asinh(sky / 50 DN); the share of
+        pixels with data; the share of them that is saturated.
+    """
+    finite = np.isfinite(frames)
+    valid = finite.mean(axis=(1, 2))
+    saturated = saturated_pixels(frames, facts).mean(axis=(1, 2)) / np.maximum(valid, 1e-6)
+    noise = np.log10(level.noise_dn / flux_scale(facts))
+    return np.stack([noise, np.arcsinh(level.sky_dn / 50), valid, saturated], axis=1).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The ensemble of networks and trees: members, stacking, bundle, attribution."""

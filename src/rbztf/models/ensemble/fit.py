@@ -1,0 +1,260 @@
+"""Train an ensemble: every member without each inner fold, then weights on what was left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rbztf.config import Config, EnsembleSection, NetworkMember
+from rbztf.errors import DataError
+from rbztf.features.table import FeatureTable
+from rbztf.models import checkpoint
+from rbztf.models.ensemble.bundle import read_member, write_member
+from rbztf.models.ensemble.ensemble import Ensemble, Fitted, Have, KindScale
+from rbztf.models.ensemble.network_member import FittedNetwork, fit_network
+from rbztf.models.ensemble.stacking import Combination, platt
+from rbztf.models.ensemble.trees_member import fit_trees
+from rbztf.models.inner_folds import check_classes, inner_folds
+from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.progress import Progress, silent
+from rbztf.ztf import ARTEFACT_KINDS
+
+Array = NDArray[np.float64]
+POSSIBLE: tuple[Have, ...] = (
+    (Modality.IMAGE,),
+    (Modality.LIGHTCURVE,),
+    (Modality.IMAGE, Modality.LIGHTCURVE),
+)
+LEAST_POSITIVE = 10
+"""Objects of a kind below which its probability is not calibrated, and so not given."""
+
+
+@dataclass(frozen=True)
+class TrainedMembers:
+    """Members, and what they say of the training objects that each was trained without.
+
+    Attributes
+    ----------
+    members : dict of str to tuple of FittedNetwork or FittedTrees
+        One a bag.
+    logits : dict of str to ndarray (n,), float64
+        NaN where a member lacks a modality of an object.
+    tags : dict of str to ndarray (n, k), float64
+        Auxiliary logits of the networks that have them.
+    """
+
+    members: dict[str, tuple[Fitted, ...]]
+    logits: dict[str, Array]
+    tags: dict[str, Array]
+
+
+def fit_ensemble(
+    data: LabelledSet,
+    config: Config,
+    *,
+    device: torch.device,
+    scratch: Path | None = None,
+    progress: Progress = silent,
+    stage: str = "train",
+) -> Ensemble:
+    """Train the ensemble that ``config`` describes: :func:`train_members`, then :func:`combine`."""
+    trained = train_members(data, config, device=device, scratch=scratch, progress=progress, stage=stage)
+    return combine(trained, data, config)
+
+
+def train_members(
+    data: LabelledSet,
+    config: Config,
+    *,
+    device: torch.device,
+    scratch: Path | None = None,
+    progress: Progress = silent,
+    stage: str = "train",
+) -> TrainedMembers:
+    """Train every member once without each of ``ensemble.bags`` inner folds of whole fields.
+
+    Parameters
+    ----------
+    scratch : path, optional
+        Members are kept there as they are trained; the same call goes on from them.
+
+    Raises
+    ------
+    DataError
+        If there is one class only, or no inner folds can be made.
+    UsageError
+        If ``scratch`` belongs to another configuration or other data.
+    """
+    section = config.ensemble
+    assert section is not None
+    _check(data, section)
+    advice = "Give more objects, fewer --folds, or fewer inner folds: --set ensemble.bags=2."
+    folds = inner_folds(data.labels, data.groups, section.bags, config.seed, advice)
+    if scratch is not None:
+        checkpoint.claim(scratch, fingerprint(config, data))
+    members: dict[str, list[Fitted]] = {name: [] for name in section.members}
+    logits = {name: np.full(len(data), np.nan) for name in section.members}
+    tags = {name: np.full(data.tags.shape, np.nan) for name in _networks_with_tags(section)}
+    total, done = len(folds) * len(section.members), 0
+    started = time.perf_counter()
+    if any("image" in member.inputs for member in section.members.values()):
+        data.objects.make_frames()
+    for bag, fold in enumerate(folds):
+        rest = data.take(~fold)
+        for name in section.members:
+            fitted = _fit_one(name, bag, rest, config, device, scratch)
+            members[name].append(fitted)
+            index = np.flatnonzero(fold & data.objects.has_all(fitted.modalities))
+            left_out = data.objects.take(index)
+            if not len(index):
+                pass  # nobody there has what it reads
+            elif isinstance(fitted, FittedNetwork) and name in tags:
+                outputs = fitted.outputs(left_out, device)
+                logits[name][index], tags[name][index] = outputs[:, 0], outputs[:, 1:]
+            else:
+                logits[name][index] = fitted.logits(left_out)
+            done += 1
+            progress(stage, done, total, f"{name}, {time.perf_counter() - started:.0f} s")
+    return TrainedMembers({name: tuple(bags) for name, bags in members.items()}, logits, tags)
+
+
+def combine(
+    trained: TrainedMembers, data: LabelledSet, config: Config, names: Collection[str] | None = None
+) -> Ensemble:
+    """An ensemble of trained members.
+
+    Scores of the objects that a member was trained without give the weights of the members,
+    the calibration, thresholds and conformal quantiles, for objects with images, with
+    light-curve features and with both. All trainings are kept; the score of a new object is
+    their mean.
+
+    Parameters
+    ----------
+    names : collection of str, optional
+        The members to use; all if left out.
+    """
+    section = config.ensemble
+    assert section is not None
+    if names is not None:
+        kept = {name: member for name, member in section.members.items() if name in names}
+        section = section.model_copy(update={"members": kept})
+        config = config.model_copy(update={"ensemble": section})
+    members = {name: trained.members[name] for name in section.members}
+    combinations = _combine(section, members, trained.logits, data)
+    return Ensemble(
+        members,
+        combinations,
+        _scale_kinds(combinations, trained.tags, data),
+        config,
+        data.objects.sequences[0].shape[1],
+        data.objects.reader,
+        float(data.labels.mean()),
+        data.objects.lightcurve.names,
+        data.objects.lightcurve.definition,
+    )
+
+
+def fingerprint(config: Config, data: LabelledSet) -> str:
+    """A hash of all that decides the result."""
+    table: FeatureTable = data.objects.lightcurve
+    arrays: list[NDArray[Any]] = [data.labels, data.groups, data.tags, data.weights, table.values]
+    arrays += [np.array(table.names, str), *(part.numpy() for part in data.objects.reader.tensors().values())]
+    arrays += [*data.objects.sequences, *(data.objects.photometry if data.objects.reader.photometry else ())]
+    return checkpoint.fingerprint(config, arrays)
+
+
+def _fit_one(
+    name: str, bag: int, data: LabelledSet, config: Config, device: torch.device, scratch: Path | None
+) -> Fitted:
+    ensemble = config.ensemble
+    assert ensemble is not None
+    section = ensemble.members[name]
+    if scratch is not None:
+        kept = read_member(scratch, name, bag, section)
+        if kept is not None:
+            return kept
+    usable = data.take(data.objects.has_all([Modality(part) for part in section.inputs]))
+    if len(np.unique(usable.labels)) < 2:
+        raise DataError(
+            f"Only {len(usable)} objects are left to train {name} without inner fold {bag}, all of one class.",
+            "Give more objects that have what it reads, or another configuration.",
+        )
+    seed = config.seed * 1000 + bag
+    fitted: Fitted
+    if isinstance(section, NetworkMember):
+        fitted = fit_network(usable, section, seed, device)
+    else:
+        fitted = fit_trees(usable, section, seed)
+    if scratch is not None:
+        write_member(scratch, name, bag, fitted)
+    return fitted
+
+
+def _combine(
+    section: EnsembleSection,
+    members: Mapping[str, tuple[Fitted, ...]],
+    logits: Mapping[str, Array],
+    data: LabelledSet,
+) -> dict[Have, Combination]:
+    """One combination for each set of modalities that some member can score."""
+    needs = {name: set(bags[0].modalities) for name, bags in members.items()}
+    combinations: dict[Have, Combination] = {}
+    for have in POSSIBLE:
+        names = [name for name in section.members if needs[name] <= set(have)]
+        read = {modality for name in names for modality in needs[name]}
+        if read != set(have):  # a smaller set of modalities has the same members
+            continue
+        index = np.flatnonzero(data.objects.has_all(have))
+        if len(np.unique(data.labels[index])) < 2:
+            continue
+        stacked = np.stack([logits[name][index] for name in names], axis=1)
+        combinations[have] = Combination.fit(names, stacked, data.labels[index])
+    return combinations
+
+
+def _networks_with_tags(section: EnsembleSection) -> list[str]:
+    return [
+        name
+        for name, member in section.members.items()
+        if isinstance(member, NetworkMember) and member.auxiliary
+    ]
+
+
+def _scale_kinds(
+    combinations: Mapping[Have, Combination], tags: Mapping[str, Array], data: LabelledSet
+) -> dict[Have, KindScale]:
+    """Calibrate the auxiliary logits of the artefact kinds, for each set of modalities."""
+    scales = {}
+    for have, combination in combinations.items():
+        names = tuple(name for name in combination.members if name in tags)
+        if not names:
+            continue
+        mean = np.mean([tags[name] for name in names], axis=0)
+        known = np.isfinite(mean).all(axis=1)
+        slope, offset = np.full((2, len(ARTEFACT_KINDS)), np.nan)
+        for kind in range(len(ARTEFACT_KINDS)):
+            truth = data.tags[known, kind]
+            if LEAST_POSITIVE <= truth.sum() <= len(truth) - LEAST_POSITIVE:
+                slope[kind], offset[kind] = platt(mean[known, kind], truth)
+        scales[have] = KindScale(names, slope, offset)
+    return scales
+
+
+def _check(data: LabelledSet, section: EnsembleSection) -> None:
+    check_classes(data.labels)
+    if data.objects.has(Modality.IMAGE).any() and not data.objects.reader.latents:
+        raise DataError("No latent of the embeddings varies.", "Check the encoder that made them.")
+    for name, member in section.members.items():
+        if not data.objects.has_all([Modality(part) for part in member.inputs]).any():
+            missing = " and ".join(member.inputs)
+            raise DataError(
+                f"No training object has the inputs ({missing}) that the member {name} reads.",
+                "Give --embeddings and --features, or another configuration (image-only, lightcurve-only).",
+            )

@@ -1,0 +1,276 @@
+"""Training and scoring of a pooled network as a member of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rbztf.config import NetworkMember, TrainingSection
+from rbztf.features.table import FeatureTable
+from rbztf.models.batching import by_length, draw_frames, pad
+from rbztf.models.ensemble.pooled_network import PooledNetwork
+from rbztf.models.objects.frame_reader import PHOTOMETRY_COLUMNS
+from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
+from rbztf.models.training import learning_rate, one_thread, take_step
+
+BINS = 24
+
+
+@dataclass(frozen=True)
+class RowEncoding:
+    """Piecewise-linear encoding of feature rows (Gorishniy et al. 2022, arXiv:2203.05556, section 3.1).
+
+    Attributes
+    ----------
+    edges : ndarray (k, BINS + 1), float64
+        Quantiles of each feature over the training objects, rising.
+    median : ndarray (k,), float64
+        Stands in for an unknown value.
+    """
+
+    edges: NDArray[np.float64]
+    median: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float64]) -> RowEncoding:
+        """Edges at equal shares of the training values, (n, k) with NaN where unknown."""
+        known = np.where(np.isfinite(values), values, np.nan)
+        known[:, ~np.isfinite(known).any(axis=0)] = 0.0
+        edges = np.nanquantile(known, np.linspace(0, 1, BINS + 1), axis=0).T
+        return cls(np.ascontiguousarray(edges), np.nanmedian(known, axis=0))
+
+    @property
+    def width(self) -> int:
+        """Columns of an encoded row."""
+        return int(self.edges.shape[0] * (self.edges.shape[1] - 1))
+
+    def __call__(self, values: NDArray[np.float64]) -> Floats:
+        """Encode rows, (n, k) → (n, k * BINS) float32: how much of each bin a value has passed, less a half."""
+        filled = np.where(np.isfinite(values), values, self.median)[:, :, None]
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        width = high - low
+        passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
+        return np.asarray(np.clip(passed, 0, 1).reshape(len(values), self.width) - 0.5, np.float32)
+
+
+Floats = NDArray[np.float32]
+FRAMES_PER_BATCH = 8192
+CLIP_NORM = 1.0
+PHOTOMETRY_DROPPED = 0.25
+"""Share of the times that an object is shown in training without its photometry."""
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A network and how its inputs are made.
+
+    Attributes
+    ----------
+    section : NetworkMember
+    network : PooledNetwork
+    encoding : RowEncoding or None
+        None if it reads no rows of statistics or features.
+    names : tuple of str
+        Columns of statistics and features that ``encoding`` encodes.
+    """
+
+    section: NetworkMember
+    network: PooledNetwork
+    encoding: RowEncoding | None
+    names: tuple[str, ...]
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What an object must have to be scored."""
+        return tuple(Modality(name) for name in self.section.inputs)
+
+    def logits(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
+        """Log odds of bogus, (n,) float64; of objects that have all modalities."""
+        return self.outputs(objects, device)[:, 0]
+
+    @torch.inference_mode()
+    def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
+        """All logits, (n, 1 + tags) float64: bogus, then the auxiliary tags."""
+        device = device or torch.device("cpu")
+        self.network.eval().to(device)
+        out = np.empty((len(objects), len(self.network.bias)))
+        with one_thread():
+            for members, batch in self._batches(objects):
+                out[members] = self.network(*(part.to(device) for part in batch)).cpu().numpy()
+        return out
+
+    @torch.inference_mode()
+    def shares(self, objects: ObjectSet) -> list[NDArray[np.float64]]:
+        """What each frame adds to the logit of bogus, one (n_frames,) float64 per object.
+
+        Their sum, and the same constant for every object (``network.bias[0]``), is the logit.
+        """
+        self.network.eval().to("cpu")
+        out: dict[int, NDArray[np.float64]] = {}
+        with one_thread():
+            for members, batch in self._batches(objects):
+                shares = self.network.shares(*batch).numpy().astype(np.float64)
+                lengths = batch[1].sum(dim=1).tolist()
+                out |= {int(i): row[:n] for i, row, n in zip(members, shares, lengths)}
+        return [out[i] for i in range(len(objects))]
+
+    def _batches(
+        self, objects: ObjectSet
+    ) -> Iterator[tuple[NDArray[np.int64], tuple[Tensor, Tensor, Tensor]]]:
+        rows = self._rows(objects)
+        if self.network.reads_frames:
+            lengths = np.array([len(sequence) for sequence in objects.sequences], np.int64)
+        else:
+            lengths = np.ones(len(objects), np.int64)
+        for members in by_length(lengths, FRAMES_PER_BATCH):
+            yield members, collate([self._frames(objects, i) for i in members], rows[members])
+
+    def _frames(self, objects: ObjectSet, i: int) -> Floats:
+        return objects.frames[i] if self.network.reads_frames else np.zeros((1, 0), np.float32)
+
+    def _rows(self, objects: ObjectSet) -> Floats:
+        if self.encoding is None:
+            return np.zeros((len(objects), 0), np.float32)
+        return self.encoding(_row_table(objects, self.section).columns(self.names).values)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All arrays, for a bundle; :meth:`restore` reads them."""
+        out = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        if self.encoding:
+            out["encoding.edges"] = torch.from_numpy(self.encoding.edges)
+            out["encoding.median"] = torch.from_numpy(self.encoding.median)
+        return out
+
+    @classmethod
+    def restore(
+        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str]
+    ) -> FittedNetwork:
+        """A network from :meth:`tensors` and its ``names``.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            If tensors are missing, of other shapes, or of another number of columns than ``names``.
+        """
+        encoding, width = None, 0
+        if "image" in section.inputs:
+            width = tensors["network.encode.0.weight"].shape[1]
+        if names:
+            encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
+            if len(encoding.median) != len(names):
+                raise RuntimeError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
+        network = _build(section, width, encoding, len(tensors["network.bias"]))
+        prefix = "network."
+        network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+        return cls(section, network.eval(), encoding, tuple(names))
+
+
+def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
+    """Train a network on objects that have all modalities of ``section``."""
+    encoding = None
+    width = data.objects.reader.width if "image" in section.inputs else 0
+    table = _row_table(data.objects, section)
+    if table.names:
+        encoding = RowEncoding.fit(table.values)
+    n_tags = data.tags.shape[1] if section.auxiliary else 0
+    torch.manual_seed(seed)
+    network = _build(section, width, encoding, 1 + n_tags).to(device)
+    fitted = FittedNetwork(section, network, encoding, table.names)
+    _train(fitted, data, section, seed, device)
+    network.to("cpu").eval()
+    return fitted
+
+
+def _row_table(objects: ObjectSet, section: NetworkMember) -> FeatureTable:
+    """The columns that the network reads of each object as a whole."""
+    wanted = [Modality.IMAGE] if section.statistics else []
+    wanted += [Modality.LIGHTCURVE] if "lightcurve" in section.inputs else []
+    return objects.table(wanted)
+
+
+def _train(
+    fitted: FittedNetwork, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device
+) -> None:
+    network = fitted.network
+    frames = [fitted._frames(data.objects, i) for i in range(len(data))]
+    reader = data.objects.reader
+    rows = fitted._rows(data.objects)
+    targets = torch.from_numpy(_targets(data, section, network))
+    weights = torch.from_numpy(data.weights.astype(np.float32))
+    random = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=section.learning_rate, weight_decay=section.weight_decay
+    )
+    n_batches = max(1, -(-len(data) // section.batch_size))
+    schedule = TrainingSection(learning_rate=section.learning_rate, schedule="one-cycle")
+    network.train()
+    for epoch in range(section.epochs):
+        order = random.permutation(len(data))
+        for number, members in enumerate(np.array_split(order, n_batches)):
+            drawn = [draw_frames(frames[i], section.subsample, random) for i in members]
+            if reader.photometry:
+                drawn = [_without_photometry(part, random) for part in drawn]
+            batch = collate(drawn, rows[members])
+            logits = network(*(part.to(device) for part in batch))
+            loss = _loss(logits, targets[members].to(device), weights[members].to(device), section.auxiliary)
+            rate = learning_rate(schedule, epoch * n_batches + number, section.epochs * n_batches)
+            take_step(network, optimiser, loss, rate, CLIP_NORM)
+
+
+def _without_photometry(frames: Floats, random: np.random.Generator) -> Floats:
+    """Now and then, frames as they would be if no photometry were known, so that a model can do without."""
+    if not frames.shape[1] or random.random() >= PHOTOMETRY_DROPPED:
+        return frames
+    frames = frames.copy()
+    frames[:, -PHOTOMETRY_COLUMNS:] = 0
+    return frames
+
+
+def _targets(data: LabelledSet, section: NetworkMember, network: PooledNetwork) -> Floats:
+    """Smoothed label, then the tags if they are targets, (n, outputs) float32."""
+    label = data.labels[:, None] * (1 - 2 * section.smoothing) + section.smoothing
+    return np.concatenate([label, data.tags[:, : len(network.bias) - 1]], axis=1, dtype=np.float32)
+
+
+def _loss(logits: Tensor, targets: Tensor, weights: Tensor, auxiliary: float) -> Tensor:
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    loss = (each[:, 0] * weights).sum() / weights.sum()
+    if auxiliary and logits.shape[1] > 1:
+        loss = loss + auxiliary * each[:, 1:].sum(dim=1).mean()
+    return loss
+
+
+def collate(frames: Sequence[Floats], rows: Floats) -> tuple[Tensor, Tensor, Tensor]:
+    """Pad frame inputs with zeros.
+
+    Returns
+    -------
+    frames : Tensor (n, longest, columns), float32
+    valid : Tensor (n, longest), bool
+    rows : Tensor (n, row columns), float32
+    """
+    batch, lengths = pad(frames)
+    valid = torch.arange(batch.shape[1]) < lengths[:, None]
+    return batch, valid, torch.from_numpy(rows)
+
+
+def _build(section: NetworkMember, width: int, encoding: RowEncoding | None, outputs: int) -> PooledNetwork:
+    return PooledNetwork(
+        width,
+        encoding.width if encoding else 0,
+        outputs,
+        hidden=section.hidden,
+        context=section.context,
+        heads=section.heads,
+        recurrent=section.recurrent,
+        dropout=section.dropout,
+        votes=section.pooling == "votes",
+    )

@@ -1,0 +1,1 @@
+"""What every model reads of an object: one reader, one table of objects."""

@@ -1,0 +1,223 @@
+"""What models of an ensemble read: objects with their frame vectors and light-curve features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.features.latent_statistics import image_features
+from rbztf.features.table import FeatureTable
+from rbztf.models.objects.frame_reader import FrameReader
+from rbztf.stores.epochs import no_photometry
+from rbztf.stores.labels import LabelTable
+from rbztf.ztf import AUXILIARY_TAGS, UNCERTAIN_TAG
+
+Vectors = NDArray[np.float32]
+FramePhotometry = NDArray[np.float64]
+Index = NDArray[Any]
+
+
+class Modality(StrEnum):
+    """Where knowledge of an object comes from."""
+
+    IMAGE = "image"
+    LIGHTCURVE = "lightcurve"
+
+
+@dataclass(frozen=True)
+class ObjectSet:
+    """Objects and all that is known of them.
+
+    Attributes
+    ----------
+    sequences : list of ndarray (n_frames, latent), float32
+        Latent means of the frames of each object, in time order; no row where it has no frames.
+    photometry : list of ndarray (n_frames, 3), float64
+        Time (HJD, d), magnitude and its error of each frame; NaN where unknown.
+    reader : FrameReader
+        What models read of them.
+    image : FeatureTable
+        Statistics of the latents that are read.
+    lightcurve : FeatureTable
+        Light-curve features; NaN where an object has none.
+    """
+
+    sequences: list[Vectors]
+    photometry: list[FramePhotometry]
+    reader: FrameReader
+    image: FeatureTable
+    lightcurve: FeatureTable
+
+    @classmethod
+    def of(
+        cls,
+        oids: Sequence[int] | NDArray[np.int64],
+        sequences: Sequence[Vectors],
+        reader: FrameReader,
+        features: FeatureTable | None,
+        photometry: Sequence[FramePhotometry] | None = None,
+    ) -> ObjectSet:
+        """Objects with their frames and the rows that ``features`` has for them."""
+        numbers = np.asarray(oids, np.int64)
+        rows = features.rows(numbers) if features is not None else _no_features(numbers)
+        known = [no_photometry(len(sequence)) for sequence in sequences] if photometry is None else photometry
+        image = image_features(numbers, sequences, reader.latents)
+        return cls(list(sequences), list(known), reader, image, rows)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @cached_property
+    def frames(self) -> list[Vectors]:
+        """The frames of each object as networks read them, (n_frames, reader.width) float32; made once."""
+        return [self.reader.inputs(*pair) for pair in zip(self.sequences, self.photometry)]
+
+    def make_frames(self) -> None:
+        """Make :attr:`frames` now, so that all sets taken from this one share them."""
+        _ = self.frames
+
+    @property
+    def oids(self) -> NDArray[np.int64]:
+        """(n,) int64."""
+        return self.image.oids
+
+    def take(self, index: Index | Sequence[bool]) -> ObjectSet:
+        """The objects at ``index`` (numbers, or a mask)."""
+        index = np.asarray(index)
+        places = np.arange(len(self))[index]
+        taken = ObjectSet(
+            [self.sequences[i] for i in places],
+            [self.photometry[i] for i in places],
+            self.reader,
+            self.image.take(index),
+            self.lightcurve.take(index),
+        )
+        if "frames" in self.__dict__:  # made already
+            taken.__dict__["frames"] = [self.frames[i] for i in places]
+        return taken
+
+    def with_frames(self, chosen: Sequence[Index]) -> ObjectSet:
+        """The same objects with some of their frames: numbers or a mask for each object."""
+        sequences = [sequence[index] for sequence, index in zip(self.sequences, chosen)]
+        photometry = [rows[index] for rows, index in zip(self.photometry, chosen)]
+        image = image_features(self.oids, sequences, self.reader.latents)
+        return ObjectSet(sequences, photometry, self.reader, image, self.lightcurve)
+
+    def has(self, modality: Modality) -> NDArray[np.bool_]:
+        """Whether each object has it, (n,) bool."""
+        if modality is Modality.IMAGE:
+            return np.array([len(sequence) > 0 for sequence in self.sequences], bool)
+        return self.lightcurve.known()
+
+    def has_all(self, modalities: Sequence[Modality]) -> NDArray[np.bool_]:
+        """Whether each object has all of ``modalities``, (n,) bool."""
+        out = np.ones(len(self), bool)
+        for modality in modalities:
+            out &= self.has(modality)
+        return out
+
+    def table(self, modalities: Sequence[Modality]) -> FeatureTable:
+        """The feature columns of ``modalities`` side by side."""
+        parts = [self.image if modality is Modality.IMAGE else self.lightcurve for modality in modalities]
+        table = _no_features(self.oids)
+        for part in parts:
+            table = table.beside(part)
+        return table
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Objects to train on.
+
+    Attributes
+    ----------
+    objects : ObjectSet
+    labels : ndarray (n,), int64
+        1 = artefact.
+    groups : ndarray (n,), int64
+        ZTF field of each object; an inner fold holds whole groups.
+    tags : ndarray (n, k), float32
+        1 where an object has the k-th auxiliary tag.
+    weights : ndarray (n,), float64
+        Of each object in training; evaluation counts all alike.
+    """
+
+    objects: ObjectSet
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    tags: NDArray[np.float32]
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: Index) -> LabelledSet:
+        """The objects at ``index`` (numbers, or a mask)."""
+        return LabelledSet(
+            self.objects.take(index),
+            self.labels[index],
+            self.groups[index],
+            self.tags[index],
+            self.weights[index],
+        )
+
+
+def _no_features(oids: NDArray[np.int64]) -> FeatureTable:
+    return FeatureTable(oids, (), np.empty((len(oids), 0)))
+
+
+def tag_targets(labels: LabelTable, oids: Sequence[int]) -> NDArray[np.float32]:
+    """Whether each object has one of each set of :data:`~rbztf.ztf.AUXILIARY_TAGS`, (n, k) float32."""
+    rows = [[bool(labels[oid].tags & wanted) for wanted in AUXILIARY_TAGS] for oid in oids]
+    return np.array(rows, np.float32).reshape(len(rows), len(AUXILIARY_TAGS))
+
+
+def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: float) -> LabelledSet:
+    """``objects`` with what experts said of them.
+
+    Parameters
+    ----------
+    uncertain_weight : float
+        Weight in training of objects tagged ``uncertain``; others weigh 1.
+    """
+    oids = objects.oids.tolist()
+    uncertain = np.array([UNCERTAIN_TAG in labels[oid].tags for oid in oids], bool)
+    return LabelledSet(
+        objects,
+        labels.labels(oids),
+        objects.oids // 10**12,
+        tag_targets(labels, oids),
+        np.where(uncertain, uncertain_weight, 1.0),
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Objects to train on.
+
+    Attributes
+    ----------
+    sequences : list of ndarray (n_frames, inputs), float32
+        Before standardisation; finite, at least one frame each.
+    labels : ndarray (n,), int64
+        1 = artefact.
+    groups : ndarray (n,), int64
+        ZTF field of each object; an inner fold holds whole groups.
+    """
+
+    sequences: list[Vectors]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def take(self, index: NDArray[np.int64]) -> TrainingSet:
+        """The objects at ``index``."""
+        return TrainingSet([self.sequences[i] for i in index], self.labels[index], self.groups[index])

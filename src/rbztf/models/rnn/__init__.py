@@ -1,0 +1,1 @@
+"""The published recurrent classifiers: network, training, bundle."""

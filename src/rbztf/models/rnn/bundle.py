@@ -1,0 +1,270 @@
+"""A classifier with all it needs, from frames or vectors to the probability of bogus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rbztf.config import Config
+from rbztf.errors import InputError
+from rbztf.features.latent_statistics import frame_moments
+from rbztf.models import bundle
+from rbztf.models.batching import by_bucket, by_length, pad
+from rbztf.models.objects.read import network_inputs
+from rbztf.models.rnn.network import RecurrentClassifier
+from rbztf.models.training import one_thread
+from rbztf.models.vae.bundle import EncoderBundle, config_of, encoder_in
+from rbztf.stores.embeddings import EmbeddingInfo, Embeddings, ForeignEmbeddings
+
+KIND = "classifier"
+FRAMES_PER_BATCH = 16384
+Vectors = NDArray[np.float32]
+
+
+class ReadsVectors(Protocol):
+    """A model that reads latent means, perhaps with the encoder that makes them."""
+
+    @property
+    def latent(self) -> int:
+        """Latent means per frame."""
+
+    @property
+    def encoder(self) -> EncoderBundle | None:
+        """None if unknown."""
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Offset and scale of each input column, (inputs,) float32, from the training objects."""
+
+    mean: Vectors
+    scale: Vectors
+
+    def __call__(self, vectors: Vectors) -> Vectors:
+        """``(vectors - mean) / scale``, (n, inputs) float32."""
+        return np.asarray((vectors - self.mean) / self.scale, np.float32)
+
+    @classmethod
+    def identity(cls, inputs: int) -> Standardisation:
+        """Leave the inputs alone, as published."""
+        return cls(np.zeros(inputs, np.float32), np.ones(inputs, np.float32))
+
+    @classmethod
+    def fit(cls, sequences: Sequence[Vectors], floor: float = 0.0) -> Standardisation:
+        """Mean and standard deviation over all frames.
+
+        A constant column keeps scale 1; another one is divided by ``floor`` at least.
+        """
+        mean, variance = frame_moments(sequences)
+        scale = np.sqrt(variance)
+        scale[scale < 1e-6 * np.maximum(np.abs(mean), 1)] = 1
+        scale = np.maximum(scale, floor)
+        return cls(np.asarray(mean, np.float32), scale.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class ClassifierBundle:
+    """Network, standardisation, decision threshold and, unless unknown, the encoder.
+
+    Attributes
+    ----------
+    network : RecurrentClassifier
+    standardisation : Standardisation
+    config : Config
+        Its ``classifier`` section describes the network.
+    threshold : float
+        Probability of bogus from which an object is called bogus.
+    encoder : EncoderBundle or None
+        None if the vectors it was trained on came from an unknown encoder.
+    notes : dict
+        Where it comes from and its measured figures; goes to the model card.
+    """
+
+    network: RecurrentClassifier
+    standardisation: Standardisation
+    config: Config
+    threshold: float = 0.5
+    encoder: EncoderBundle | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uses_loss(self) -> bool:
+        """Whether the VAE loss of each frame is an input."""
+        return self.config.classifier.inputs.endswith("+loss")
+
+    @property
+    def latent(self) -> int:
+        """Latent means per frame that the network reads."""
+        return len(self.standardisation.mean) - self.uses_loss
+
+    def with_padding(self, padding: str) -> ClassifierBundle:
+        """The same weights with ``padding`` "masked" or "reference"."""
+        section = self.config.classifier.model_copy(update={"padding": padding})
+        network = build_network(self.config.model_copy(update={"classifier": section}), self.latent)
+        network.load_state_dict(self.network.state_dict())
+        return replace(
+            self, network=network.eval(), config=self.config.model_copy(update={"classifier": section})
+        )
+
+    def inputs(self, embeddings: Embeddings, oid: int) -> Vectors:
+        """What the network reads of an object, (n_frames, inputs), before standardisation."""
+        return network_inputs(embeddings, oid, self.latent, self.uses_loss)
+
+    @torch.inference_mode()
+    def logits(self, sequences: Sequence[Vectors], device: torch.device | None = None) -> NDArray[np.float32]:
+        """Score objects.
+
+        With masked padding a score does not depend on the company an object is scored in;
+        with reference padding it does, and batches are those of the published evaluation:
+        objects in the given order, in buckets of length.
+
+        Parameters
+        ----------
+        sequences : sequence of ndarray (n_frames, inputs), float32
+            Before standardisation, finite, at least one frame each.
+
+        Returns
+        -------
+        ndarray (n, 2), float32
+            Logits: real, artefact.
+        """
+        device = device or torch.device("cpu")
+        self.network.eval().to(device)
+        lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+        published = self.config.classifier.padding == "reference"
+        batches = by_bucket(lengths) if published else by_length(lengths, FRAMES_PER_BATCH)
+        out = np.empty((len(sequences), 2), np.float32)
+        with one_thread():
+            for members in batches:
+                batch, n_frames = pad([self.standardisation(sequences[i]) for i in members])
+                out[members] = self.network(batch.to(device), n_frames).cpu().numpy()
+        return out
+
+    def probabilities(
+        self, sequences: Sequence[Vectors], device: torch.device | None = None
+    ) -> NDArray[np.float64]:
+        """Probability of bogus of each object, (n,) float64; see :meth:`logits`.
+
+        The softmax runs in float32, as in the reference: read through hundreds of frames of
+        padding, published LSTMs end in few distinct states, and their AUC depends on which
+        scores that are equal in float32 count as ties.
+        """
+        softmax = torch.from_numpy(self.logits(sequences, device)).softmax(dim=1)
+        return softmax[:, 1].numpy().astype(np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle; ``folder`` appears whole or stays as it was."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors["standardisation.mean"] = torch.from_numpy(self.standardisation.mean)
+        tensors["standardisation.scale"] = torch.from_numpy(self.standardisation.scale)
+        metadata = {
+            "kind": KIND,
+            "latent": self.latent,
+            "threshold": self.threshold,
+            "encoder": self.encoder.hash if self.encoder else "",
+            "notes": self.notes,
+            "config": self.config.model_dump(mode="json"),
+        }
+        with bundle.new_bundle(folder) as part:
+            bundle.write_parts(part, metadata, tensors, classifier_card(self))
+            if self.encoder:
+                (part / "encoder").mkdir()
+                self.encoder.write_into(part / "encoder")
+
+
+def build_network(config: Config, latent: int) -> RecurrentClassifier:
+    """The network that a configuration describes, for vectors of ``latent`` means."""
+    section = config.classifier
+    return RecurrentClassifier(
+        latent + section.inputs.endswith("+loss"),
+        cell=section.cell,
+        hidden=section.hidden,
+        bidirectional=section.bidirectional,
+        padding=section.padding,
+        dropout=section.dropout,
+    )
+
+
+def load_classifier(folder: Path | str) -> ClassifierBundle:
+    """Load a classifier bundle.
+
+    Raises
+    ------
+    InputError
+        If it is no such bundle, or damaged.
+    """
+    folder = Path(folder)
+    metadata = bundle.read_metadata(folder, KIND)
+    config = config_of(folder, metadata)
+    tensors = bundle.read_weights(folder)
+    try:
+        mean, scale = tensors.pop("standardisation.mean"), tensors.pop("standardisation.scale")
+        latent, threshold = int(metadata["latent"]), float(metadata["threshold"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder} lacks {error}.", "Make or import the model again.") from None
+    network = build_network(config, latent)
+    bundle.load_exactly(network, {name.removeprefix("network."): t for name, t in tensors.items()}, folder)
+    encoder = encoder_in(folder)
+    standardisation = Standardisation(mean.numpy(), scale.numpy())
+    return ClassifierBundle(
+        network.eval(), standardisation, config, threshold, encoder, metadata.get("notes", {})
+    )
+
+
+def check_vectors(model: ReadsVectors, embeddings: Embeddings, origin: Path | str) -> list[str]:
+    """Whether ``embeddings`` are of the kind the classifier was trained on.
+
+    Returns
+    -------
+    list of str
+        Warnings, each one sentence.
+
+    Raises
+    ------
+    InputError
+        If their width or their encoder is another.
+    """
+    width = embeddings.latent
+    fitting: tuple[int, ...] = (model.latent,)
+    if isinstance(embeddings, ForeignEmbeddings):
+        width, fitting = embeddings.width, (model.latent, 2 * model.latent)
+    if len(embeddings) and width not in fitting:
+        raise InputError(
+            f"{origin} holds {width} columns per frame; the model takes {model.latent} latent means.",
+            "Use the embeddings of the model's own encoder.",
+        )
+    return _encoder_warnings(model, embeddings.stamp, origin)
+
+
+def _encoder_warnings(model: ReadsVectors, stamp: EmbeddingInfo, origin: Path | str) -> list[str]:
+    expected = model.encoder.hash if model.encoder else ""
+    if stamp.encoder and expected and stamp.encoder != expected:
+        raise InputError(
+            f"{origin} was made by the encoder {stamp.encoder}; the model was trained on vectors of {expected}.",
+            "Embed the frames with the model's own encoder: rbztf embed --model MODEL.",
+        )
+    if not stamp.encoder:
+        return [
+            f"{origin} does not say which encoder made its vectors; the scores are sound only if it was the model's own."
+        ]
+    return []
+
+
+def classifier_card(model: ClassifierBundle) -> str:
+    """The model card of a classifier, in Markdown."""
+    section = model.config.classifier
+    kind = ("bidirectional " if section.bidirectional else "") + section.cell.upper()
+    rows = "\n".join(f"- {key}: {value}" for key, value in model.notes.items())
+    encoder = f"`{model.encoder.hash}`, in `encoder/`" if model.encoder else "unknown: it scores vectors only"
+    return (
+        f"# Classifier of ZTF objects\n\n"
+        f"{kind}, hidden size {section.hidden}, over {model.latent} latent means per frame, padding "
+        f"`{section.padding}`. Encoder: {encoder}. Decision threshold {model.threshold:.3f}.\n\n{rows}\n\n"
+        "Use: `rbztf predict --model THIS --data CUTOUTS` or `--embeddings EMBEDDINGS`.\n"
+    )

@@ -1,0 +1,82 @@
+"""Frames whose artefact is known, simulated or labelled, for the auxiliary head of an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.config import FramesSection
+from rbztf.frames.asinh import FrameFacts
+from rbztf.frames.encoder_inputs import joined, make_inputs
+from rbztf.frames.training_frames import KnownFrames
+from rbztf.progress import Progress, silent
+from rbztf.simulate.sky import SimulatedSky
+from rbztf.stores.labels import LabelTable
+from rbztf.ztf import ARTEFACT_KINDS, Oid
+
+KINDS = ("", *ARTEFACT_KINDS, "cosmic")
+"""What the numbers in :attr:`rbztf.frames.training_frames.KnownFrames.kinds` mean."""
+FRAMES_PER_OBJECT = 10
+EPOCHS_PER_OBJECT = 30
+SEED_OFFSET = 1_000_000
+"""Keeps these skies apart from ones that are made to test on."""
+
+
+def known_frames(
+    count: int, section: FramesSection, seed: int, *, progress: Progress = silent
+) -> KnownFrames:
+    """``count`` frames of a simulated sky, up to half of those of an artefact object spoilt.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+    seed : int
+        Of the training; the sky's own is far from those that demos and benchmarks take.
+    """
+    n_objects = -(-count // FRAMES_PER_OBJECT)
+    sky = SimulatedSky(n_objects, EPOCHS_PER_OBJECT, seed=SEED_OFFSET + seed)
+    rng = np.random.default_rng(seed)
+    parts, kinds = [], []
+    for done, oid in enumerate(sky.oids):
+        truth = sky.truth(oid)
+        epochs = _choose(truth, rng)
+        headers = [sky.frame_header(oid, epoch) for epoch in epochs]
+        parts.append(make_inputs(sky.frames(oid, epochs), section, _facts(headers)))
+        kinds += [KINDS.index(truth[epoch]) for epoch in epochs]
+        progress("simulate", done + 1, n_objects)
+    return KnownFrames(joined(parts)[:count], np.array(kinds[:count], np.int64))
+
+
+def labelled_kinds(labels: LabelTable) -> dict[Oid, int]:
+    """What the frames of labelled objects count as, a number of :data:`KINDS`.
+
+    Those of real objects are clean; those of artefacts tagged with one kind are of that kind, which
+    is true of some of them only. Artefacts of several kinds or none are left out.
+    """
+    kinds: dict[Oid, int] = {}
+    for oid, entry in labels.items():
+        tagged = [number for number, kind in enumerate(KINDS) if kind in entry.tags]
+        if not entry.label:
+            kinds[oid] = KINDS.index("")
+        elif len(tagged) == 1:
+            kinds[oid] = tagged[0]
+    return kinds
+
+
+def _choose(truth: Sequence[str], rng: np.random.Generator) -> list[int]:
+    """Epochs of an object: spoilt ones for up to half, clean ones, then whatever is left."""
+    order = rng.permutation(len(truth)).tolist()
+    spoilt = [epoch for epoch in order if truth[epoch]]
+    clean = [epoch for epoch in order if not truth[epoch]]
+    half = FRAMES_PER_OBJECT // 2
+    return (spoilt[:half] + clean + spoilt[half:])[:FRAMES_PER_OBJECT]
+
+
+def _facts(headers: list[dict[str, object]]) -> FrameFacts:
+    def column(card: str) -> NDArray[np.float32]:
+        return np.array([header.get(card, np.nan) for header in headers], np.float32)
+
+    return FrameFacts(column("GAIN"), column("READNOI"), column("SATURATE"), column("MAGZP"))

@@ -1,0 +1,126 @@
+"""Plots of a run. Each function draws one figure and writes one PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rbztf.config import Config
+from rbztf.evaluation.summary import Evaluation
+from rbztf.models.checkpoint import History
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.ztf import Oid
+
+matplotlib.use("Agg")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe & Ito's palette, told apart by colour-blind readers too."""
+GREY = "#777777"
+DPI = 150
+
+
+def losses(histories: Mapping[str, History], path: Path) -> None:
+    """Loss of each training run per epoch and, where there is one, the inner AUC.
+
+    Runs called ``MODEL, fold K`` share the colour of their model.
+    """
+    with_auc = any("inner_auc" in row for history in histories.values() for row in history)
+    figure = Figure(figsize=(9 if with_auc else 5.5, 4), layout="constrained")
+    panels = figure.subplots(1, 2 if with_auc else 1, squeeze=False)[0]
+    models = list(dict.fromkeys(name.partition(", fold")[0] for name in histories))
+    colour_of = dict(zip(models, colours(len(models))))
+    for axes, column in zip(panels, ("loss", "inner_auc")):
+        for name, history in histories.items():
+            if history and column in history[0]:
+                values = [row[column] for row in history]
+                axes.plot(
+                    [row["epoch"] for row in history],
+                    values,
+                    color=colour_of[name.partition(", fold")[0]],
+                    linewidth=1,
+                )
+    panels[0].set(xlabel="Epoch", ylabel="Training loss")
+    if with_auc:
+        panels[1].set(xlabel="Epoch", ylabel="Mean AUC on the inner folds")
+    handles = [panels[0].plot([], [], color=colour_of[model], label=model)[0] for model in models]
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=min(len(models), 6), frameon=False, fontsize=9
+    )
+    save(figure, path)
+
+
+def frames_per_object(counts: Mapping[str, Sequence[int]], path: Path) -> None:
+    """How many frames the objects of each kind have."""
+    figure = Figure(figsize=(5.5, 4), layout="constrained")
+    axes = figure.subplots()
+    largest = max(max(values, default=1) for values in counts.values())
+    edges = np.linspace(0, largest, 31).tolist()
+    for (name, values), colour in zip(counts.items(), COLOURS):
+        axes.hist(
+            values, edges, histtype="step", linewidth=1.5, color=colour, label=f"{name} ({len(values)})"
+        )
+    axes.set(xlabel="Frames", ylabel="Objects")
+    axes.legend()
+    save(figure, path)
+
+
+def examples(frames: Sequence[tuple[str, NDArray[np.float32]]], path: Path, columns: int = 8) -> None:
+    """A grid of frames, (28, 28) each, stretched by percentile, with a caption each."""
+    rows = -(-len(frames) // columns)
+    figure = Figure(figsize=(1.35 * columns, 1.6 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.set_axis_off()
+    for axes, (caption, frame) in zip(figure.axes, frames):
+        low, high = np.nanpercentile(frame, [1, 99.5])
+        axes.imshow(frame, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+        axes.set_title(caption, fontsize=6.5)
+    save(figure, path)
+
+
+def colours(count: int) -> list[Any]:
+    """Colours of ``count`` models."""
+    return [COLOURS[i % len(COLOURS)] for i in range(count)]
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the style of the house; folders are made."""
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI)
+
+
+EXAMPLES = 16
+"""Artefacts of either kind, found and missed, that are shown as pictures."""
+
+
+def plot_examples(path: Path, evaluation: Evaluation, config: Config) -> None:
+    """Artefacts found most surely and artefacts missed, if the configuration names their cutouts."""
+
+    if config.data.cutouts is None or not config.data.cutouts.is_dir():
+        return
+    store = open_cutouts(config.data.cutouts)
+    scored = [
+        (float(score), Oid(oid))
+        for fold in evaluation.folds.values()
+        if fold.draw == 0
+        for oid, label, score in zip(fold.oids.tolist(), fold.labels, fold.scores)
+        if label and Oid(oid) in store
+    ]
+    scored.sort(reverse=True)
+    shown = [*scored[:EXAMPLES], *scored[EXAMPLES:][-EXAMPLES:]]
+    frames = [(f"{oid}\nP(bogus) {score:.2f}", _brightest(store[oid].frames)) for score, oid in shown]
+    if frames:
+        examples(frames, path)
+
+
+def _brightest(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The frame with the widest range of pixels, where an artefact shows best."""
+    with np.errstate(invalid="ignore"):
+        spread = np.nanmax(frames, axis=(1, 2)) - np.nanmin(frames, axis=(1, 2))
+    return np.asarray(frames[int(np.nanargmax(spread))])

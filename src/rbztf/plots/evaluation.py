@@ -1,0 +1,200 @@
+"""Plots of how good models are: ROC, reliability, shares called bogus by tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rbztf.evaluation.bootstrap import field_weights
+from rbztf.evaluation.metrics import N_CALIBRATION_BINS, roc_curve
+from rbztf.evaluation.scores import Array, Scored, pool
+from rbztf.evaluation.summary import Evaluation
+from rbztf.plots.common import GREY, colours, save
+
+DRAWS = 200
+"""Resamplings of the fields behind a band."""
+LOWEST_RATE = 2e-3
+LINEAR = np.linspace(0, 1, 201)
+LOGARITHMIC = np.geomspace(LOWEST_RATE, 1, 120)
+SHOWN_GROUPS = 16
+LONGEST_NAME = 40
+LEGEND_WIDTH = 110
+"""Characters in a line of a legend."""
+Z95 = 1.959964
+
+
+def evaluation_plots(evaluations: Sequence[Evaluation], folder: Path) -> None:
+    """Write ``roc.png``, ``reliability.png`` and ``groups.png`` of the models into ``folder``."""
+    roc(evaluations, folder / "roc.png")
+    reliability(evaluations, folder / "reliability.png")
+    groups(evaluations, folder / "groups.png")
+
+
+def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """ROC curves of the pooled scores, the right panel stretched at few false alarms."""
+    figure = Figure(figsize=(9.5, 5 + 0.2 * len(evaluations)), layout="constrained")
+    whole, few = figure.subplots(1, 2)
+    for entry, colour in zip(evaluations, colours(len(evaluations))):
+        area = entry.metrics["roc_auc"]
+        low, high = area.pooled_ci95
+        label = f"{short_name(entry)}: AUC {area.pooled:.3f} [{low:.3f}, {high:.3f}]"
+        for axes, grid in ((whole, LINEAR), (few, LOGARITHMIC)):
+            curve, below, above = _band(pool(list(entry.folds.values())), grid)
+            axes.plot(grid, curve, color=colour, label=label)
+            axes.fill_between(grid, below, above, color=colour, alpha=0.15, linewidth=0)
+    for axes, grid in ((whole, LINEAR), (few, LOGARITHMIC)):
+        axes.plot(grid, grid, color=GREY, linestyle=":", linewidth=1)
+        axes.set(xlabel="False alarms: share of real objects called bogus", ylim=(0, 1.005))
+    whole.set(ylabel="Share of artefacts found", xlim=(0, 1))
+    few.set(xscale="log", xlim=(LOWEST_RATE, 1))
+    few.set_xticks([0.01, 0.05, 0.1, 1], ["1 %", "5 %", "10 %", "100 %"])
+    few.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
+    first = evaluations[0]
+    figure.suptitle(
+        f"{first.n_objects} objects, out-of-fold scores pooled; bands: 95 % over fields", fontsize=9
+    )
+    _legend_below(figure, *whole.get_legend_handles_labels())
+    save(figure, path)
+
+
+def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Share of artefacts against predicted probability, and below it how the scores spread.
+
+    Bins of equal numbers of objects; bars are 95 % intervals of a binomial share (Wilson's).
+    """
+    figure = Figure(figsize=(5, 6.2), layout="constrained")
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for entry, colour in zip(evaluations, colours(len(evaluations))):
+        scored = pool(list(entry.folds.values()))
+        predicted, found, low, high = reliability_bins(scored)
+        error = entry.metrics["ece"]
+        label = f"{short_name(entry)}: ECE {error.pooled:.3f}"
+        bars = np.stack([found - low, high - found])
+        axes.errorbar(
+            predicted,
+            found,
+            bars,
+            color=colour,
+            label=label,
+            marker="o",
+            markersize=4,
+            linewidth=1,
+            elinewidth=0.8,
+        )
+        below.hist(
+            scored.scores, np.linspace(0, 1, 41).tolist(), histtype="step", color=colour, linewidth=1.2
+        )
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+    axes.set(ylabel="Share of artefacts", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set_title(
+        f"{evaluations[0].n_objects} objects in {N_CALIBRATION_BINS} bins of equal size; 95 % intervals",
+        fontsize=9,
+    )
+    axes.legend(fontsize=8, loc="upper left", frameon=False)
+    below.set(xlabel="Predicted probability of bogus", ylabel="Objects")
+    save(figure, path)
+
+
+def groups(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Share of artefacts found by tag, and false alarms by class or tag, with 95 % intervals.
+
+    Nothing is drawn where labels bear no tags.
+    """
+    found = _by_group([entry.by_tag for entry in evaluations], "recall")
+    classes = [_real_classes(entry) for entry in evaluations]
+    alarms = _by_group(classes, "false_alarms")
+    if not found and not alarms:
+        return
+    rows = max(len(found), len(alarms))
+    height = 1.5 + 0.2 * len(evaluations) + rows * (0.18 + 0.14 * len(evaluations))
+    figure = Figure(figsize=(9, height), layout="constrained")
+    panels = figure.subplots(1, 2)
+    titles = ("Artefacts found, by tag", "False alarms on real objects, by class")
+    for axes, table, title in zip(panels, (found, alarms), titles):
+        _draw_groups(axes, table, [short_name(entry) for entry in evaluations])
+        axes.set(xlim=(0, 1.01), xlabel="Share called bogus", title=title)
+        axes.title.set_fontsize(10)
+    handles, labels = panels[0].get_legend_handles_labels()
+    if not handles:
+        handles, labels = panels[1].get_legend_handles_labels()
+    _legend_below(figure, handles, labels)
+    save(figure, path)
+
+
+def reliability_bins(scored: Scored) -> tuple[Array, Array, Array, Array]:
+    """Points of a reliability diagram, (bins,) float64 each.
+
+    Returns
+    -------
+    predicted : mean probability in each bin of equal size
+    found : share of artefacts
+    low, high : 95 % interval of that share, Wilson (1927), J. Am. Stat. Assoc. 22, 209
+    """
+    order = np.argsort(scored.scores, kind="stable")
+    bins = [members for members in np.array_split(order, N_CALIBRATION_BINS) if len(members)]
+    n = np.array([len(members) for members in bins], float)
+    predicted = np.array([scored.scores[members].mean() for members in bins])
+    found = np.array([scored.labels[members].mean() for members in bins])
+    centre = (found + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 * np.sqrt(found * (1 - found) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
+    return predicted, found, np.minimum(centre - half, found), np.maximum(centre + half, found)
+
+
+def short_name(entry: Evaluation) -> str:
+    """What a model is called in a legend: its name, the end of it if it is long."""
+    name = entry.variant
+    return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
+
+
+def _legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    columns = max(1, LEGEND_WIDTH // max(map(len, labels)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
+
+
+def _band(scored: Scored, grid: Array) -> tuple[Array, Array, Array]:
+    """ROC curve at false-alarm rates ``grid``, and its 95 % band over fields."""
+    (weights,) = field_weights([scored.fields], DRAWS)
+    weights = np.concatenate([np.ones((1, len(scored))), weights])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fpr, tpr = roc_curve(scored, weights)
+    curves = np.array([np.interp(grid, x, y) for x, y in zip(fpr, tpr)])
+    defined = curves[1:][np.isfinite(curves[1:]).all(axis=1)]
+    if not len(defined):
+        return curves[0], curves[0], curves[0]
+    low, high = np.percentile(defined, [2.5, 97.5], axis=0)
+    return curves[0], low, high
+
+
+def _real_classes(entry: Evaluation) -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = entry.tables.get("by_class", {})
+    return {name: row for name, row in table.items() if row["false_alarms"] is not None}
+
+
+def _by_group(tables: Sequence[dict[str, dict[str, Any]]], figure: str) -> dict[str, list[Any]]:
+    """Groups with enough objects of the class in question, sorted by the first model's share."""
+    shown: dict[str, list[Any]] = {}
+    for name, row in tables[0].items():
+        counted = row["artefacts"] if figure == "recall" else row["n"] - row["artefacts"]
+        figures = [table.get(name, {}).get(figure) for table in tables]
+        if counted >= 20 and all(value is not None for value in figures):
+            shown[f"{name.replace('_', ' ')} ({counted})"] = figures
+    ordered = sorted(shown.items(), key=lambda item: item[1][0]["value"])
+    return dict(ordered[-SHOWN_GROUPS:])
+
+
+def _draw_groups(axes: Any, table: dict[str, list[Any]], names: Sequence[str]) -> None:
+    places = np.arange(len(table), dtype=float)
+    width = 0.8 / len(names)
+    for i, (name, colour) in enumerate(zip(names, colours(len(names)))):
+        values = np.array([figures[i]["value"] for figures in table.values()])
+        bounds = np.array([figures[i]["ci95"] for figures in table.values()]).reshape(-1, 2)
+        bars: NDArray[np.float64] = np.abs(bounds.T - values)
+        at = places + 0.4 - width * (i + 0.5)
+        axes.barh(at, values, width * 0.9, color=colour, alpha=0.75, label=name)
+        axes.errorbar(values, at, xerr=bars, fmt="none", ecolor="black", elinewidth=0.8, capsize=2)
+    axes.set_yticks(places, list(table), fontsize=8)

@@ -1,0 +1,151 @@
+"""Plots of a trained autoencoder. Each function draws one figure and writes one PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from rbztf.models.checkpoint import History
+from rbztf.plots.common import COLOURS, DPI, GREY
+
+Frames = NDArray[np.float32]
+TERMS = {
+    "loss": ("loss, with all its terms", COLOURS[0]),
+    "reconstruction": ("reconstruction (mean log cosh)", COLOURS[2]),
+    "kl": ("KL, unweighted (nats)", COLOURS[1]),
+    "measures": ("measures head", COLOURS[4]),
+    "artefacts": ("artefact head", COLOURS[3]),
+}
+"""Columns of the history: what they are called, and their colour."""
+NO_DATA_COLOUR = "#7a1f1f"
+
+
+def training(history: History, latent: int, path: Path) -> None:
+    """Terms of the loss per epoch, and how many latents are active."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    terms, active = figure.subplots(1, 2, width_ratios=(3, 2))
+    epochs = [row["epoch"] for row in history]
+    for column, (label, colour) in TERMS.items():
+        values = np.array([row[column] for row in history])
+        if (values > 0).any():
+            terms.plot(epochs, values, marker=".", markersize=4, color=colour, label=label)
+    terms.set(xlabel="Epoch", ylabel="Mean per frame", yscale="log", title="Terms of the loss")
+    terms.legend(fontsize=8)
+    active.plot(epochs, [row["active"] for row in history], marker=".", markersize=4, color=COLOURS[0])
+    active.axhline(latent, color=GREY, linestyle=":", linewidth=1)
+    active.set(
+        xlabel="Epoch", ylabel="Latents", ylim=(0, 1.08 * latent), title=f"Active latents, of {latent}"
+    )
+    for axes in (terms, active):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _save(figure, path)
+
+
+def reconstructions(
+    frames: Frames,
+    rebuilt: Frames,
+    valid: NDArray[np.bool_],
+    error: NDArray[np.float32],
+    objects: NDArray[np.int64],
+    path: Path,
+) -> None:
+    """The frames that are rebuilt best, at the median, and worst: frame, reconstruction, residual.
+
+    One frame an object, so that one strange object does not fill the picture.
+
+    Parameters
+    ----------
+    frames, rebuilt : ndarray (n, 28, 28), float32
+        As the encoder sees them.
+    valid : ndarray (n, 28, 28), bool
+        Pixels that count.
+    error : ndarray (n,), float32
+        Reconstruction error by which the frames are ranked.
+    objects : ndarray (n,), int64
+        OID of each frame.
+    """
+    _, firsts = np.unique(objects, return_index=True)
+    order = firsts[np.argsort(error[firsts])]
+    each = min(5, len(order))
+    start = (len(order) - each) // 2
+    groups = {"Best": order[:each], "Median": order[start : start + each], "Worst": order[-each:]}
+    figure = Figure(figsize=(1.05 * each * 3 + 0.5, 3.8), layout="constrained")
+    panels: Any = figure.subfigures(1, 3, wspace=0.02)
+    for panel, (name, rows) in zip(panels, groups.items()):
+        panel.suptitle(f"{name} (error {error[rows].mean():.4f})", fontsize=10)
+        grid = panel.subplots(3, each, squeeze=False)
+        for column, k in enumerate(rows):
+            low, high = _limits(frames[k], valid[k])
+            for axes, plane in zip(grid[:2, column], (frames[k], rebuilt[k])):
+                _show(axes, plane, valid[k], low, high)
+            reach = max(float(np.abs((frames[k] - rebuilt[k])[valid[k]]).max(initial=0)), 1e-6)
+            _show(grid[2, column], frames[k] - rebuilt[k], valid[k], -reach, reach, "RdBu_r")
+        if name == "Best":
+            for axes, label in zip(grid[:, 0], ("frame", "rebuilt", "residual")):
+                axes.set_ylabel(label, fontsize=8)
+    _save(figure, path)
+
+
+def neighbours(
+    frames: Frames, valid: NDArray[np.bool_], vectors: NDArray[np.float32], path: Path, *, seed: int = 0
+) -> None:
+    """Some frames and, beside each, the frames whose latent means are nearest.
+
+    Half of the frames shown are drawn from those far from the mean, where strange ones are.
+    Latents are divided by their standard deviations before distances are taken.
+
+    Parameters
+    ----------
+    frames : ndarray (n, 28, 28), float32
+    valid : ndarray (n, 28, 28), bool
+    vectors : ndarray (n, latent), float32
+        Latent means.
+    """
+    scaled = (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-6)
+    columns = min(9, len(frames))
+    chosen = _chosen(scaled, min(8, len(frames)), seed)
+    figure = Figure(figsize=(1.05 * columns, 1.1 * len(chosen) + 0.5), layout="constrained")
+    grid = figure.subplots(len(chosen), columns, squeeze=False)
+    for row, k in zip(grid, chosen):
+        distance = np.linalg.norm(scaled - scaled[k], axis=1)
+        for axes, other in zip(row, np.argsort(distance, kind="stable")[:columns]):
+            _show(axes, frames[other], valid[other], *_limits(frames[other], valid[other]))
+            axes.set_title("frame" if other == k else f"{distance[other]:.1f}", fontsize=7)
+    figure.suptitle("Frames and their nearest neighbours, by distance in the latent means", fontsize=9)
+    _save(figure, path)
+
+
+def _chosen(scaled: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
+    """Half of ``count`` frames anywhere, half from the outermost tenth."""
+    rng = np.random.default_rng(seed)
+    by_distance = np.argsort(np.linalg.norm(scaled, axis=1))
+    far = by_distance[-max(len(by_distance) // 10, count) :]
+    first = rng.choice(len(scaled), count - count // 2, replace=False)
+    rest = far[~np.isin(far, first)]
+    return np.concatenate([first, rng.choice(rest, min(count // 2, len(rest)), replace=False)])
+
+
+def _limits(frame: Frames, valid: NDArray[np.bool_]) -> tuple[float, float]:
+    pixels = frame[valid] if valid.any() else frame
+    low, high = np.percentile(pixels, [1, 99.7])
+    return float(low), max(float(high), float(low) + 1e-6)
+
+
+def _show(
+    axes: Any, frame: Frames, valid: NDArray[np.bool_], low: float, high: float, colours: str = "gray"
+) -> None:
+    axes.set_facecolor(NO_DATA_COLOUR)
+    shown = np.ma.masked_array(frame, ~valid)
+    axes.imshow(shown, origin="lower", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI)

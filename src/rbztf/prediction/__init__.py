@@ -1,0 +1,1 @@
+"""Score objects that a model has not seen: read, score, write the result."""

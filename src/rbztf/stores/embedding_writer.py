@@ -1,0 +1,106 @@
+"""Write an embedding store (see :mod:`rbztf.stores.embeddings`)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from rbztf.errors import UsageError
+from rbztf.files import is_taken, new_folder, replace_folder
+from rbztf.stores.embeddings import OBJECT, EmbeddingInfo
+from rbztf.stores.epochs import PHOTOMETRY
+
+
+class EmbeddingWriter:
+    """Write an embedding store object by object; the folder appears whole on leaving.
+
+    Use as a context manager. Leaving by an exception leaves what was there before.
+
+    Raises
+    ------
+    UsageError
+        If ``folder`` exists and is something else than an embedding store.
+    """
+
+    def __init__(self, folder: Path, stamp: EmbeddingInfo, width: int) -> None:
+        if is_taken(folder, "store.yaml"):
+            raise UsageError(f"{folder} exists and is no embedding store.", "Choose another --out.")
+        self.folder, self.stamp, self.width = folder, stamp, width
+        self._part = folder.with_name(f".{folder.name}.part")
+        self._objects: list[tuple[int, int, int]] = []
+        self._photometry: list[NDArray[np.float64]] = []
+        self._n = 0
+        self._stream: BinaryIO
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames added so far."""
+        return self._n
+
+    def beside(self, name: str) -> Path:
+        """A new folder within the store, for what belongs to the vectors (their encoder)."""
+        folder = self._part / name
+        folder.mkdir()
+        return folder
+
+    def __enter__(self) -> Self:
+        new_folder(self._part)
+        self._stream = (self._part / "vectors.npy").open("wb")
+        self._write_header()
+        return self
+
+    def add(self, oid: int, vectors: NDArray[np.float32], photometry: NDArray[np.float64]) -> None:
+        """Append an object.
+
+        Parameters
+        ----------
+        vectors : ndarray (n, width), float32
+        photometry : ndarray (n, 3), float64
+            Time (HJD, d), magnitude and its error of each frame; NaN where unknown.
+
+        Raises
+        ------
+        ValueError
+            For other shapes.
+        """
+        if photometry.ndim != 2 or photometry.shape[1] != len(PHOTOMETRY):
+            raise ValueError(f"photometry must have the shape (n, {len(PHOTOMETRY)}): {photometry.shape}")
+        if vectors.shape != (len(photometry), self.width):
+            raise ValueError(
+                f"vectors must have the shape ({len(photometry)}, {self.width}): {vectors.shape}"
+            )
+        self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+        self._objects.append((int(oid), self._n, len(vectors)))
+        self._photometry.append(np.asarray(photometry, np.float64))
+        self._n += len(vectors)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._stream.seek(0)
+            self._write_header()
+        self._stream.close()
+        if kind is None:
+            known = np.concatenate(self._photometry or [np.empty((0, len(PHOTOMETRY)))])
+            np.save(self._part / "times.npy", np.ascontiguousarray(known[:, 0]))
+            np.save(self._part / "photometry.npy", known[:, 1:].astype(np.float32))
+            np.save(self._part / "objects.npy", np.array(self._objects, OBJECT))
+            (self._part / "store.yaml").write_text(yaml.safe_dump(asdict(self.stamp), sort_keys=False))
+            replace_folder(self._part, self.folder)
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _write_header(self) -> None:
+        """NumPy pads headers so that the first axis can grow without moving the data."""
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._n, self.width)}
+        np.lib.format.write_array_header_1_0(self._stream, header)

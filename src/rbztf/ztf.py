@@ -1,0 +1,133 @@
+"""What an object of a ZTF data release is called, and what experts say of it."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Self
+
+from rbztf.errors import InputError
+
+MAX_FIELD = 2047  # primary and secondary ZTF grids both number below this
+N_CCD = 16
+N_QUADRANT = 4
+MAX_DIGITS = 16
+
+
+class Band(StrEnum):
+    """ZTF filters by their usual letter."""
+
+    G = "g"
+    R = "r"
+    I = "i"  # noqa: E741
+
+    @property
+    def filter_id(self) -> int:
+        """ZTF's number of the filter (``fid``): 1, 2 or 3."""
+        return _FILTER_IDS[self]
+
+    @property
+    def filter_code(self) -> str:
+        """IRSA's code of the filter: ``zg``, ``zr`` or ``zi``."""
+        return f"z{self.value}"
+
+
+_FILTER_IDS = {Band.G: 1, Band.R: 2, Band.I: 3}
+_BAND_OF_ID = {number: band for band, number in _FILTER_IDS.items()}
+
+
+class Label(IntEnum):
+    """What an object is: the positive class is the artefact (bogus)."""
+
+    REAL = 0
+    ARTEFACT = 1
+
+
+ARTEFACT_TAG = "artefact"
+UNCERTAIN_TAG = "uncertain"
+ARTEFACT_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge")
+"""Artefact kinds with enough examples in the SNAD knowledge base to be told apart."""
+AUXILIARY_TAGS: tuple[frozenset[str], ...] = (
+    *(frozenset({kind}) for kind in ARTEFACT_KINDS),
+    frozenset({"1-point"}),
+    frozenset({"SN", "SNIa", "CCSN"}),
+    frozenset({"AGN", "QSO"}),
+    frozenset({"VAR"}),
+    frozenset({"Pulsating"}),
+    frozenset({"Eclipsing"}),
+    frozenset({"M_dwarf_flare"}),
+    frozenset({"STAR"}),
+    frozenset({"non-catalogued"}),
+)
+"""Tags that networks learn beside the label, any of a set counting: the artefact kinds first."""
+
+
+class Oid(int):
+    """Identifier of one light curve in a ZTF data release, one object in one band.
+
+    The digits are ``FFFF B CC Q SSSSSSSS``: field (3 or 4 digits), band (1 g, 2 r, 3 i),
+    CCD 01-16, quadrant 1-4, source. An ``Oid`` is an ``int``, so it indexes arrays and
+    dictionaries as the bare number does.
+
+    Raises
+    ------
+    InputError
+        If the number does not have that shape.
+    """
+
+    def __new__(cls, value: int | str) -> Self:
+        text = str(value).strip()
+        if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+            raise _not_an_oid(value)
+        number = int(text)
+        self = super().__new__(cls, number)
+        field, fid = divmod(number // 10**11, 10)
+        ccd, quadrant = number // 10**9 % 100, number // 10**8 % 10
+        if not (
+            1 <= field <= MAX_FIELD
+            and fid in _BAND_OF_ID
+            and 1 <= ccd <= N_CCD
+            and 1 <= quadrant <= N_QUADRANT
+        ):
+            raise _not_an_oid(value)
+        return self
+
+    @property
+    def field(self) -> int:
+        """ZTF field number."""
+        return self // 10**12
+
+    @property
+    def band(self) -> Band:
+        """Filter."""
+        return _BAND_OF_ID[self // 10**11 % 10]
+
+    @property
+    def ccd(self) -> int:
+        """CCD, 1 to 16."""
+        return self // 10**9 % 100
+
+    @property
+    def quadrant(self) -> int:
+        """Quadrant (readout channel) of the CCD, 1 to 4."""
+        return self // 10**8 % 10
+
+    @property
+    def source(self) -> int:
+        """Running number of the source within the quadrant."""
+        return self % 10**7
+
+    @property
+    def viewer_url(self) -> str:
+        """Page of the object in the SNAD viewer."""
+        return f"https://ztf.snad.space/view/{int(self)}"
+
+
+def _not_an_oid(value: object) -> InputError:
+    return InputError(
+        f"{str(value)[:60]!r} is not a ZTF OID.",
+        "An OID has 15 or 16 digits: field, band (1 g, 2 r, 3 i), CCD (01-16), quadrant (1-4), source, "
+        "for example 686103400034440.",
+    )
+
+
+SIZE_PIX = 28

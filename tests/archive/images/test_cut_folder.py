@@ -1,0 +1,244 @@
+"""Objects cut out of whole images, beside astropy's Cutout2D."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.nddata import Cutout2D
+from astropy.nddata.utils import NoOverlapError
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+import rbztf
+from rbztf.archive.http_settings import HttpSettings
+from rbztf.archive.images.quadrants import cut, read_quadrant, sky_to_pixel
+from rbztf.errors import InputError
+from rbztf.simulate.archive.server import SimulatedArchive
+from rbztf.simulate.sky import SimulatedSky
+from rbztf.verbs.fetch import check_store, cut_images, fetch
+
+SHAPE = (420, 390)
+FIRST_OID = 655213300000001
+DAYS = (20200924431759, 20200925401234, 20200926300001)
+
+
+def header(day: int = DAYS[0]) -> fits.Header:
+    """A distorted quadrant of field 655, filter r, CCD 13, quadrant 3."""
+    cards = fits.Header()
+    cards["FIELDID"], cards["CCDID"], cards["QID"], cards["EXPTIME"], cards["SEEING"] = 655, 13, 3, 30.0, 2.1
+    cards["OBSMJD"] = 59116.0 + day // 10**6 - 20200924 + day % 10**6 / 1e6
+    cards["CTYPE1"], cards["CTYPE2"] = "RA---TPV", "DEC--TPV"
+    cards["CRPIX1"], cards["CRPIX2"] = 201.5, 188.5
+    cards["CRVAL1"], cards["CRVAL2"] = 250.0, 37.0
+    cards["CD1_1"], cards["CD1_2"], cards["CD2_1"], cards["CD2_2"] = -2.8e-4, -1e-5, 1e-5, -2.8e-4
+    for axis in (1, 2):
+        cards[f"PV{axis}_0"], cards[f"PV{axis}_1"], cards[f"PV{axis}_4"] = 1e-5, 1.00002, 0.3
+    return cards
+
+
+def pixels(seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(250, 12, SHAPE).astype(np.float32)
+
+
+def write_image(folder: Path, day: int, seed: int, ending: str) -> None:
+    """A science image as plain, gzipped or tile-compressed file, without loss."""
+    path = folder / f"ztf_{day}_000655_zr_c13_o_q3_sciimg.fits"
+    if ending == ".fz":
+        image = fits.CompImageHDU(pixels(seed), header(day), compression_type="GZIP_2", quantize_level=0)
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(f"{path}.fz")
+        return
+    fits.PrimaryHDU(pixels(seed), header(day)).writeto(path)
+    if ending == ".gz":
+        Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+        path.unlink()
+
+
+def one_by_one(image: NDArray[np.float32], wcs: WCS, places: SkyCoord) -> NDArray[np.float32]:
+    """What Cutout2D gives, NaN where there is no overlap."""
+    frames = np.full((len(places), 28, 28), np.nan, np.float32)
+    for frame, place in zip(frames, places):
+        try:
+            frame[:] = Cutout2D(image, place, (28, 28), wcs, mode="partial", fill_value=np.nan).data
+        except NoOverlapError:
+            continue
+    return frames
+
+
+def places_of(wcs: WCS, shape: tuple[int, int], n: int) -> SkyCoord:
+    """Positions on the image, on its edges and beyond."""
+    rng = np.random.default_rng(5)
+    places: SkyCoord = wcs.pixel_to_world(
+        rng.uniform(-30, shape[1] + 30, n),
+        np.r_[rng.uniform(-30, 30, n // 2), rng.uniform(0, shape[0], n - n // 2)],
+    )
+    return places
+
+
+def test_cutting_equals_cutout2d() -> None:
+    image, wcs = pixels(0), WCS(header())
+    places = places_of(wcs, SHAPE, 200)
+    frames, on_chip = cut(image, *sky_to_pixel(header(), places.ra.deg, places.dec.deg))
+    assert np.array_equal(frames, one_by_one(image, wcs, places), equal_nan=True)
+    assert np.array_equal(on_chip, ~np.isnan(frames).all(axis=(1, 2)))
+    assert 0 < on_chip.sum() < len(on_chip)
+
+
+def test_cutting_a_real_quadrant_equals_cutout2d(shared_frames: Path) -> None:
+    (path,) = shared_frames.glob("ztf_*_sciimg.fits.fz")
+    image = read_quadrant(path)
+    with warnings.catch_warnings(action="ignore"):
+        wcs = WCS(image.header)
+    places = places_of(wcs, image.pixels.shape, 120)  # type: ignore[arg-type]
+    frames, _ = cut(image.pixels, *sky_to_pixel(image.header, places.ra.deg, places.dec.deg))
+    assert np.array_equal(frames, one_by_one(image.pixels, wcs, places), equal_nan=True)
+
+
+def test_positions_far_away_are_off_the_chip() -> None:
+    x_pix, y_pix = sky_to_pixel(header(), np.array([250.0, 70.0, 250.0]), np.array([37.0, -37.0, 40.0]))
+    assert np.isfinite(x_pix).tolist() == [True, False, False]
+    _, on_chip = cut(pixels(0), x_pix, y_pix)
+    assert on_chip.tolist() == [True, False, False]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images" / "2020"
+    folder.mkdir(parents=True)
+    for seed, (day, ending) in enumerate(zip(DAYS, ("", ".gz", ".fz"))):
+        write_image(folder, day, seed, ending)
+    return folder.parent
+
+
+def write_targets(path: Path, places: SkyCoord) -> list[int]:
+    oids = [FIRST_OID + number for number in range(len(places))]
+    rows = [f"{oid},{float(place.ra.deg)!r},{float(place.dec.deg)!r},x" for oid, place in zip(oids, places)]
+    path.write_text("\n".join(["OID,ra,dec,note", *rows]) + "\n")
+    return oids
+
+
+def test_objects_out_of_three_kinds_of_files(images: Path, tmp_path: Path) -> None:
+    wcs = WCS(header())
+    places = places_of(wcs, SHAPE, 30)
+    oids = write_targets(tmp_path / "targets.csv", places)
+    result = cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert result.complete
+    expected = [one_by_one(pixels(seed), wcs, places) for seed in range(3)]
+    store = rbztf.open_cutouts(tmp_path / "out")
+    for number, oid in enumerate(oids):
+        cutouts = store[oid]
+        wanted = np.stack([frames[number] for frames in expected])
+        if np.isnan(wanted).all():
+            assert list(cutouts.epochs["status"].astype(str)) == ["off-chip"] * 3
+            continue
+        assert np.array_equal(cutouts.frames, wanted, equal_nan=True)
+        assert list(cutouts.epochs["filefracday"]) == list(DAYS)
+        assert np.allclose(cutouts.epochs["seeing"], 2.1)
+        assert (np.abs(cutouts.epochs["hjd"] - cutouts.epochs["mjd"] - 2400000.5) < 0.007).all()
+    assert check_store(tmp_path / "out").complete
+    assert not list((tmp_path / "out").glob(".cut*"))
+
+
+def test_new_images_extend_objects(images: Path, tmp_path: Path) -> None:
+    places = places_of(WCS(header()), SHAPE, 10)
+    write_targets(tmp_path / "targets.csv", places)
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "whole")
+    last = next(images.rglob("*.fz"))
+    last.rename(tmp_path / last.name)
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    (tmp_path / last.name).rename(last)
+    result = cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert result.n_bytes == last.stat().st_size
+    for path in (tmp_path / "whole").glob("*.fits"):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_cut_that_was_stopped_goes_on(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rbztf.archive.images as module
+
+    write_targets(tmp_path / "targets.csv", places_of(WCS(header()), SHAPE, 10))
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "whole")
+    opened: list[str] = []
+
+    def read(path: Path) -> object:
+        opened.append(path.name)
+        if len(opened) == 3:
+            raise KeyboardInterrupt
+        return read_quadrant(path)
+
+    monkeypatch.setattr(module, "read_quadrant", read)
+    with pytest.raises(KeyboardInterrupt):
+        cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert len(opened) == 4
+    for path in (tmp_path / "whole").glob("*.fits"):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_what_cannot_be_cut_is_named(images: Path, tmp_path: Path) -> None:
+    oids = write_targets(tmp_path / "targets.csv", places_of(WCS(header()), SHAPE, 2))
+    with (tmp_path / "targets.csv").open("a") as stream:
+        stream.write("656213300000001,250.0,37.0,\n")
+    damaged = next(images.rglob("*.gz"))
+    damaged.write_bytes(damaged.read_bytes()[:50000])
+    result = cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert not result.complete
+    assert {problem.where for problem in result.problems} == {str(damaged), "656213300000001"}
+    assert "no image" in result.objects[-1].problem
+    assert len(rbztf.open_cutouts(tmp_path / "out")[oids[0]].epochs) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("oid,ra\n1,2\n", "lacks the column 'dec'"),
+        ("oid,ra,dec\n", "no object"),
+        ("oid,ra,dec\n12,1,2\n", "line 2"),
+        (f"oid,ra,dec\n{FIRST_OID},x,2\n", "no position"),
+        (f"oid,ra,dec\n{FIRST_OID},,\n", "no position"),
+    ],
+)
+def test_targets_that_are_none(text: str, what: str, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "targets.csv").write_text(text)
+    with pytest.raises(InputError, match=what):
+        cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+
+
+def test_folders_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "targets.csv").write_text(f"oid,ra,dec\n{FIRST_OID},1,2\n")
+    for folder in (tmp_path / "none", tmp_path):
+        with pytest.raises(InputError):
+            cut_images(folder, tmp_path / "targets.csv", out=tmp_path / "out")
+    with pytest.raises(InputError):
+        cut_images(tmp_path, out=tmp_path / "no store")
+
+
+def test_light_curves_fetched_before_say_which_epochs(
+    sky: SimulatedSky, start_archive: object, quick: HttpSettings, tmp_path: Path
+) -> None:
+    """Two images stand for two epochs of an object; a third one is of no epoch of it."""
+    archive: SimulatedArchive = start_archive()  # type: ignore[operator]
+    oid = sky.oids[0]
+    fetch([oid], out=tmp_path / "out", archive_url=archive.url, max_frames=0, settings=quick)
+    entry = sky.object(oid)
+    days = [int(day) for day in sky.light_curve(oid)["filefracday"][[1, 4]]] + [20200101123456]
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed, day in enumerate(days):
+        cards = header()
+        cards["CRVAL1"], cards["CRVAL2"] = entry.ra_deg, entry.dec_deg
+        name = f"ztf_{day}_{oid.field:06d}_zr_c{oid.ccd:02d}_o_q{oid.quadrant}_sciimg.fits"
+        fits.PrimaryHDU(pixels(seed), cards).writeto(folder / name)
+    result = cut_images(folder, out=tmp_path / "out")
+    assert result.n_new == 2
+    cutouts = rbztf.open_cutouts(tmp_path / "out")[oid]
+    assert np.flatnonzero(cutouts.epochs["frame"] >= 0).tolist() == [1, 4]
+    assert len(cutouts.epochs) == len(sky.light_curve(oid)["mjd"])
+    assert np.isfinite(cutouts.epochs["mag"]).all()

@@ -1,0 +1,290 @@
+"""Ensembles: fitted, kept, resumed, and honest about what an object lacks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rbztf.config import Config
+from rbztf.errors import DataError, InputError, UsageError
+from rbztf.models.ensemble import fit as fitting
+from rbztf.models.ensemble.attribution import find_cleaned, frame_contributions, voting_member
+from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
+from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
+from rbztf.models.ensemble.fit import fit_ensemble
+from rbztf.models.ensemble.network_member import FittedNetwork
+from rbztf.models.load import load_model
+from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.ztf import ARTEFACT_KINDS
+
+CPU = torch.device("cpu")
+IMAGE, CURVE = (Modality.IMAGE,), (Modality.LIGHTCURVE,)
+CONFIG = Config.model_validate(tiny_ensemble())
+
+
+@pytest.fixture
+def saved(model: Ensemble, tmp_path: Path) -> Path:
+    save_ensemble(model, tmp_path / "m")
+    return tmp_path / "m"
+
+
+def same(one: Verdicts, other: Verdicts) -> bool:
+    arrays = ("p_bogus", "p_low", "p_high", "kinds")
+    return one.inputs == other.inputs and all(
+        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in arrays
+    )
+
+
+def test_a_bundle_gives_equal_scores(model: Ensemble, saved: Path, data: LabelledSet) -> None:
+    again = load_model(saved)
+    assert isinstance(again, Ensemble)
+    assert same(again.score(data.objects), model.score(data.objects))
+    assert (again.feature_names, again.definition) == (TINY_FEATURES, data.objects.lightcurve.definition)
+    for have, combination in model.combinations.items():
+        assert (again.combinations[have].scores == combination.scores).all()
+    assert (again.config.ensemble, again.prior, again.reader.latents) == (
+        CONFIG.ensemble,
+        model.prior,
+        (0, 1, 3),
+    )
+    assert {Path(name).suffix for name in files_below(saved)} == {"", ".md", ".yaml", ".safetensors", ".txt"}
+    assert sorted(path.name for path in (saved / "members").iterdir()) == sorted(
+        f"{name}-{bag}{ending}"
+        for name, ending in zip(
+            model.members, (".safetensors", ".safetensors", ".txt", ".txt", ".safetensors")
+        )
+        for bag in range(2)
+    )
+
+
+def test_what_a_score_rests_on(model: Ensemble, data: LabelledSet) -> None:
+    verdicts = model.score(data.objects)
+    assert verdicts.inputs == [CURVE, IMAGE, (), *[(*IMAGE, *CURVE)] * (len(data) - 3)]
+    assert verdicts.p_bogus[2] == model.prior == data.labels.mean()
+    assert (verdicts.p_low[2], verdicts.p_high[2]) == (0, 1)
+    assert np.isnan(verdicts.kinds[2]).all()
+    assert model.combinations[IMAGE].members == ("frames", "votes", "statistics")
+    assert model.combinations[CURVE].members == ("curves",)
+    assert model.combinations[(*IMAGE, *CURVE)].members == tuple(model.members)
+
+
+def test_intervals_hold_the_probability(model: Ensemble, data: LabelledSet) -> None:
+    verdicts = model.score(data.objects)
+    assert (verdicts.p_low <= verdicts.p_bogus).all()
+    assert (verdicts.p_bogus <= verdicts.p_high).all()
+    assert (verdicts.p_high - verdicts.p_low)[3:].max() > 0.01
+    assert ((verdicts.p_low >= 0) & (verdicts.p_high <= 1)).all()
+
+
+def test_alone_as_in_company(model: Ensemble, data: LabelledSet) -> None:
+    together = model.score(data.objects)
+    for i in range(6):
+        alone = model.score(data.objects.take(np.array([i])))
+        assert alone.p_bogus[0] == pytest.approx(together.p_bogus[i], abs=1e-6)
+        assert alone.inputs == together.inputs[i : i + 1]
+
+
+def test_kinds(model: Ensemble, data: LabelledSet) -> None:
+    """Ghosts have examples enough; the other kinds have none, and get no probability."""
+    ghost = ARTEFACT_KINDS.index("ghost")
+    kinds = model.score(data.objects).kinds
+    with_frames = np.array([Modality.IMAGE in have for have in model.available(data.objects)])
+    assert ((kinds[with_frames, ghost] > 0) & (kinds[with_frames, ghost] < 1)).all()
+    assert np.isnan(np.delete(kinds, ghost, axis=1)).all()
+    assert np.isnan(kinds[0]).all()  # no network with tags reads light curves alone
+    truth = data.tags[:, ghost] == 1
+    assert kinds[truth & with_frames, ghost].mean() > kinds[~truth & with_frames, ghost].mean()
+
+
+def test_a_killed_training_goes_on(
+    model: Ensemble, data: LabelledSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def stop(stage: str, done: int, total: int | None, note: str = "") -> None:
+        assert total == 10
+        if done == 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s", progress=stop)
+    assert len(list((tmp_path / "s").iterdir())) == 6  # and the fingerprint
+    trained: list[int] = []
+    network, trees = fitting.fit_network, fitting.fit_trees
+    monkeypatch.setattr(fitting, "fit_network", lambda *given: trained.append(1) or network(*given))
+    monkeypatch.setattr(fitting, "fit_trees", lambda *given: trained.append(1) or trees(*given))
+    again = fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s")
+    assert len(trained) == 5
+    assert same(again.score(data.objects), model.score(data.objects))
+    other = replace(data, groups=np.roll(data.groups, 1))
+    for objects, config in (
+        (data.take(np.arange(40)), CONFIG),
+        (other, CONFIG),
+        (data, CONFIG.model_copy(update={"seed": 1})),
+    ):
+        error = refusal(
+            lambda o=objects, c=config: fit_ensemble(o, c, device=CPU, scratch=tmp_path / "s")  # type: ignore[misc]
+        )
+        assert isinstance(error, UsageError)
+        assert "another configuration or other data" in str(error)
+
+
+def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        content = yaml.safe_load((folder / "model.yaml").read_text())
+        change(content)
+        (folder / "model.yaml").write_text(yaml.safe_dump(content))
+
+    return damage
+
+
+def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        tensors = load_file(folder / "weights.safetensors")
+        change(tensors)
+        save_file(tensors, folder / "weights.safetensors")
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda m: (m / "members/frames-0.safetensors").unlink(),
+        lambda m: (m / "members/frames-0.safetensors").write_bytes(b"corrupt"),
+        lambda m: shutil.copy(m / "members/both-0.safetensors", m / "members/frames-0.safetensors"),
+        lambda m: (m / "members/curves-1.txt").unlink(),
+        lambda m: (m / "members/curves-1.txt").write_text(""),
+        lambda m: (m / "members/curves-1.txt").write_text('["a"]\ntree'),
+        lambda m: (m / "members/curves-1.txt").write_text((m / "members/curves-1.txt").read_text()[:-900]),
+        lambda m: (m / "members/curves-1.txt").write_bytes(b"\xff\xfe\x00"),
+        lambda m: shutil.copy(m / "members/statistics-1.txt", m / "members/curves-1.txt"),
+        lambda m: (m / "weights.safetensors").write_bytes(b"x"),
+        _edit_weights(lambda found: found.update({"combination.0.weights": torch.zeros(1)})),
+        _edit_weights(lambda found: found.pop("reader.mean")),
+        _edit_weights(lambda found: found.update({"reader.photometry": torch.tensor(False)})),
+        lambda m: (m / "model.yaml").write_text("{"),
+        lambda m: (m / "model.yaml").write_text("schema: 1\nkind: ensemble\n"),
+        _edit(lambda content: content.update(prior="high")),
+        _edit(lambda content: content.update(combinations=[])),
+        _edit(lambda content: content.update(combinations="x")),
+        _edit(lambda content: content["combinations"][0].update(members=["frames", "gone"])),
+        _edit(lambda content: content["combinations"][0].update(inputs=["smell"])),
+        _edit(lambda content: content["features"].update(definition="x")),
+        _edit(lambda content: content["features"].update(names=3)),
+        _edit(lambda content: content.pop("members")),
+        _edit(lambda content: content["config"].update(ensemble=None)),
+        _edit(lambda content: content["config"]["ensemble"].update(bags=3)),
+    ],
+)
+def test_damaged_bundles_are_refused(saved: Path, damage: Callable[[Path], object]) -> None:
+    damage(saved)
+    error = refusal(lambda: load_ensemble(saved))
+    assert isinstance(error, UsageError)
+    assert str(saved) in str(error)
+
+
+def test_nothing_of_a_bundle_is_run(saved: Path, tmp_path: Path) -> None:
+    import pickle
+
+    for name in ("weights.safetensors", "members/frames-0.safetensors", "members/curves-0.txt"):
+        whole = (saved / name).read_bytes()
+        (saved / name).write_bytes(pickle.dumps(Bomb(tmp_path / "trace")))
+        assert isinstance(refusal(lambda: load_ensemble(saved)), InputError)
+        (saved / name).write_bytes(whole)
+    assert not (tmp_path / "trace").exists()
+    assert isinstance(load_ensemble(saved), Ensemble)
+
+
+def test_the_card(saved: Path, model: Ensemble) -> None:
+    card = (saved / "README.md").read_text()
+    assert card.startswith("# tiny:")
+    for name in model.members:
+        assert f"| {name} |" in card
+    for combination in model.combinations.values():
+        assert f"{combination.auc:.3f}" in card
+    assert "a test, catflags 0, MJD 58000.0 to 59000.0" in card
+
+
+def test_data_that_do_not_suffice(data: LabelledSet) -> None:
+    def says(objects: LabelledSet, *members: str) -> str:
+        config = Config.model_validate(tiny_ensemble(*members))
+        error = refusal(lambda: fit_ensemble(objects, config, device=CPU))
+        assert isinstance(error, DataError)
+        return str(error)
+
+    assert "both kinds are needed" in says(data.take(data.labels == 1))
+    bare = replace(data.objects, lightcurve=data.objects.lightcurve.columns([]))
+    assert "reads" in says(replace(data, objects=bare), "curves")
+    still = replace(data.objects, reader=replace(data.objects.reader, latents=()))
+    assert "No latent" in says(replace(data, objects=still), "frames")
+
+
+def test_members_that_hardly_any_object_serves(data: LabelledSet) -> None:
+    """Features in one inner fold alone: its own training has none left."""
+    known = data.groups < 601
+    table = data.objects.lightcurve
+    values = np.where(known[:, None], table.values, np.nan)
+    objects = replace(data.objects, lightcurve=replace(table, values=values))
+    error = refusal(lambda: fit_ensemble(replace(data, objects=objects), CONFIG, device=CPU))
+    assert isinstance(error, DataError)
+    assert "curves" in str(error)
+
+
+def test_shares_are_the_log_odds_of_the_member_that_votes(model: Ensemble, data: LabelledSet) -> None:
+    shares = frame_contributions(model, data.objects)
+    assert voting_member(model) == "votes"
+    assert [len(share) for share in shares] == [len(sequence) for sequence in data.objects.sequences]
+    with_frames = data.objects.take(data.objects.has(Modality.IMAGE))
+    expected = np.zeros(len(with_frames))
+    for bag in model.members["votes"]:
+        assert isinstance(bag, FittedNetwork)
+        expected += (bag.logits(with_frames) - float(bag.network.bias[0].detach())) / 2
+    assert [share.sum() for share in shares if len(share)] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_without_a_vote_no_epoch_is_named(model: Ensemble, data: LabelledSet) -> None:
+    silent = replace(model, members={"frames": model.members["frames"]})
+    assert isinstance(refusal(lambda: frame_contributions(silent, data.objects)), UsageError)
+
+
+def test_the_rescue_drops_as_few_as_needed() -> None:
+    shares = np.array([0.1, 3.0, -1.0, 2.0, 0.5, 0.0, 1.0, -2.0, 0.2, 0.3])
+
+    def score(kept: Any, threshold: float = 0.4) -> Any:
+        return np.array([shares[mask].clip(0).sum() / 8 for mask in kept]), np.full(len(kept), threshold)
+
+    rescue = find_cleaned(shares, score, min_frames=3)
+    assert np.flatnonzero(rescue.dropped).tolist() == [1, 3]
+    assert rescue.saved
+    assert rescue.p_bogus == pytest.approx(score([~rescue.dropped])[0][0])
+    hopeless = find_cleaned(shares, lambda kept: score(kept, -1.0), min_frames=3)
+    assert not hopeless.saved
+    assert hopeless.dropped.sum() == 5
+    none = find_cleaned(shares, score, min_frames=10)
+    assert not none.dropped.any()
+    assert none.p_bogus == score([np.ones(10, bool)])[0][0]
+
+
+def test_each_rescue_has_the_threshold_of_what_is_left() -> None:
+    """With half of the frames the light curve is gone, and with it the higher threshold."""
+    shares = np.arange(8.0)[::-1]
+
+    def score(kept: Any) -> Any:
+        left = np.array([mask.sum() for mask in kept])
+        return 0.1 * left, np.where(left > 4, 0.2, 0.45)
+
+    rescue = find_cleaned(shares, score, min_frames=2)
+    assert (rescue.dropped.sum(), rescue.saved) == (4, True)

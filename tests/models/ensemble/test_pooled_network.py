@@ -1,0 +1,182 @@
+"""The pooled network: shares that add up, and scores that do not depend on company."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers import tiny_objects
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rbztf.config import NetworkMember
+from rbztf.models.ensemble.network_member import FittedNetwork, collate, fit_network
+from rbztf.models.ensemble.pooled_network import PooledNetwork
+from rbztf.models.objects.object_set import Modality, ObjectSet
+from rbztf.stores.epochs import no_photometry
+
+CPU = torch.device("cpu")
+KINDS = {
+    "frames": {"inputs": ["image"]},
+    "recurrent": {"inputs": ["image"], "recurrent": 3, "auxiliary": 0.2},
+    "row": {"inputs": ["lightcurve"]},
+    "both": {"inputs": ["image", "lightcurve"], "recurrent": 2},
+    "statistics": {"inputs": ["image"], "statistics": True},
+    "votes": {"inputs": ["image"], "pooling": "votes"},
+}
+
+
+def section_of(kind: str, **more: object) -> NetworkMember:
+    tiny = {"kind": "network", "hidden": 8, "context": 6, "heads": 2, "epochs": 2, "batch_size": 8}
+    return NetworkMember.model_validate({**tiny, "learning_rate": 0.02, **KINDS[kind], **more})
+
+
+@pytest.fixture(scope="module")
+def complete() -> ObjectSet:
+    """Objects with frames and features."""
+    return tiny_objects(24).objects.take(np.arange(3, 24))
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def fitted(request: pytest.FixtureRequest) -> FittedNetwork:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    return fit_network(data, section_of(request.param), 5, CPU)
+
+
+def test_shares_and_bias_are_the_logit(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    shares, logits = fitted.shares(complete), fitted.logits(complete)
+    bias = float(fitted.network.bias[0].detach())
+    assert [share.sum() + bias for share in shares] == pytest.approx(logits.tolist(), abs=1e-5)
+    frames = [len(sequence) for sequence in complete.sequences]
+    assert [len(share) for share in shares] == (
+        frames if fitted.network.reads_frames else [1] * len(complete)
+    )
+    assert np.ptp(logits) > 1e-3
+
+
+def test_alone_as_in_company(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    together = fitted.outputs(complete)
+    for i in range(len(complete)):
+        alone = fitted.outputs(complete.take(np.array([i])))[0]
+        np.testing.assert_allclose(alone, together[i], rtol=0, atol=1e-6)
+    order = np.random.default_rng(0).permutation(len(complete))
+    np.testing.assert_allclose(fitted.outputs(complete.take(order)), together[order], rtol=0, atol=1e-6)
+
+
+def test_nobody_to_score(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    assert fitted.outputs(complete.take(np.arange(0))).shape == (0, len(fitted.network.bias))
+
+
+def test_what_is_read(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    """Each modality that is read changes the score, the other does not."""
+    before = fitted.logits(complete)
+    features = replace(complete.lightcurve, values=complete.lightcurve.values + 0.7)
+    shifted = ObjectSet.of(
+        complete.oids,
+        [sequence + np.float32(0.7) for sequence in complete.sequences],
+        complete.reader,
+        complete.lightcurve,
+        complete.photometry,
+    )
+    for modality, changed in (
+        (Modality.LIGHTCURVE, replace(complete, lightcurve=features)),
+        (Modality.IMAGE, shifted),
+    ):
+        moved = bool(np.abs(fitted.logits(changed) - before).max() > 1e-6)
+        assert moved == (modality in fitted.modalities)
+
+
+def test_photometry_is_read_with_the_frames(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    """A change of magnitudes moves the score of a network that reads frames; without any it still has one."""
+    before = fitted.logits(complete)
+    for changed in (
+        [rows * [1, 1 + 0.1 * (i % 2), 2] for i, rows in enumerate(complete.photometry)],
+        [no_photometry(len(rows)) for rows in complete.photometry],
+    ):
+        for rows in changed:
+            rows[:1, 1] -= 1.5
+        other = ObjectSet.of(complete.oids, complete.sequences, complete.reader, complete.lightcurve, changed)
+        after = fitted.logits(other)
+        assert np.isfinite(after).all()
+        assert bool(np.abs(after - before).max() > 1e-6) == fitted.network.reads_frames
+
+
+def test_tensors_round_trip(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    again = FittedNetwork.restore(fitted.tensors(), fitted.section, fitted.names)
+    np.testing.assert_array_equal(again.outputs(complete), fitted.outputs(complete))
+    if fitted.encoding:
+        n = len(fitted.names)
+        with pytest.raises(RuntimeError, match=f"reads {n} columns; {n - 1} are named"):
+            FittedNetwork.restore(fitted.tensors(), fitted.section, fitted.names[1:])
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    lengths=st.lists(st.integers(1, 9), min_size=2, max_size=5),
+    recurrent=st.sampled_from([0, 3]),
+    rows=st.sampled_from([0, 4, None]),
+    filler=st.floats(-50, 50, width=32),
+)
+def test_padding_does_not_matter(
+    seed: int, lengths: list[int], recurrent: int, rows: int | None, filler: float
+) -> None:
+    """With no rows, some, or (None) where frames vote by themselves."""
+    torch.manual_seed(seed)
+    votes, rows = rows is None, rows or 0
+    network = PooledNetwork(5, rows, 2, hidden=6, context=6, heads=2, recurrent=recurrent, votes=votes).eval()
+    rng = np.random.default_rng(seed)
+    sequences = [rng.normal(size=(n, 5)).astype(np.float32) for n in lengths]
+    frames, valid, row = collate(sequences, rng.normal(size=(len(lengths), rows)).astype(np.float32))
+    longer = torch.cat([frames, torch.zeros(len(lengths), 3, 5)], dim=1)
+    still = torch.cat([valid, torch.zeros(len(lengths), 3, dtype=torch.bool)], dim=1)
+    longer[~still] = filler
+    with torch.inference_mode():
+        logits, other = network(frames, valid, row), network(longer, still, row)
+        shares = network.shares(longer, still, row)
+    torch.testing.assert_close(other, logits, rtol=1e-5, atol=1e-5)
+    assert (shares[~still] == 0).all()
+    torch.testing.assert_close(shares.sum(dim=1) + network.bias[0], logits[:, 0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "depends"), [("frames", False), ("recurrent", True)])
+def test_a_recurrent_layer_reads_in_order(kind: str, depends: bool) -> None:
+    torch.manual_seed(0)
+    network = PooledNetwork(5, 0, 1, hidden=6, context=6, heads=2, recurrent=3 * depends).eval()
+    frames, valid = torch.randn(4, 7, 5), torch.ones(4, 7, dtype=torch.bool)
+    with torch.inference_mode():
+        forth = network(frames, valid, torch.zeros(4, 0))
+        back = network(frames.flip(1), valid, torch.zeros(4, 0))
+    assert bool((forth - back).abs().max() > 1e-4) == depends
+
+
+def test_training_learns_and_repeats() -> None:
+    data = tiny_objects(64).take(np.arange(3, 64))
+    section = section_of("frames", epochs=12)
+    one, same, other = (fit_network(data, section, seed, CPU).logits(data.objects) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 1e-3
+    assert one[data.labels == 1].mean() > one[data.labels == 0].mean() + 0.5
+
+
+def test_weights_and_tags_count_in_training() -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    plain = fit_network(data, section_of("frames"), 1, CPU).logits(data.objects)
+    doubted = replace(data, weights=np.where(data.labels == 1, 0.05, 1.0))
+    assert fit_network(doubted, section_of("frames"), 1, CPU).logits(data.objects).mean() < plain.mean()
+    tagged = fit_network(data, section_of("frames", auxiliary=0.5), 1, CPU)
+    assert tagged.outputs(data.objects).shape == (len(data), 1 + data.tags.shape[1])
+
+
+def test_a_vote_is_of_its_frame_alone() -> None:
+    """Without a context a frame's vote does not depend on the others; with one it does."""
+    torch.manual_seed(0)
+    frames, valid, rows = torch.randn(1, 6, 5), torch.ones(1, 6, dtype=torch.bool), torch.zeros(1, 0)
+    other = frames.clone()
+    other[0, 1:] += 3
+    for votes in (True, False):
+        network = PooledNetwork(5, 0, 1, hidden=6, context=6, heads=2, votes=votes).eval()
+        with torch.inference_mode():
+            before, after = network.shares(frames, valid, rows), network.shares(other, valid, rows)
+        assert (abs(float(after[0, 0] - before[0, 0])) < 1e-7) == votes

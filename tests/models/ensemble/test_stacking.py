@@ -1,0 +1,79 @@
+"""How members' logits become one calibrated probability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from rbztf.models.ensemble.stacking import LARGEST_LOGIT, Combination, platt, sigmoid
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def members_of(
+    seed: int, n: int = 400, useful: int = 2, useless: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Logits of members that know something and of members that guess, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(n) % 3 == 0).astype(np.int64)
+    good = (2 * labels[:, None] - 1) * 1.0 + rng.normal(0, 1.2, (n, useful))
+    return np.concatenate([good, rng.normal(0, 2, (n, useless))], axis=1), labels
+
+
+@settings(max_examples=15)
+@given(seed=SEEDS)
+def test_weights_and_calibration(seed: int) -> None:
+    logits, labels = members_of(seed)
+    made = Combination.fit(["a", "b", "guess"], logits, labels)
+    assert (made.weights >= 0).all()
+    assert made.scores.mean() == pytest.approx(labels.mean(), abs=2e-3)
+    assert made.weights[2] < 0.4 * made.weights[:2].min()
+    np.testing.assert_array_equal(made.probabilities(logits), made.scores)
+    assert made.auc == roc_auc_score(labels, made.scores)
+    assert made.auc > max(roc_auc_score(labels, logits[:, k]) for k in range(3)) - 0.01
+
+
+@settings(max_examples=15)
+@given(seed=SEEDS, step=st.floats(0, 5), member=st.integers(0, 2))
+def test_the_score_rises_with_each_member(seed: int, step: float, member: int) -> None:
+    logits, labels = members_of(seed, n=60)
+    made = Combination.fit(["a", "b", "guess"], logits, labels)
+    more = logits.copy()
+    more[:, member] += step
+    assert (made.probabilities(more) >= made.probabilities(logits)).all()
+
+
+def test_a_member_that_errs_gets_no_weight_and_twins_share() -> None:
+    logits, labels = members_of(3, useful=1, useless=0)
+    wrong = Combination.fit(["a", "liar"], np.concatenate([logits, -3 * logits], axis=1), labels)
+    assert wrong.weights[1] == 0
+    twins = Combination.fit(["a", "b"], np.repeat(logits, 2, axis=1), labels)
+    assert twins.weights[0] == pytest.approx(twins.weights[1], abs=1e-3)
+
+
+def test_one_sure_member_cannot_overrule_all() -> None:
+    logits, labels = members_of(0)
+    made = Combination.fit(["a", "b", "guess"], logits, labels)
+    sure = np.array([[1e6, 0.0, 0.0], [LARGEST_LOGIT, 0.0, 0.0]])
+    assert made.logits(sure)[0] == made.logits(sure)[1]
+    assert np.isfinite(made.logits(sure)).all()
+    bags = np.stack([logits, logits + 1])
+    np.testing.assert_array_equal(made.logits(bags)[1], made.logits(logits + 1))
+
+
+def test_platt_finds_the_slope() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 2, 20000)
+    labels = (rng.uniform(size=20000) < sigmoid(truth)).astype(np.float32)
+    slope, offset = platt(truth / 2 + 1, labels)
+    assert slope == pytest.approx(2, rel=0.06)
+    assert offset == pytest.approx(-2, rel=0.06)
+    assert platt(-truth, labels)[0] == 0
+
+
+def test_sigmoid_of_large_numbers() -> None:
+    np.testing.assert_array_equal(sigmoid(np.array([-1e4, 0, 1e4])), [0, 0.5, 1])

@@ -1,0 +1,170 @@
+"""The autoencoder is the reference's: layers, keys, and what it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import UPSTREAM, need, random_frames, tiny_encoder
+from torch import Tensor
+
+from rbztf.config import FramesSection
+from rbztf.frames.encoder_inputs import make_inputs
+from rbztf.frames.normalise import normalise
+from rbztf.models.rnn.published import read_state_dict
+from rbztf.models.vae import encoding
+from rbztf.models.vae.encoding import encode, frame_losses
+from rbztf.models.vae.losses import kl_divergence, log_cosh
+from rbztf.models.vae.network import Decoder, Encoder, Vae
+
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+ENCODER_KEYS = [
+    *(
+        f"encoder.{block}.{part}"
+        for block in range(5)
+        for part in ("0.weight", *(f"1.{name}" for name in NORM))
+    ),
+    "encoder.6.weight",
+    "encoder.6.bias",
+]
+EPSILON, SLOPE = 1e-5, 0.01
+
+
+def reference_encoder(tensors: dict[str, Tensor], frames: Tensor) -> Tensor:
+    """The reference's encoder in evaluation mode, written out with its weights."""
+    x = frames
+    for block in range(5):
+        stride, padding = (2, 1) if block < 4 else (1, 0)
+        x = F.conv2d(x, tensors[f"encoder.{block}.0.weight"], stride=stride, padding=padding)
+        mean, variance, gain, offset = (
+            tensors[f"encoder.{block}.1.{name}"][None, :, None, None]
+            for name in ("running_mean", "running_var", "weight", "bias")
+        )
+        x = (x - mean) / torch.sqrt(variance + EPSILON) * gain + offset
+        x = torch.where(x >= 0, x, SLOPE * x)
+    return x.reshape(len(x), -1) @ tensors["encoder.6.weight"].T + tensors["encoder.6.bias"]
+
+
+@pytest.mark.parametrize("latent", [1, 36, 78])
+def test_the_encoder_has_the_reference_s_layers(latent: int) -> None:
+    encoder = Encoder(latent)
+    shapes = {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
+    assert list(shapes) == ENCODER_KEYS
+    channels = [1, 32, 64, 128, 256, 512]
+    for block in range(5):
+        side = 3 if block < 4 else 1
+        assert shapes[f"encoder.{block}.0.weight"] == (channels[block + 1], channels[block], side, side)
+    assert shapes["encoder.6.weight"] == (2 * latent, 2048)
+    assert encoder.eval()(torch.zeros(2, 1, 28, 28)).shape == (2, 2 * latent)
+
+
+def test_the_encoder_computes_what_its_layers_say() -> None:
+    bundle = tiny_encoder(5, seed=3)
+    frames = torch.from_numpy(normalise(random_frames(7)))[:, None]
+    with torch.no_grad():
+        assert torch.allclose(
+            bundle.encoder(frames), reference_encoder(bundle.encoder.state_dict(), frames), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(("name", "latent"), [("encoder", 36), ("encoder_aug", 36), ("encoder_ld78", 78)])
+def test_published_weights_load_unchanged(name: str, latent: int) -> None:
+    tensors = read_state_dict(need(UPSTREAM / f"trained_models/vae/{name}.zip"))
+    assert list(tensors) == ENCODER_KEYS
+    encoder = Encoder(latent).eval()
+    encoder.load_state_dict(tensors)
+    frames = torch.from_numpy(normalise(random_frames(5)))[:, None]
+    with torch.no_grad():
+        assert torch.allclose(encoder(frames), reference_encoder(tensors, frames), rtol=1e-4, atol=1e-4)
+
+
+def test_the_decoder_has_the_reference_s_layers() -> None:
+    decoder = Decoder(9).eval()
+    modules = [type(module).__name__ for module in decoder.decoder]
+    assert modules == [
+        "Linear",
+        "Unflatten",
+        *["Sequential"] * 4,
+        "ConvTranspose2d",
+        "BatchNorm2d",
+        "LeakyReLU",
+        "Conv2d",
+        "ReLU",
+    ]
+    shapes = {name: tuple(tensor.shape) for name, tensor in decoder.state_dict().items()}
+    assert shapes["decoder.0.weight"] == (512, 9)
+    channels = [512, 256, 128, 64, 32]
+    for block in range(4):
+        assert shapes[f"decoder.{block + 2}.0.weight"] == (channels[block], channels[block + 1], 3, 3)
+    assert shapes["decoder.6.weight"] == (32, 32, 3, 3)
+    assert shapes["decoder.9.weight"] == (1, 32, 7, 7)
+    with torch.no_grad():
+        decoded = decoder(torch.randn(4, 9))
+    assert decoded.shape == (4, 1, 28, 28)
+    assert decoded.min() >= 0
+
+
+def test_the_draw_is_the_mean_plus_noise_of_the_given_variance() -> None:
+    torch.manual_seed(0)
+    vae = Vae(Encoder(3), Decoder(3)).eval()
+    frames = torch.rand(4, 1, 28, 28)
+    with torch.no_grad():
+        vae.decoder.decoder[9].bias.fill_(0.5)  # an untrained decoder gives zeros
+        reconstruction, mean, log_variance = vae(frames, torch.Generator().manual_seed(5))
+        again, *_ = vae(frames, torch.Generator().manual_seed(5))
+        other, *_ = vae(frames, torch.Generator().manual_seed(6))
+        noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(5))
+        by_hand = vae.decoder(mean + noise * torch.exp(log_variance / 2))
+    assert torch.equal(reconstruction, again)
+    assert not torch.equal(reconstruction, other)
+    assert torch.allclose(reconstruction, by_hand, atol=1e-6)
+    assert torch.equal(torch.cat([mean, log_variance], dim=1), vae.encoder(frames))
+
+
+def test_one_seed_gives_the_same_weights() -> None:
+    def made(seed: int) -> dict[str, Tensor]:
+        torch.manual_seed(seed)
+        return Vae(Encoder(3), Decoder(3)).state_dict()
+
+    first, again, other = made(4), made(4), made(5)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_vector_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tiny_encoder(4)
+    frames = make_inputs(random_frames(23), FramesSection())
+    whole = encode(bundle.encoder, frames, torch.device("cpu"))
+    assert whole.shape == (23, 8)
+    monkeypatch.setattr(encoding, "BATCH", 5)
+    assert np.allclose(encode(bundle.encoder, frames, torch.device("cpu")), whole, atol=1e-5)
+    assert np.allclose(encode(bundle.encoder, frames[7:8], torch.device("cpu")), whole[7:8], atol=1e-5)
+
+
+def test_the_loss_of_a_frame_is_that_of_its_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "BATCH", 3)
+    torch.manual_seed(1)
+    vae = Vae(Encoder(4), Decoder(4)).eval()
+    inputs = make_inputs(random_frames(7), FramesSection())
+    cpu = torch.device("cpu")
+    found = frame_losses(vae, inputs, encode(vae.encoder, inputs, cpu), 0.25, cpu)
+    with torch.no_grad():
+        batch = torch.from_numpy(inputs.values)[:, None]
+        mean, log_variance = vae.encoder(batch).chunk(2, dim=1)
+        error = log_cosh(batch - vae.decoder(mean)).mean(dim=(1, 2, 3))
+        expected = error + 0.25 * kl_divergence(mean, log_variance)
+    assert np.allclose(found, expected.numpy(), rtol=1e-5)
+
+
+def test_embedding_gives_means_variances_and_loss() -> None:
+    plain, whole = tiny_encoder(4), tiny_encoder(4, decoder=True)
+    frames = random_frames(3)
+    frames[1, :, :9] = np.nan
+    device = torch.device("cpu")
+    vectors = whole.embed(frames, device)
+    assert vectors.shape == (3, whole.width) == (3, 9)
+    assert np.array_equal(vectors[:, :8], plain.embed(frames, device))
+    assert np.array_equal(vectors[:, :8], encode(plain.encoder, make_inputs(frames, FramesSection()), device))
+    assert (whole.stamp.has_loss, plain.stamp.has_loss) == (True, False)
+    assert whole.hash == plain.hash != tiny_encoder(4, seed=1).hash

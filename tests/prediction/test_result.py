@@ -1,0 +1,126 @@
+"""Predictions as files: every format says the same, and appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from helpers import flat, make_oid, strict_json
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from rbztf.errors import Problem, UsageError
+from rbztf.prediction.result import (
+    COLUMNS,
+    ENDINGS,
+    Blamed,
+    Prediction,
+    PredictResult,
+    check_ending,
+    mask_csv,
+    predictions_csv,
+    write_predictions,
+)
+from rbztf.stores.oid_lists import read_oids
+
+SHARE = st.floats(0, 1)
+
+
+@st.composite
+def predictions(draw: st.DrawFn) -> Prediction:
+    p = draw(SHARE)
+    return Prediction(
+        oid=make_oid(draw(st.integers(0, 10**6))),
+        p_bogus=p,
+        decision=draw(st.sampled_from(["real", "bogus", "unsure"])),
+        threshold=draw(SHARE),
+        n_frames=draw(st.integers(1, 2000)),
+        n_missing=draw(st.integers(0, 2000)),
+        model=draw(st.sampled_from(["rnn/0", 'a, "b"', "é/1"])),
+        p_low=draw(st.none() | SHARE),
+        p_high=draw(st.none() | SHARE),
+        inputs=draw(st.sampled_from(["image", "image+lightcurve"])),
+        features_verified=draw(st.none() | st.booleans()),
+        kinds=draw(st.dictionaries(st.sampled_from(["ghost", "frame_edge"]), SHARE)),
+        p_without=draw(st.none() | SHARE),
+        n_dropped=draw(st.none() | st.integers(0, 2000)),
+    )
+
+
+RESULTS = st.lists(predictions(), min_size=1, max_size=5).map(
+    lambda made: PredictResult("rnn/0", tuple(made), (Problem("1", "no frame."),), ("careful",))
+)
+
+
+@given(result=RESULTS)
+def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, result: PredictResult) -> None:
+    folder = tmp_path_factory.mktemp("out")
+    for ending in ENDINGS:
+        write_predictions(folder / f"p{ending}", result)
+    expected = [flat(asdict(entry)) for entry in result.objects]
+    assert {name for row in expected for name in row} == {*COLUMNS}
+    assert parquet.read_table(folder / "p.parquet").to_pylist() == expected
+
+    with (folder / "p.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    for row, entry in zip(rows, expected, strict=True):
+        for name, value in entry.items():
+            if value is None:
+                assert row[name] == ""
+            elif isinstance(value, float):
+                assert float(row[name]) == value
+            else:
+                assert row[name] == str(value)
+
+    content = strict_json((folder / "p.json").read_text())
+    assert content["model"] == "rnn/0"
+    assert content["problems"] == [{"where": "1", "what": "no frame."}]
+    assert content["warnings"] == ["careful"]
+    assert [flat(entry) for entry in content["objects"]] == expected
+    assert [entry["kinds"] for entry in content["objects"]] == [entry.kinds for entry in result.objects]
+    unique = list(dict.fromkeys(entry.oid for entry in result.objects))
+    assert read_oids(folder / "p.csv") == read_oids(folder / "p.parquet") == unique
+    assert {path.name for path in folder.iterdir()} == {f"p{ending}" for ending in ENDINGS}
+
+
+def test_nothing_predicted_is_an_empty_table(tmp_path: Path) -> None:
+    result = PredictResult("m", ())
+    assert list(csv.DictReader(io.StringIO(predictions_csv(result)))) == []
+    for ending in ENDINGS:
+        write_predictions(tmp_path / f"p{ending}", result)
+    assert parquet.read_table(tmp_path / "p.parquet").column_names == list(COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p", "p.csv.gz", "p.fits"])
+def test_other_endings_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"End it in \.csv, \.json, \.parquet"):
+        check_ending(Path(name))
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_predictions(tmp_path / "file" / "p.csv", PredictResult("m", ()))
+    (tmp_path / "p.csv").mkdir()
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_predictions(tmp_path / "p.csv", PredictResult("m", ()))
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "p.csv"}
+
+
+def test_a_mask_lists_frames_in_time() -> None:
+    blamed = (Blamed(2.5, 0.75, True), Blamed(1.25, -0.5, False), Blamed(float("nan"), 0.0, False))
+    oids = [make_oid(1), make_oid(2)]
+    entries = [
+        Prediction(oid, 0.5, "real", 0.5, 3, 0, "m", blamed=frames)
+        for oid, frames in zip(oids, (blamed[:2], blamed[2:]))
+    ]
+    assert mask_csv(PredictResult("m", tuple(entries))).splitlines() == [
+        "oid,hjd,share,drop",
+        f"{oids[0]},1.25000000,-0.5,0",
+        f"{oids[0]},2.50000000,0.75,1",
+        f"{oids[1]},,0,0",
+    ]

@@ -1,0 +1,86 @@
+"""Shapes of sources and artefacts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rbztf.simulate.artefact_epochs import EpochConditions, draw_traits, marks_of
+from rbztf.simulate.artefacts import KINDS, Mark, paint
+from rbztf.simulate.psf import Seeing, galaxy, grid, star
+
+SEEING = Seeing(fwhm_pix=2.2)
+
+
+@pytest.mark.parametrize("seeing", [Seeing(1.6), Seeing(2.5, 0.8, 0.7), Seeing(3.5)])
+def test_a_star_has_unit_flux_and_the_width_asked_for(seeing: Seeing) -> None:
+    image = star(*grid(201, 100.0, 100.0), seeing)
+    assert image.sum() == pytest.approx(1, abs=0.01)
+    above = (star(*(np.array(axis) / 20 for axis in grid(401, 200.0, 200.0)), seeing) > image.max() / 2).sum()
+    assert 2 * np.sqrt(above / 400 / np.pi) == pytest.approx(seeing.fwhm_pix, rel=0.02)
+
+
+@pytest.mark.parametrize("donut_pix", [2.0, 3.5, 6.5])
+def test_a_defocused_star_keeps_its_flux_but_not_its_peak(donut_pix: float) -> None:
+    image = star(*grid(101, 50.0, 50.0), Seeing(2.2, donut_pix=donut_pix))
+    assert image.sum() == pytest.approx(1, abs=0.12)
+    assert image.max() < 0.5 * star(*grid(101, 50.0, 50.0), SEEING).max()
+
+
+def test_a_galaxy_is_wider_than_a_star() -> None:
+    offsets = grid(301, 150.0, 150.0)
+    image = galaxy(*offsets, SEEING, size_pix=4.0, axis_ratio=0.5, angle_rad=1.0)
+    assert image.sum() == pytest.approx(1, abs=0.03)
+    assert image.max() < star(*offsets, SEEING).max()
+
+
+def setting(n: int = 20) -> EpochConditions:
+    rng = np.random.default_rng(0)
+    return EpochConditions(np.full(n, 8.0), rng.normal(0, 6, n), rng.normal(0, 6, n), rng.normal(8, 6, n))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_leaves_marks_of_its_own(kind: str) -> None:
+    for seed in range(8):
+        traits = draw_traits(np.random.default_rng(seed), kind, edge=seed % 4)
+        marks = marks_of(seed, 1, traits, setting())
+        assert len(marks) == 20
+        assert kind in {mark.kind for mark in marks if mark is not None}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "defocusing"])
+def test_every_kind_is_visible_in_some_frame(kind: str) -> None:
+    traits = draw_traits(np.random.default_rng(1), kind)
+    marks = [mark for mark in marks_of(1, 1, traits, setting()) if mark is not None and mark.kind == kind]
+    images = np.stack([paint(mark, SEEING, 13.5, 13.5) for mark in marks])
+    assert images.shape[1:] == (28, 28)
+    assert np.isfinite(images).all()
+    assert np.abs(images).max() > 8
+
+
+def test_tracks_and_cosmics_are_rare_columns_and_stars_are_not() -> None:
+    def share(kind: str) -> float:
+        hit = []
+        for seed in range(20):
+            traits = draw_traits(np.random.default_rng(seed), kind)
+            marks = marks_of(seed, 1, traits, setting(60))
+            hit.append(np.mean([mark is not None and mark.kind == kind for mark in marks]))
+        return float(np.mean(hit))
+
+    assert share("track") < 0.2
+    assert share("cosmic") < 0.2
+    assert share("column") > 0.4
+    assert share("spike") > 0.5
+    assert share("bright_star") == 1
+
+
+def test_a_column_stays_on_the_chip_while_the_object_moves() -> None:
+    traits = draw_traits(np.random.default_rng(3), "column")
+    places = setting()
+    for k, mark in enumerate(marks_of(3, 1, traits, places)):
+        if mark is not None and mark.kind == "column":
+            assert mark.x_pix + places.dx_pix[k] == pytest.approx(traits.mark.x_pix)
+
+
+def test_an_unknown_mark_adds_nothing() -> None:
+    assert not paint(Mark("defocusing", 5.0, size_pix=4.0), SEEING, 13.5, 13.5).any()

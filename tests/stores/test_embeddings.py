@@ -1,0 +1,273 @@
+"""The embedding store, and folders of vectors made elsewhere."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from helpers import UPSTREAM, Bomb, Vectors, files_below, make_oid, need, random_sequences, write_embeddings
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from rbztf.errors import DataError, InputError, RbztfError, UsageError
+from rbztf.stores.embedding_writer import EmbeddingWriter
+from rbztf.stores.embeddings import EmbeddingInfo, EmbeddingStore, ForeignEmbeddings, open_embeddings
+from rbztf.stores.epochs import no_photometry
+
+A, B, C = make_oid(30), make_oid(10), make_oid(20)
+WIDTH = 5
+VECTORS = st.integers(0, 6).flatmap(
+    lambda n: hnp.arrays(np.float32, (n, WIDTH), elements=st.floats(width=32, allow_nan=True))
+)
+
+
+def photometry_of(vectors: Vectors) -> NDArray[np.float64]:
+    """Times that float64 is needed for; magnitudes that float32 holds, some of them unknown."""
+    n = len(vectors)
+    return np.stack([np.linspace(1, 2, n), np.arange(n) / 4, np.where(np.arange(n) % 2, 0.5, np.nan)], axis=1)
+
+
+def test_stores_made_before_photometry_was_kept(tmp_path: Path) -> None:
+    store = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    times = open_embeddings(store).times(A)
+    (store / "photometry.npy").unlink()
+    old = open_embeddings(store).photometry(A)
+    assert np.array_equal(old[:, 0], times)
+    assert np.isnan(old[:, 1:]).all()
+
+
+@given(objects=st.dictionaries(st.integers(1, 10**6).map(make_oid), VECTORS, min_size=1, max_size=6))
+def test_vectors_come_back_bit_by_bit(
+    tmp_path_factory: pytest.TempPathFactory, objects: dict[int, Vectors]
+) -> None:
+    folder = tmp_path_factory.mktemp("e") / "store"
+    stamp = EmbeddingInfo(2, "abc", {"normaliser": "minmax"}, has_loss=True)
+    with EmbeddingWriter(folder, stamp, WIDTH) as writer:
+        for oid, vectors in objects.items():
+            writer.add(oid, vectors, photometry_of(vectors))
+    store = open_embeddings(folder)
+    assert isinstance(store, EmbeddingStore)
+    assert store.stamp == stamp
+    assert list(store) == list(objects)
+    assert store.n_frames == sum(map(len, objects.values()))
+    for oid, vectors in objects.items():
+        assert oid in store
+        assert store.count(oid) == len(vectors)
+        assert np.array_equal(store.vectors(oid), vectors, equal_nan=True)
+        assert np.array_equal(store[oid], vectors[:, :2], equal_nan=True)
+        assert store[oid].dtype == np.float32
+        assert store[oid].flags.c_contiguous
+        assert np.array_equal(store.frame_losses(oid), vectors[:, 4], equal_nan=True)
+        assert np.array_equal(store.times(oid), np.linspace(1, 2, len(vectors)))
+        assert np.array_equal(store.photometry(oid), photometry_of(vectors), equal_nan=True)
+    with pytest.raises(KeyError):
+        store[make_oid(2_000_000)]
+
+
+def test_the_loss_is_there_only_if_it_was_kept(tmp_path: Path) -> None:
+    store = open_embeddings(write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3))
+    with pytest.raises(DataError, match="do not hold the VAE loss"):
+        store.frame_losses(A)
+
+
+def test_leaving_by_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+    folder = tmp_path / "e"
+
+    def fail() -> None:
+        with EmbeddingWriter(folder, EmbeddingInfo(3), 3) as writer:
+            writer.add(B, np.zeros((4, 3), np.float32), no_photometry(4))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert files_below(tmp_path) == set()
+    write_embeddings(folder, {A: np.ones((2, 3), np.float32)}, 3)
+    before = files_below(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert files_below(tmp_path) == before
+    assert list(open_embeddings(folder)) == [A]
+
+
+def test_a_store_is_replaced_whole(tmp_path: Path) -> None:
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    opened = open_embeddings(folder)
+    write_embeddings(folder, {B: np.zeros((1, 4), np.float32)}, 4)
+    assert list(open_embeddings(folder)) == [B]
+    assert np.array_equal(opened[A], np.ones((2, 3)))  # whoever reads the old one may go on
+    assert [entry.name for entry in tmp_path.iterdir()] == ["e"]
+
+
+def test_other_folders_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="is no embedding store"):
+        write_embeddings(tmp_path, {A: np.ones((2, 3), np.float32)}, 3)
+    assert files_below(tmp_path) == {"thesis.tex"}
+
+
+def test_vectors_of_another_shape_are_refused(tmp_path: Path) -> None:
+    with EmbeddingWriter(tmp_path / "e", EmbeddingInfo(3), 3) as writer:
+        with pytest.raises(ValueError, match="shape"):
+            writer.add(A, np.zeros((2, 4), np.float32), no_photometry(2))
+        with pytest.raises(ValueError, match="shape"):
+            writer.add(A, np.zeros((2, 3), np.float32), no_photometry(3))
+        with pytest.raises(ValueError, match="photometry must have the shape"):
+            writer.add(A, np.zeros((2, 3), np.float32), np.zeros(2))
+        assert len(writer) == 0
+
+
+def stretch(path: Path, shape: tuple[int, ...], descr: str) -> None:
+    """Make an array larger by a hole at its end, which takes no room on disk."""
+    with path.open("r+b") as stream:
+        header = {"descr": descr, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.truncate(stream.tell() + int(np.prod(shape)) * np.dtype(descr).itemsize)
+
+
+def test_opening_reads_the_index_alone(tmp_path: Path) -> None:
+    """A store of 256 GB opens within the memory there is."""
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 4), np.float32)}, 4)
+    n = 8_000_000_000
+    stretch(folder / "vectors.npy", (n, 4), "<f4")
+    stretch(folder / "times.npy", (n,), "<f8")
+    stretch(folder / "photometry.npy", (n, 2), "<f4")
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    store = open_embeddings(folder)
+    assert np.array_equal(store[A], np.ones((2, 4)))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 50_000
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "times.npy", "objects.npy", "store.yaml"])
+@pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01\x00junk", b"{[", b"- 1"])
+def test_a_damaged_store_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        open_embeddings(folder)
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"vectors.npy": np.ones((1, 3), np.float32)},  # fewer frames than the index has
+        {"vectors.npy": np.ones(6, np.float32)},
+        {"vectors.npy": np.ones((2, 2), np.float32)},  # fewer columns than the stamp says
+        {"times.npy": np.ones(1)},
+        {"photometry.npy": np.ones((1, 2), np.float32)},
+        {"photometry.npy": np.ones(2, np.float32)},
+        {"objects.npy": np.ones((1, 3))},
+        {"objects.npy": np.array([(12, 0, 2)], [("oid", "i8"), ("start", "i8"), ("n", "i8")])},
+        {"objects.npy": np.array([(A, 1, 2)], [("oid", "i8"), ("start", "i8"), ("n", "i8")])},
+    ],
+)
+def test_a_store_whose_parts_do_not_fit_is_refused(tmp_path: Path, spoil: dict[str, np.ndarray]) -> None:
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    for name, array in spoil.items():
+        np.save(folder / name, array)
+    with pytest.raises(InputError, match="damaged"):
+        open_embeddings(folder)
+
+
+def test_a_newer_or_strange_stamp_is_refused(tmp_path: Path) -> None:
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    stamp = yaml.safe_load((folder / "store.yaml").read_text())
+    (folder / "store.yaml").write_text(yaml.safe_dump({**stamp, "schema": 2}))
+    with pytest.raises(InputError, match="layout version 2; this rbztf knows 1"):
+        open_embeddings(folder)
+    (folder / "store.yaml").write_text(yaml.safe_dump({**stamp, "colour": "red"}))
+    with pytest.raises(InputError, match="colour"):
+        open_embeddings(folder)
+
+
+def test_a_folder_of_arrays_holds_means_and_log_variances(tmp_path: Path) -> None:
+    arrays = dict(zip((A, B), random_sequences([3, 5], 8)))
+    for oid, array in arrays.items():
+        np.save(tmp_path / f"{oid}.npy", array)
+    np.save(tmp_path / "loss.npy", np.zeros(3))
+    store = open_embeddings(tmp_path, latent=4)
+    assert isinstance(store, ForeignEmbeddings)
+    assert list(store) == [B, A]
+    assert (len(store), store.latent, store.stamp.encoder) == (2, 4, "")
+    for oid, array in arrays.items():
+        assert np.array_equal(store[oid], array[:, :4])
+        assert np.array_equal(store.vectors(oid), array)
+        assert np.isnan(store.times(oid)).all()
+        assert store.times(oid).shape == (store.count(oid),)
+    assert open_embeddings(tmp_path).latent == 8
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])
+def test_other_floats_are_read(tmp_path: Path, dtype: object) -> None:
+    values = np.array([[0.5, -2.0], [3.25, 8.0]])
+    np.save(tmp_path / f"{A}.npy", values.astype(dtype))
+    found = open_embeddings(tmp_path)[A]
+    assert found.dtype == np.float32
+    assert np.array_equal(found, values)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        np.zeros(3, np.float32),
+        np.zeros((1, 2, 2), np.float32),
+        np.zeros((3, 2), np.int64),
+        np.zeros((3, 5), np.float32),
+        b"",
+        b"\x93NUMPY\x01\x00v",
+        b"not an array",
+        b"PK\x03\x04" + bytes(60),
+    ],
+    ids=["1-D", "3-D", "integers", "another width", "empty", "cut short", "text", "zip"],
+)
+def test_one_bad_array_does_not_hide_the_others(tmp_path: Path, content: np.ndarray | bytes) -> None:
+    bad = tmp_path / f"{B}.npy"  # the first by number
+    if isinstance(content, bytes):
+        bad.write_bytes(content)
+    else:
+        np.save(bad, content)
+    good = random_sequences([4, 4, 4], 2)
+    for oid, array in zip((A, C, make_oid(40)), good):
+        np.save(tmp_path / f"{oid}.npy", array)
+    store = open_embeddings(tmp_path, latent=2)
+    assert np.array_equal(store[A], good[0])
+    assert np.array_equal(store[C], good[1])
+    with pytest.raises(DataError, match=str(B)):
+        store[B]
+
+
+def test_a_pickled_array_is_not_run(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    folder = tmp_path / "e"
+    folder.mkdir()
+    np.save(folder / f"{A}.npy", np.array([Bomb(trace)], object), allow_pickle=True)
+    with pytest.raises(RbztfError, match=str(A)):
+        open_embeddings(folder)[A]
+    assert not trace.exists()
+
+
+def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no embeddings at"):
+        open_embeddings(tmp_path / "none")
+    with pytest.raises(InputError, match=r"holds no OID\.npy"):
+        open_embeddings(tmp_path)
+
+
+def test_the_published_arrays(published: Path) -> None:
+    """The store made by ``import`` holds the exact arrays' means, rounded where only copies are at hand."""
+    exact = open_embeddings(need(UPSTREAM / "embeddings"), latent=36)
+    store = open_embeddings(published / "embeddings")
+    assert (len(store), store.latent) == (1784, 36)
+    assert isinstance(store, EmbeddingStore)
+    assert store.n_frames == 805_632
+    for oid in exact:
+        assert exact.vectors(oid).shape == (store.count(oid), 72)
+        assert np.allclose(store[oid], exact[oid], rtol=2e-3, atol=2e-3)

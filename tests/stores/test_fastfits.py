@@ -1,0 +1,94 @@
+"""The plain FITS reader agrees with astropy on all it takes, and leaves the rest to it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from helpers import REAL_FRAMES, make_oid, need, random_frames, write_cutouts
+
+from rbztf.stores.fastfits import NotPlain, read_extension, read_primary
+
+
+def content_of(hdu: fits.PrimaryHDU) -> bytes:
+    stream = io.BytesIO()
+    hdu.writeto(stream)
+    return stream.getvalue()
+
+
+def test_real_frames_are_read_as_astropy_reads_them() -> None:
+    paths = sorted(need(REAL_FRAMES / "snad_artefacts").glob("*.fits"))
+    assert paths
+    for path in paths:
+        cards, pixels = read_primary(path.read_bytes())
+        with fits.open(path) as hdus:
+            assert np.array_equal(pixels, hdus[0].data, equal_nan=True)
+            header = hdus[0].header
+            compared = [key for key in header if key not in ("COMMENT", "HISTORY", "")]
+            assert len(compared) > 100
+            for key in compared:
+                if isinstance(header[key], (str, int, float, bool)) and len(str(header[key])) < 60:
+                    assert cards[key] == header[key], key
+    assert pixels.dtype.isnative
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "f4", "f8"])
+@pytest.mark.parametrize(("scale", "zero"), [(1.0, 0.0), (0.5, 100.0)])
+def test_every_kind_of_pixel_has_the_value_astropy_gives_it_or_is_left_to_it(
+    dtype: str, scale: float, zero: float
+) -> None:
+    stored = np.arange(20).reshape(4, 5).astype(dtype)
+    hdu = fits.PrimaryHDU(stored)
+    content = content_of(hdu)
+    if (scale, zero) != (1.0, 0.0):  # astropy would scale the pixels it writes
+        extra = f"BSCALE  = {scale:20}".ljust(80) + f"BZERO   = {zero:20}".ljust(80)
+        end = content.index(b"END" + b" " * 77)
+        content = content[:end] + extra.encode() + content[end : end + 2880 - end - 160] + content[2880:]
+    with fits.open(io.BytesIO(content)) as hdus:
+        expected = np.asarray(hdus[0].data, np.float32)
+    assert expected[1, 1] == pytest.approx(6 * scale + zero)
+    try:
+        _, pixels = read_primary(content)
+    except NotPlain:
+        assert (dtype, scale) != ("f4", 1.0)
+        return
+    assert pixels.dtype == np.float32
+    assert np.array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("hdu", [fits.PrimaryHDU(np.ones((2, 4, 5), np.float32)), fits.PrimaryHDU()])
+def test_other_shapes_are_left_to_astropy(hdu: fits.PrimaryHDU) -> None:
+    with pytest.raises(NotPlain):
+        read_primary(content_of(hdu))
+
+
+def test_texts_with_quotes_and_slashes() -> None:
+    hdu = fits.PrimaryHDU(np.ones((2, 3), np.float32))
+    hdu.header["TEXT"] = ("it's a/b", "a comment / with a slash")
+    hdu.header["FLAG"] = True
+    hdu.header["NUMBER"] = -1.5e-7
+    cards, _ = read_primary(content_of(hdu))
+    assert (cards["TEXT"], cards["FLAG"], cards["NUMBER"]) == ("it's a/b", True, -1.5e-7)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 2879, 2880, 2880 + 100])
+def test_a_file_cut_short_is_not_plain(kept: int) -> None:
+    content = content_of(fits.PrimaryHDU(random_frames(1)[0]))
+    with pytest.raises(NotPlain):
+        read_primary(content[:kept])
+
+
+def test_frames_of_the_store_are_read_as_astropy_reads_them(tmp_path: Path) -> None:
+    oid = make_oid(1)
+    path = write_cutouts(tmp_path, {oid: random_frames(3)}) / f"{oid}.fits"
+    primary, extension, image = read_extension(path, "FRAMES")
+    with fits.open(path) as hdus:
+        assert np.array_equal(image, hdus["FRAMES"].data)
+        assert primary["OID"] == hdus[0].header["OID"]
+        assert float(primary["RA"]) == hdus[0].header["RA"]
+    assert extension["BUNIT"] == "adu"
+    with pytest.raises(NotPlain):
+        read_extension(path, "EPOCHS")

@@ -1,0 +1,128 @@
+"""Label files: the SNAD knowledge base and plain CSV."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import UPSTREAM, make_oid, need
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rbztf.errors import InputError
+from rbztf.stores.labels import read_labels
+from rbztf.ztf import Band, Label, Oid
+
+A, B, C = make_oid(1), make_oid(2), make_oid(3, fid=1)
+
+
+def snad(oid: object, *tags: str) -> dict[str, object]:
+    return {"oid": oid, "description": "", "simbadid": None, "tags": list(tags), "changed_by": "x"}
+
+
+def write(path: Path, content: object) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_the_knowledge_base_in_its_own_form(tmp_path: Path) -> None:
+    entries = [snad(B, "artefact", "ghost"), snad(str(A), "VAR"), snad(C, "uncertain", "not artefact")]
+    labels = read_labels(write(tmp_path / "l.json", entries))
+    assert list(labels) == [B, A, C]
+    assert [labels[oid].label for oid in (B, A, C)] == [Label.ARTEFACT, Label.REAL, Label.REAL]
+    assert labels[B].tags == {"artefact", "ghost"}
+    assert labels.labels([A, B, C]).tolist() == [0, 1, 0]
+    assert labels.labels([]).dtype == np.int64
+    assert list(labels.in_bands([Band.R])) == [B, A]
+    assert list(labels.in_bands([Band.G, Band.I])) == [C]
+
+
+@pytest.mark.parametrize("text", ["oid,label\n{a},1\n{b},0\n", "label,note,oid\nArtefact,x,{a}\nreal,,{b}\n"])
+def test_plain_csv(tmp_path: Path, text: str) -> None:
+    labels = read_labels(write(tmp_path / "l.csv", "\ufeff" + text.format(a=A, b=B)))
+    assert labels.labels([A, B]).tolist() == [1, 0]
+    assert labels[A].tags == frozenset()
+
+
+def test_the_published_file(tmp_path: Path) -> None:
+    path = need(UPSTREAM / "akb.ztf.snad.space.json")
+    labels = read_labels(path)
+    entries = json.loads(path.read_text())
+    assert len(labels) == len(entries) == 2256
+    red = labels.in_bands([Band.R])
+    assert len(red) == 1784
+    for entry in entries:
+        assert labels[entry["oid"]].label == int("artefact" in entry["tags"])
+    # the authoritative labels of the two objects on which the feature table differs
+    assert labels.labels([754209400025594, 864214100006623]).tolist() == [
+        int("artefact" in next(e["tags"] for e in entries if e["oid"] == oid))
+        for oid in (754209400025594, 864214100006623)
+    ]
+
+
+def test_an_object_given_twice_alike_is_taken_once(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path / "l.json", [snad(A, "artefact"), snad(B), snad(A, "artefact")]))
+    assert list(labels) == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("l.json", "not JSON", "is not JSON (line 1"),
+        ("l.json", "[{]", "is not JSON (line 1"),
+        ("l.json", {"oid": A}, "no JSON list"),
+        ("l.json", [A], "Entry 1"),
+        ("l.json", [snad(A), {"oid": B}], "Entry 2"),
+        ("l.json", [snad(A), {"tags": []}], "Entry 2"),
+        ("l.json", [{"oid": A, "tags": "artefact"}], "Entry 1"),
+        ("l.json", [snad(12)], "'12' is not a ZTF OID"),
+        ("l.json", [snad(A, "artefact"), snad(A)], "twice, as artefact and as real"),
+        ("l.csv", "oid,class\n1,2\n", "lacks a column 'oid' or 'label'"),
+        ("l.csv", "", "lacks a column"),
+        ("l.csv", f"oid,label\n{A},2\n", "Line 2"),
+        ("l.csv", f"oid,label\n{A},\n", "Line 2"),
+        ("l.csv", f"oid,label\n{A}\n", "Line 2"),
+        ("l.csv", "oid,label\nx,1\n", "'x' is not a ZTF OID"),
+        ("l.csv", f"oid,label\n{A},1\n{A},0\n", "twice, as artefact and as real"),
+        ("l.csv", 'oid,label\n"' + "x" * 200_000, "l.csv"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(
+    tmp_path: Path, name: str, content: object, says: str
+) -> None:
+    path = write(tmp_path / name, content)
+    with pytest.raises(InputError) as caught:
+        read_labels(path)
+    assert says in str(caught.value)
+    assert name in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_labels(tmp_path / "none.json")
+    (tmp_path / "b.json").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(InputError, match="not text"):
+        read_labels(tmp_path / "b.json")
+    with pytest.raises(InputError, match="directory"):
+        read_labels(tmp_path)
+
+
+@given(
+    st.dictionaries(
+        st.integers(1, 10**6).map(make_oid),
+        st.lists(st.sampled_from(["artefact", "ghost", "VAR", "not artefact"])),
+    )
+)
+def test_both_forms_say_the_same(
+    tmp_path_factory: pytest.TempPathFactory, objects: dict[int, list[str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("labels")
+    entries = [snad(oid, *tags) for oid, tags in objects.items()]
+    rows = [f"{oid},{int('artefact' in tags)}" for oid, tags in objects.items()]
+    from_json = read_labels(write(folder / "l.json", entries))
+    from_csv = read_labels(write(folder / "l.csv", "\n".join(["oid,label", *rows])))
+    assert list(from_json) == list(from_csv) == [Oid(oid) for oid in objects]
+    assert np.array_equal(from_json.labels(objects), from_csv.labels(objects))
