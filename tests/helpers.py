@@ -142,7 +142,7 @@ TINY_MEMBERS: dict[str, dict[str, Any]] = {
         **_TINY_NETWORK,
         "inputs": ["image"],
         "auxiliary": 1.0,
-        "epochs": 20,
+        "epochs": 40,
         "learning_rate": 1e-2,
         "dropout": 0.1,
     },
@@ -177,13 +177,14 @@ def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     oids = np.array([make_oid(i, field=600 + i % 8) for i in range(n)], np.int64)
     sequences = random_sequences(rng.integers(3, 12, n).tolist(), 4, seed)
     values = rng.normal(size=(n, len(TINY_FEATURES))) + labels[:, None] * [1.5, 0, 0]
-    for sequence, label in zip(sequences, labels):
+    tags = np.zeros((n, len(AUXILIARY_TAGS)), np.float32)
+    tags[:, 0] = labels * (np.arange(n) // 8 % 3 != 0)
+    for sequence, label, ghost in zip(sequences, labels, tags[:, 0]):
         sequence[:, 0] += 1.5 * label
+        sequence[:, 1] += 1.5 * ghost
     for i in (0, 2):
         sequences[i] = np.empty((0, 4), np.float32)
     values[[1, 2]] = np.nan
-    tags = np.zeros((n, len(AUXILIARY_TAGS)), np.float32)
-    tags[:, 0] = labels * (np.arange(n) % 4 != 0)
     table = FeatureTable(oids, TINY_FEATURES, values, Definition("a test", 0, (58000.0, 59000.0)))
     photometry = [
         no_photometry(len(part)) if i % 3 else random_photometry(len(part), i)
