@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def main() -> None:
@@ -10,6 +11,13 @@ def main() -> None:
     # Threads that wait by spinning halve the speed on a machine that has other work too. OpenMP
     # reads this once, when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from rbztf.cli.app import app
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows ? instead
+            stream.reconfigure(errors="replace")
+    try:
+        from rbztf.cli.app import app
 
-    app(prog_name="rbztf")
+        app(prog_name="rbztf")
+    except KeyboardInterrupt:  # while modules are loaded; a verb says what it has kept
+        sys.stderr.write("Interrupted.\n")
+        sys.exit(130)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
@@ -23,6 +25,32 @@ SHOWN_PROBLEMS = 10
 LOG_EVERY_S = 30.0
 WIDE = 160
 """Columns of a table that goes to a file or a pipe."""
+
+
+INTERRUPTED = "Interrupted."
+GO_ON = "What was finished is kept; the same command goes on from there."
+OUT_OF_MEMORY = (
+    "out of memory",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "can't start new thread",
+    "failed to map segment",
+    "std::bad_alloc",
+)
+"""Parts of messages, in lower case, by which libraries say that memory is short."""
+COLUMN_GAP = 3
+"""Characters that a table puts between two columns, at most."""
+
+
+def fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns, from the left, fit whole into ``width`` characters; at least one."""
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows)]
+    used = 0
+    for number, each in enumerate(widths):
+        used += each + COLUMN_GAP
+        if number and used > width:
+            return number
+    return len(widths)
 
 
 class Screen:
@@ -89,20 +117,35 @@ class Screen:
         self.err.print(message, markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-        """A table on stdout; the first ``left`` columns are aligned left, the others right."""
+        """A table on stdout; the first ``left`` columns are aligned left, the others right.
+
+        Columns come in the order of their importance: where the terminal is too narrow, whole
+        columns are left out from the right and named, and no cell is cut.
+        """
         self.stop()
+        shown = fitting(columns, rows, self.out.width)
         table = Table(box=box.SIMPLE, pad_edge=False)
-        for number, column in enumerate(columns):
+        for number, column in enumerate(columns[:shown]):
             table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*row[:shown])
         self.out.print(title, style="bold", highlight=False, markup=False)
         self.out.print(table)
+        if shown < len(columns):
+            self.say(f"The terminal is too narrow for the columns {', '.join(columns[shown:])}.")
 
     def document(self, content: dict[str, Any]) -> None:
         """The verb's answer as one JSON document on stdout."""
         self.stop()
         sys.stdout.write(json_text(content))
+
+    def fail(self, error: RbztfError) -> None:
+        """Why nothing could be done: a sentence on stderr, and a document on stdout if one was asked for."""
+        self.say(f"Error: {error}")
+        if self.as_json:
+            content = {"message": error.message, "next_step": error.next_step, "exit_code": error.exit_code}
+            with suppress(BrokenPipeError):
+                self.document({"error": content})
 
     def finish(self, problems: Sequence[Problem] = (), warnings: Sequence[str] = ()) -> None:
         """Say what went wrong with the rest done; exits with 3 if anything did."""
@@ -119,20 +162,51 @@ class Screen:
 
 @contextmanager
 def screen(as_json: bool = False, quiet: bool = False) -> Iterator[Screen]:
-    """Run a verb: errors become one sentence on stderr and the right exit code."""
+    """Run a verb: an error becomes one sentence on stderr, a document with ``--json``, and the right exit code."""
     shown = Screen(as_json, quiet)
     try:
         yield shown
     except RbztfError as error:
-        shown.stop()
-        shown.say(f"Error: {error}")
+        shown.fail(error)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        shown.stop()
-        shown.say("Interrupted. What was finished is kept; the same command goes on from there.")
+        shown.fail(RbztfError(INTERRUPTED, GO_ON))
         raise typer.Exit(130) from None
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(1) from None
+    except (OSError, MemoryError, ImportError, RuntimeError) as error:
+        known = system_error(error)
+        if known is None:
+            raise
+        shown.fail(known)
+        raise typer.Exit(known.exit_code) from None
     finally:
         shown.stop()
+
+
+def system_error(error: BaseException) -> RbztfError | None:
+    """The sentence for an error of the machine that no verb has explained; None for a fault of the program.
+
+    Too little memory arrives in many forms: Python's MemoryError, the ENOMEM of a system call, an
+    ImportError when a shared library cannot be mapped, a RuntimeError of torch or of a thread that
+    cannot start.
+    """
+    text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    lowered = str(error).lower()
+    if (
+        isinstance(error, MemoryError)
+        or getattr(error, "errno", None) == errno.ENOMEM
+        or any(sign in lowered for sign in OUT_OF_MEMORY)
+    ):
+        return RbztfError(
+            f"There is too little memory ({text}).",
+            "Close other programs, raise the limit, or give fewer objects or --workers 1.",
+        )
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return RbztfError(
+            f"{where}{error.strerror or text}.",
+            "Check the path, the disk and the permissions, then run again.",
+        )
+    return None
