@@ -18,7 +18,7 @@ from rbztf.simulate.sky import SimulatedSky
 
 FETCH = """
 import sys
-from rbztf.archive.politeness import HttpSettings
+from rbztf.archive.http_settings import HttpSettings
 from rbztf.verbs.fetch import fetch
 url, out, *oids = sys.argv[1:]
 sys.exit(0 if fetch(oids, out=out, archive_url=url, settings=HttpSettings(backoff_s=0.01)).complete else 3)

@@ -31,7 +31,7 @@ TARGETS = {"open_s": 0.5, "predict_s": 20.0, "memory_gb": 2.0}
 MAKE_MODEL = """
 import sys, torch
 from rbztf.config import load_config
-from rbztf.models.classifier_bundle import ClassifierBundle, Standardisation, build_network
+from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
 from pathlib import Path
 config = load_config("reference/" + sys.argv[1], ["classifier.padding=masked"], project_file=None)
 torch.manual_seed(0)
@@ -40,7 +40,7 @@ ClassifierBundle(network, Standardisation.identity(36), config).save(Path(sys.ar
 """
 OPEN = """
 import sys, time
-from rbztf.archive.embeddings import open_embeddings
+from rbztf.stores.embeddings import open_embeddings
 started = time.perf_counter()
 store = open_embeddings(sys.argv[1])
 store[next(iter(store))]

@@ -10,7 +10,7 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="rbztf-tests-")  # not th
 
 import pytest
 import torch
-from helpers import UPSTREAM, need, run_well
+from helpers import REAL_FRAMES, SHARED, UPSTREAM, need, run_well
 from hypothesis import settings
 
 settings.register_profile("rbztf", deadline=None, derandomize=True, database=None, max_examples=40)
@@ -32,12 +32,26 @@ PARTS = (
 """A partial copy of the published files."""
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were skipped because real data are not beside this checkout."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    n = sum(f"{SHARED.name}/" in str(report.longrepr[2]) for report in skipped)
+    if n:
+        terminalreporter.write_line(f"{n} test{'s' * (n > 1)} skipped for want of ../{SHARED.name}")
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in an empty folder of its own, so that nothing is read from or left here."""
     folder = tmp_path_factory.mktemp("cwd")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_frames() -> Path:
+    """Real ZTF pixels, where they are at hand."""
+    return need(REAL_FRAMES)
 
 
 @pytest.fixture(scope="session")

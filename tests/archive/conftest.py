@@ -16,17 +16,6 @@ from rbztf.verbs.fetch import fetch
 
 StartArchive = Callable[..., SimulatedArchive]
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
-
-
-@pytest.fixture(scope="session")
-def shared_frames() -> Path:
-    """Real ZTF pixels, where they are at hand."""
-    folder = SHARED / "data" / "frames"
-    if not folder.is_dir():
-        pytest.skip(f"real frames are not at hand ({folder})")
-    return folder
-
 
 @pytest.fixture(scope="session")
 def quick() -> HttpSettings:

@@ -201,7 +201,7 @@ def test_labels_are_read_back(
 
 HOLD = """
 import sys, pathlib
-from rbztf.archive.lock import store_lock
+from rbztf.files import store_lock
 with store_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,17 +6,14 @@ import runpy
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-STAMPS = ROOT.parent / "shared/data/frames/alert_science_stamps.npz"
+from helpers import REAL_FRAMES, ROOT, SHARED, need
 
 
 def test_simulated_frames_are_like_real_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if not STAMPS.is_file():
-        pytest.skip(f"needs {STAMPS}")
+    need(REAL_FRAMES / "alert_science_stamps.npz")
     benchmark = runpy.run_path(str(ROOT / "benchmarks/compare_simulation.py"))
     figure = tmp_path / "figure.png"
-    assert benchmark["main"](["--shared", str(ROOT.parent / "shared"), "--out", str(figure)]) == 0
+    assert benchmark["main"](["--shared", str(SHARED), "--out", str(figure)]) == 0
     assert figure.stat().st_size > 50_000
     assert "14 of 14 quantities within the spread" in capsys.readouterr().out
 

@@ -161,7 +161,7 @@ def test_new_images_extend_objects(images: Path, tmp_path: Path) -> None:
 def test_a_cut_that_was_stopped_goes_on(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import rbztf.archive.images as module
+    import rbztf.archive.images.cut_folder as module
 
     write_targets(tmp_path / "targets.csv", places_of(WCS(header()), SHAPE, 10))
     cut_images(images, tmp_path / "targets.csv", out=tmp_path / "whole")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +12,13 @@ import requests
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
+from helpers import REAL_FRAMES, need
 
 from rbztf.simulate.archive.quadrant import cut
 from rbztf.simulate.archive.server import SEARCH, SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared"
-QUADRANT = SHARED / "data/frames/ztf_20200924431759_000655_zr_c13_o_q3_sciimg.fits.fz"
+QUADRANT = REAL_FRAMES / "ztf_20200924431759_000655_zr_c13_o_q3_sciimg.fits.fz"
 
 
 def cutout_url(archive: SimulatedArchive, oid: int, epoch: int, gzip_option: str = "&gzip=false") -> str:
@@ -121,9 +120,7 @@ def test_metadata_can_be_searched(client, archive, sky: SimulatedSky) -> None:
 
 
 def test_the_real_quadrant_is_served_by_wcs(client: requests.Session) -> None:
-    if not QUADRANT.is_file():
-        pytest.skip(f"needs {QUADRANT}")
-    with fits.open(QUADRANT) as hdus, warnings.catch_warnings():
+    with fits.open(need(QUADRANT)) as hdus, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image, wcs = np.asarray(hdus[1].data, np.float32), WCS(hdus[1].header)
     name = QUADRANT.name.removesuffix(".fz")
