@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from rbztf.config import FramesSection
-from rbztf.frames.encoder_inputs import make_inputs
+from rbztf.models.vae.encoder_inputs import make_inputs
 from rbztf.models.vae.encoding import folded
 from rbztf.models.vae.network import Encoder
 from rbztf.simulate.sky import SimulatedSky

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rbztf.config import FramesSection
-from rbztf.frames.asinh import sky_level
-from rbztf.frames.encoder_inputs import NO_DATA, make_inputs
+from rbztf.frames.background import sky_level
+from rbztf.models.vae.encoder_inputs import NO_DATA, make_inputs
 
 STAMPS = Path(__file__).resolve().parents[2] / "shared/data/frames/alert_science_stamps.npz"
 NORMALISERS = {

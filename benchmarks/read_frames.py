@@ -24,7 +24,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from rbztf.frames.normalise import normalise
+from rbztf.frames.normalise import RawFrames, normalise
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.epochs import epoch_table
@@ -88,7 +88,7 @@ def place(pixels: NDArray[np.float32], header: Any) -> NDArray[np.float32]:
 
 def read_store(store: CutoutStore, oid: int) -> NDArray[np.float32]:
     """Open the object's file and normalise all its frames."""
-    return normalise(store[oid].frames)
+    return normalise(RawFrames(store[oid].frames))
 
 
 def seconds(call: Any, *arguments: Any) -> float:

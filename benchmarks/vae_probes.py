@@ -33,14 +33,14 @@ from sklearn.preprocessing import StandardScaler
 
 from rbztf.archive.images.quadrants import read_quadrant
 from rbztf.config import Config, FramesSection, load_config
-from rbztf.frames.asinh import sky_level, unstretch
-from rbztf.frames.encoder_inputs import joined, make_inputs
-from rbztf.frames.normalise import normalise
-from rbztf.frames.training_frames import UNKNOWN_KIND, FrameSet
+from rbztf.frames.background import sky_level
+from rbztf.frames.normalise import SOFTENING, RawFrames, normalise
 from rbztf.models.rnn.published import encoder_from
 from rbztf.models.vae.bundle import EncoderBundle, load_encoder
+from rbztf.models.vae.encoder_inputs import joined, make_inputs
 from rbztf.models.vae.fit import fit_vae
 from rbztf.models.vae.known_frames import known_frames
+from rbztf.models.vae.training_frames import UNKNOWN_KIND, FrameSet
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CPU = torch.device("cpu")
@@ -139,7 +139,8 @@ def rebuilt_dn(bundle: EncoderBundle, frames: Frames) -> Frames:
     values = bundle.reconstruct(inputs, CPU)
     if bundle.config.frames.normaliser == "asinh_noise":
         level = sky_level(frames)
-        return unstretch(values, level.sky_dn, level.noise_dn)
+        unit, sky = level.noise_dn[:, None, None], level.sky_dn[:, None, None]
+        return np.asarray(np.sinh(values) * SOFTENING * unit + sky, np.float32)
     filled = np.nan_to_num(frames)
     low = filled.min(axis=(1, 2), keepdims=True)
     return values * (filled.max(axis=(1, 2), keepdims=True) - low) + low
@@ -169,7 +170,7 @@ def active(bundle: EncoderBundle, frames: Frames) -> int:
 
 def principal(frames: Frames) -> Frames:
     """36 principal components of min-max frames, as in the published table."""
-    flat = normalise(frames).reshape(len(frames), -1)
+    flat = normalise(RawFrames(frames)).reshape(len(frames), -1)
     return np.asarray(PCA(36, random_state=0).fit_transform(flat), np.float32)
 
 

@@ -38,11 +38,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from rbztf.archive.images.quadrants import cut, read_quadrant
 from rbztf.config import Config, load_config
-from rbztf.frames.normalise import usable_frames
-from rbztf.frames.training_frames import FrameSet, prepare_frames
+from rbztf.frames.background import usable_frames
 from rbztf.models.vae.fit import fit_vae
 from rbztf.models.vae.losses import vae_loss
 from rbztf.models.vae.network import make_vae
+from rbztf.models.vae.training_frames import FrameSet, prepare_frames
 from rbztf.plots.common import COLOURS, GREY
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.stores.cutouts import open_cutouts

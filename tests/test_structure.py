@@ -21,10 +21,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "_version errors progress times ztf files parallel",
+        "frames",
         "config",
         "stores",
         "archive",
-        "frames features",
+        "features",
         "simulate",
         "models",
         "evaluation prediction",

@@ -87,7 +87,7 @@ def test_the_encoder_of_a_classifier_is_used(tmp_path: Path) -> None:
 def test_the_encoder_s_own_normaliser_is_used(tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
-    from rbztf.frames.encoder_inputs import make_inputs
+    from rbztf.models.vae.encoder_inputs import make_inputs
     from rbztf.models.vae.encoding import encode
 
     made = tiny_encoder(4)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from rbztf.ztf import Band
 
@@ -17,17 +19,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _checked_name(name: str, known: Collection[str]) -> str:
+    if name not in known:
+        raise PydanticCustomError("unknown_name", "Must be one of: {names}", {"names": ", ".join(known)})
+    return name
+
+
 class FramesSection(Section):
     """How pixels become the numbers an encoder sees."""
 
-    normaliser: Literal[
-        "minmax", "l2", "max", "standard", "three_sigma", "asinh_noise", "asinh_ccd", "asinh_flux"
-    ] = "minmax"
-    """The first five as in the reference; ``asinh_*``: sky subtracted, in units of the measured
-    noise, of the noise by GAIN and READNOI, or of a fixed flux, stretched by asinh."""
+    normaliser: str = "minmax"
+    """A name in :data:`rbztf.frames.normalise.NORMALISERS`. ``minmax``, ``l2``, ``max``,
+    ``standard``, ``three_sigma`` as in the reference; ``asinh_noise``, ``asinh_ccd``,
+    ``asinh_flux``: sky subtracted, in units of the measured noise, of the noise by GAIN and
+    READNOI, or of a fixed flux, stretched by asinh."""
     invalid: Literal["zero", "ignore", "mask"] = "zero"
     """Pixels off the chip: ``zero`` counts them as 0 DN, as published; ``ignore`` leaves them
     out; ``mask`` leaves them out, of the loss too, and tells the encoder which they are."""
+
+    @field_validator("normaliser")
+    @classmethod
+    def _check_normaliser(cls, name: str) -> str:
+        from rbztf.frames.normalise import NORMALISERS  # late: numpy is not needed for --help
+
+        return _checked_name(name, NORMALISERS)
 
 
 class VaeSection(Section):
@@ -44,8 +59,9 @@ class VaeSection(Section):
     mask_share: float = Field(0.0, ge=0, le=1)
     """Augmentation: share of frames of which a side or a border is hidden, as at the chip's edge."""
     decoder: Literal["reference", "compact"] = "reference"
-    side_channels: tuple[Literal["noise", "sky", "valid", "saturated"], ...] = ()
-    """What the normaliser takes out of the pixels, appended to the latent means."""
+    side_channels: tuple[str, ...] = ()
+    """Names in :data:`rbztf.frames.background.SIDE_CHANNELS`: what the normaliser takes out of the
+    pixels, appended to the latent means."""
     kl_warm_up: float = Field(0.0, ge=0, le=1)
     """Share of the training in which the weight of the KL term rises from 0."""
     free_bits: float = Field(0.0, ge=0)
@@ -58,6 +74,13 @@ class VaeSection(Section):
     """Weight of an auxiliary head that tells the artefact of simulated frames from their means."""
     simulated_frames: int = Field(0, ge=0)
     """Simulated frames of known artefacts, added to those to train on."""
+
+    @field_validator("side_channels")
+    @classmethod
+    def _check_side_channels(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from rbztf.frames.background import SIDE_CHANNELS
+
+        return tuple(_checked_name(name, SIDE_CHANNELS) for name in names)
 
 
 class DataSection(Section):

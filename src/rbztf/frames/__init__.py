@@ -1,1 +1,1 @@
-"""From pixels to what an encoder sees: normalisation and validity masks."""
+"""Frames in DN to numbers an encoder can read: background, normalisers. numpy alone."""

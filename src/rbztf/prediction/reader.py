@@ -16,12 +16,12 @@ from rbztf.features import snad_set
 from rbztf.features.files import read_features
 from rbztf.features.lightcurve import ALL_FLAGS, check_until, light_curve_features
 from rbztf.features.table import Definition, FeatureTable
-from rbztf.frames.encoder_inputs import read_usable, usable_facts
-from rbztf.frames.normalise import usable_frames
+from rbztf.frames.background import usable_frames
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.load import Model
 from rbztf.models.objects.object_set import FramePhotometry, Modality
 from rbztf.models.rnn.bundle import ClassifierBundle, check_vectors
+from rbztf.models.vae.encoder_inputs import read_usable, usable_facts
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.epochs import no_photometry

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
-from rbztf.frames.encoder_inputs import Inputs, joined, read_usable, usable_facts
 from rbztf.models.training import choose_device
 from rbztf.models.vae.bundle import EncoderBundle, load_encoder
 from rbztf.models.vae.drift import Comparison
+from rbztf.models.vae.encoder_inputs import Inputs, joined, read_usable, usable_facts
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embedding_writer import EmbeddingWriter

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from rbztf._version import __version__
 from rbztf.config import DEFAULT_VAE, Config, load_config
 from rbztf.errors import DataError, UsageError
-from rbztf.frames.encoder_inputs import NO_DATA, Inputs
-from rbztf.frames.training_frames import NO_OBJECT, UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.models.training import choose_device
 from rbztf.models.vae.bundle import LABELLED, EncoderBundle
 from rbztf.models.vae.drift import VectorStatistics
+from rbztf.models.vae.encoder_inputs import NO_DATA, Inputs
 from rbztf.models.vae.fit import FittedVae, fit_vae
 from rbztf.models.vae.known_frames import known_frames, labelled_kinds
 from rbztf.models.vae.losses import log_cosh
+from rbztf.models.vae.training_frames import NO_OBJECT, UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.plots import vae
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.config import VaeSection
-from rbztf.frames.encoder_inputs import GOOD, NO_DATA, SATURATED
 from rbztf.models.vae.augment import BORDER_PIX, augment, flip, hide_edges, shift
+from rbztf.models.vae.encoder_inputs import GOOD, NO_DATA, SATURATED
 
 
 def planes(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

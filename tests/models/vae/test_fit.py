@@ -12,16 +12,16 @@ from helpers import random_frames
 
 from rbztf.config import Config, load_config
 from rbztf.errors import DataError
-from rbztf.frames.normalise import normalise
-from rbztf.frames.training_frames import FrameSet
+from rbztf.frames.normalise import RawFrames, normalise
 from rbztf.models.vae.augment import rotate
 from rbztf.models.vae.fit import FittedVae, fit_vae
+from rbztf.models.vae.training_frames import FrameSet
 
 CPU = torch.device("cpu")
 
 
 def frames(n: int = 96) -> FrameSet:
-    return FrameSet(normalise(random_frames(n)), np.arange(n))
+    return FrameSet(normalise(RawFrames(random_frames(n))), np.arange(n))
 
 
 def config(*overrides: str) -> Config:

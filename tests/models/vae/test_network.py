@@ -10,10 +10,10 @@ from helpers import UPSTREAM, need, random_frames, tiny_encoder
 from torch import Tensor
 
 from rbztf.config import FramesSection
-from rbztf.frames.encoder_inputs import make_inputs
-from rbztf.frames.normalise import normalise
+from rbztf.frames.normalise import RawFrames, normalise
 from rbztf.models.rnn.published import read_state_dict
 from rbztf.models.vae import encoding
+from rbztf.models.vae.encoder_inputs import make_inputs
 from rbztf.models.vae.encoding import encode, frame_losses
 from rbztf.models.vae.losses import kl_divergence, log_cosh
 from rbztf.models.vae.network import Decoder, Encoder, Vae
@@ -61,7 +61,7 @@ def test_the_encoder_has_the_reference_s_layers(latent: int) -> None:
 
 def test_the_encoder_computes_what_its_layers_say() -> None:
     bundle = tiny_encoder(5, seed=3)
-    frames = torch.from_numpy(normalise(random_frames(7)))[:, None]
+    frames = torch.from_numpy(normalise(RawFrames(random_frames(7))))[:, None]
     with torch.no_grad():
         assert torch.allclose(
             bundle.encoder(frames), reference_encoder(bundle.encoder.state_dict(), frames), atol=1e-5
@@ -74,7 +74,7 @@ def test_published_weights_load_unchanged(name: str, latent: int) -> None:
     assert list(tensors) == ENCODER_KEYS
     encoder = Encoder(latent).eval()
     encoder.load_state_dict(tensors)
-    frames = torch.from_numpy(normalise(random_frames(5)))[:, None]
+    frames = torch.from_numpy(normalise(RawFrames(random_frames(5))))[:, None]
     with torch.no_grad():
         assert torch.allclose(encoder(frames), reference_encoder(tensors, frames), rtol=1e-4, atol=1e-4)
 

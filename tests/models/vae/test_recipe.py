@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.config import Config, FramesSection, load_config
-from rbztf.frames.encoder_inputs import make_inputs
-from rbztf.frames.training_frames import UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.models.vae.batches import Loaded, ahead
 from rbztf.models.vae.bundle import load_encoder
 from rbztf.models.vae.drift import VectorStatistics
+from rbztf.models.vae.encoder_inputs import make_inputs
 from rbztf.models.vae.fit import fit_vae
 from rbztf.models.vae.heads import N_MEASURES, Measures
 from rbztf.models.vae.known_frames import KINDS, known_frames, labelled_kinds
 from rbztf.models.vae.losses import free_bits_kl, kl_divergence, vae_loss
 from rbztf.models.vae.objective import Objective
+from rbztf.models.vae.training_frames import UNKNOWN_KIND, FrameSet, prepare_frames
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.labels import Labelled, LabelTable
 from rbztf.ztf import Label, Oid

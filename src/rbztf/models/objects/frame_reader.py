@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.features.latent_statistics import frame_moments, varying_latents
-from rbztf.frames.asinh import MAD_TO_SIGMA
+from rbztf.frames.background import MAD_TO_SIGMA
 
 Floats = NDArray[np.float32]
 SCALE_FLOOR = 0.1

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rbztf.config import VaeSection
-from rbztf.frames.asinh import SOFTENING
-from rbztf.frames.encoder_inputs import NO_DATA
+from rbztf.frames.normalise import SOFTENING
+from rbztf.models.vae.encoder_inputs import NO_DATA
 
 BORDER_PIX = 4
 """Width of a hidden border: the labelled 20 x 20-pixel cutouts lack as much."""
@@ -28,7 +28,7 @@ def augment(values: Tensor, states: Tensor, section: VaeSection, *, stretched: b
     ----------
     values : Tensor (batch, 1, 28, 28)
     states : Tensor (batch, 1, 28, 28), uint8
-        States of the pixels (:mod:`rbztf.frames.encoder_inputs`).
+        States of the pixels (:mod:`rbztf.models.vae.encoder_inputs`).
     stretched : bool
         Whether ``values`` are in units of the noise, stretched by asinh: only then is it known
         how much noise a shift takes away.

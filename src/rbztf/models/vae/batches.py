@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from rbztf.frames.training_frames import Batch, FrameSet
+from rbztf.models.vae.training_frames import Batch, FrameSet
 
 Item = TypeVar("Item")
 

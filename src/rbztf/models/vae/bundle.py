@@ -15,10 +15,10 @@ from torch import Tensor
 
 from rbztf.config import Config, parse_config
 from rbztf.errors import DataError
-from rbztf.frames.asinh import SIDE_CHANNELS, FrameFacts
-from rbztf.frames.encoder_inputs import Inputs, make_inputs
+from rbztf.frames.background import SIDE_CHANNELS, FrameFacts
 from rbztf.models import bundle
 from rbztf.models.vae.drift import PREFIX, VectorStatistics
+from rbztf.models.vae.encoder_inputs import Inputs, make_inputs
 from rbztf.models.vae.encoding import encode, frame_losses, reconstruct
 from rbztf.models.vae.network import AnyDecoder, Encoder, Vae, make_decoder, make_encoder
 from rbztf.stores.embeddings import EmbeddingInfo

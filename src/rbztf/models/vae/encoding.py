@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from rbztf.frames.encoder_inputs import GOOD, Inputs
+from rbztf.models.vae.encoder_inputs import GOOD, Inputs
 from rbztf.models.vae.losses import vae_loss
 from rbztf.models.vae.network import Encoder, Vae
 from rbztf.models.vae.objective import with_mask

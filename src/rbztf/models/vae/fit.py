@@ -14,13 +14,13 @@ from torch import Tensor
 
 from rbztf.config import Config
 from rbztf.errors import DataError
-from rbztf.frames.training_frames import FrameSet
 from rbztf.models import checkpoint
 from rbztf.models.training import learning_rate, make_optimiser, seed_epoch, take_step
 from rbztf.models.vae.batches import loaded
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.models.vae.fast_decoder import quicker
 from rbztf.models.vae.objective import Objective, Terms
+from rbztf.models.vae.training_frames import FrameSet
 from rbztf.progress import Progress, silent
 
 LEAST_FRAMES = 2

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rbztf.config import VaeSection
-from rbztf.frames.asinh import SOFTENING
-from rbztf.frames.training_frames import UNKNOWN_KIND
+from rbztf.frames.normalise import SOFTENING
+from rbztf.models.vae.training_frames import UNKNOWN_KIND
 from rbztf.ztf import ARTEFACT_KINDS
 
 N_KINDS = len(ARTEFACT_KINDS) + 2

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.config import FramesSection
-from rbztf.frames.asinh import FrameFacts
-from rbztf.frames.encoder_inputs import joined, make_inputs
-from rbztf.frames.training_frames import KnownFrames
+from rbztf.frames.background import FrameFacts
+from rbztf.models.vae.encoder_inputs import joined, make_inputs
+from rbztf.models.vae.training_frames import KnownFrames
 from rbztf.progress import Progress, silent
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.stores.labels import LabelTable
 from rbztf.ztf import ARTEFACT_KINDS, Oid
 
 KINDS = ("", *ARTEFACT_KINDS, "cosmic")
-"""What the numbers in :attr:`rbztf.frames.training_frames.KnownFrames.kinds` mean."""
+"""What the numbers in :attr:`rbztf.models.vae.training_frames.KnownFrames.kinds` mean."""
 FRAMES_PER_OBJECT = 10
 EPOCHS_PER_OBJECT = 30
 SEED_OFFSET = 1_000_000

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from rbztf.config import Config
-from rbztf.frames.encoder_inputs import GOOD, NO_DATA
+from rbztf.frames.normalise import NORMALISERS
 from rbztf.models.training import autocast
 from rbztf.models.vae.augment import augment
 from rbztf.models.vae.batches import Loaded
+from rbztf.models.vae.encoder_inputs import GOOD, NO_DATA
 from rbztf.models.vae.heads import Heads
 from rbztf.models.vae.losses import free_bits_kl, vae_loss
 from rbztf.models.vae.network import make_vae
 
-IN_NOISE_UNITS = ("asinh_noise", "asinh_ccd")
 CENTRE_WIDTH_PIX = 5.0
 """Standard deviation of the Gaussian by which central pixels count more."""
 
@@ -54,7 +54,7 @@ class Objective(nn.Module):
     def forward(self, batch: Loaded, done: float) -> Terms:
         """Loss of ``batch``; ``done`` is the share of the training that is over, 0 to 1."""
         section, masked = self.config.vae, self.config.frames.invalid == "mask"
-        stretched = self.config.frames.normaliser in IN_NOISE_UNITS
+        stretched = NORMALISERS[self.config.frames.normaliser].in_noise_units
         values, states = augment(batch.values, batch.states, section, stretched=stretched)
         inputs = with_mask(values, states) if masked else values
         with autocast(values.device, self.config.training):

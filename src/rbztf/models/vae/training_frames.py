@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from rbztf.config import FramesSection
 from rbztf.errors import DataError, Problem, RbztfError
-from rbztf.frames.asinh import SIDE_CHANNELS, SKY_NORMALISERS, FrameFacts
-from rbztf.frames.encoder_inputs import GOOD, Inputs, make_inputs, read_facts
-from rbztf.frames.normalise import usable_frames
+from rbztf.frames.background import SIDE_CHANNELS, usable_frames
+from rbztf.models.vae.encoder_inputs import GOOD, Inputs, make_inputs, usable_facts
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore
-from rbztf.stores.object_file import ObjectCutouts
 from rbztf.ztf import SIZE_PIX, Oid
 
 UNKNOWN_KIND = -1
@@ -54,7 +52,7 @@ class FrameSet:
     objects : ndarray (n,), int64
         OID of each frame, :data:`NO_OBJECT` for a simulated one.
     states : ndarray (n, 28, 28), uint8, optional
-        States of the pixels (:mod:`rbztf.frames.encoder_inputs`); all good if left out.
+        States of the pixels (:mod:`rbztf.models.vae.encoder_inputs`); all good if left out.
     side : ndarray (n, 4), float32, optional
         Side channels; zeros if left out.
     kinds : ndarray (n,), int64, optional
@@ -146,12 +144,12 @@ def prepare_frames(
             progress("read frames", done, len(store))
             try:
                 cutouts = store[oid]
-                facts = _facts_of(cutouts, section)
+                facts = usable_facts(cutouts, section)
             except RbztfError as error:
                 problems.append(Problem(str(oid), str(error)))
                 continue
             usable = usable_frames(cutouts.frames)
-            inputs = make_inputs(cutouts.frames[usable], section, facts[usable])
+            inputs = make_inputs(cutouts.frames[usable], section, facts)
             writer.add(values, states, inputs, int(oid), (kinds or {}).get(oid, UNKNOWN_KIND))
         progress("read frames", len(store), len(store))
         if not writer.count:
@@ -159,13 +157,6 @@ def prepare_frames(
         if known is not None:
             writer.add(values, states, known.inputs, NO_OBJECT, known.kinds)
     return writer.mapped(), problems
-
-
-def _facts_of(cutouts: ObjectCutouts, section: FramesSection) -> FrameFacts:
-    """Facts of an object's frames, where the normaliser asks for them."""
-    if section.normaliser in SKY_NORMALISERS:
-        return read_facts(cutouts)
-    return FrameFacts.unknown(len(cutouts.frames))
 
 
 class _Writer:

@@ -11,8 +11,8 @@ from helpers import make_oid, random_frames, write_cutouts
 
 from rbztf.config import FramesSection
 from rbztf.errors import DataError
-from rbztf.frames.encoder_inputs import NO_DATA, SATURATED, make_inputs
-from rbztf.frames.training_frames import NO_OBJECT, UNKNOWN_KIND, FrameSet, KnownFrames, prepare_frames
+from rbztf.models.vae.encoder_inputs import NO_DATA, SATURATED, make_inputs
+from rbztf.models.vae.training_frames import NO_OBJECT, UNKNOWN_KIND, FrameSet, KnownFrames, prepare_frames
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object

@@ -1,11 +1,4 @@
-"""Normalisers that keep physics: sky subtracted, a physical unit, a stretch.
-
-A pixel of ``x`` DN becomes ``asinh((x - sky) / (SOFTENING * unit))``. The stretch is linear
-within a few units and logarithmic above (Lupton, Gunn & Szalay 1999, AJ 118, 1406, eq. 3),
-so noise keeps its shape and a bright star does not drown the rest. The unit is the noise of
-the sky, measured or from the electronics, or a fixed flux. What the division takes out of
-the pixels is kept beside them (:data:`SIDE_CHANNELS`).
-"""
+"""Sky background and noise of frames, the header values that matter, and what normalising removes."""
 
 from __future__ import annotations
 
@@ -17,24 +10,20 @@ from numpy.typing import NDArray
 
 Frames = NDArray[np.float32]
 Floats = NDArray[np.float32]
-SOFTENING = 3.0
-"""Units at which the stretch turns from linear to logarithmic."""
 CLIP_SIGMA = 3.0
 """Pixels further from the first estimate of the sky than this do not enter the second."""
 MAD_TO_SIGMA = 1.4826
 LEAST_NOISE = 1e-4
-"""Least noise as a share of the sky (and in DN): constant frames stay finite."""
+"""Least noise as a share of the sky (and in DN), so that constant frames stay finite."""
 REFERENCE_MAGZP = 26.2
 """Zero point to which fluxes are scaled, near the median of ZTF's r-band images (mag)."""
-FLUX_UNIT_DN = 10.0
-"""Unit of ``asinh_flux``: DN at :data:`REFERENCE_MAGZP`, about the noise of a dark sky."""
-SKY_NORMALISERS = ("asinh_noise", "asinh_ccd", "asinh_flux")
 SIDE_CHANNELS = ("noise", "sky", "valid", "saturated")
+"""Names of the columns of :func:`side_channels`."""
 
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """What headers say of each frame, NaN where unknown; arrays (n,), float32.
+    """Header values of each frame, NaN where unknown; arrays (n,), float32.
 
     Attributes
     ----------
@@ -51,7 +40,7 @@ class FrameFacts:
 
     @classmethod
     def unknown(cls, n_frames: int) -> Self:
-        """Facts of ``n_frames`` frames of which nothing is known."""
+        """Facts of ``n_frames`` frames whose headers are not available."""
         return cls(*(np.full(n_frames, np.nan, np.float32) for _ in fields(cls)))
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> FrameFacts:
@@ -64,6 +53,11 @@ class SkyLevel:
 
     sky_dn: Floats
     noise_dn: Floats
+
+
+def usable_frames(frames: Frames) -> NDArray[np.bool_]:
+    """Which frames have at least one pixel with data, (n,) bool."""
+    return np.asarray(np.isfinite(frames).any(axis=(1, 2)))
 
 
 def sky_level(frames: Frames) -> SkyLevel:
@@ -107,38 +101,10 @@ def _middle(ordered: Frames, start: NDArray[np.int64], stop: NDArray[np.int64]) 
     return np.where(stop > start, 0.5 * (one + other), 0).astype(np.float32)
 
 
-def unit_dn(normaliser: str, level: SkyLevel, facts: FrameFacts) -> Floats:
-    """What one unit of the stretched pixels is, (n,) float32 in DN.
-
-    ``asinh_noise``: the measured noise. ``asinh_ccd``: the noise that gain and read noise
-    give for the sky, ``sqrt(sky / gain + (readnoise / gain)^2)``; the measured one where they
-    are unknown or the sky was taken off. ``asinh_flux``: :data:`FLUX_UNIT_DN`, scaled by the zero point.
-    """
-    if normaliser == "asinh_flux":
-        return np.asarray(FLUX_UNIT_DN * flux_scale(facts), np.float32)
-    if normaliser == "asinh_noise":
-        return level.noise_dn
-    variance = level.sky_dn / facts.gain + (facts.readnoise / facts.gain) ** 2
-    usable = np.isfinite(variance) & (variance > 0) & (level.sky_dn > 0)
-    return np.where(usable, np.sqrt(np.where(usable, variance, 1)), level.noise_dn).astype(np.float32)
-
-
 def flux_scale(facts: FrameFacts) -> Floats:
     """DN of a frame for one DN at :data:`REFERENCE_MAGZP`, (n,) float32; 1 where unknown."""
     scale = 10 ** (0.4 * (facts.magzp - REFERENCE_MAGZP))
     return np.where(np.isfinite(scale), scale, 1).astype(np.float32)
-
-
-def stretch(frames: Frames, sky_dn: Floats, unit: Floats) -> Frames:
-    """Stretched frames, float32; pixels without data become 0, the level of the sky."""
-    scaled = (frames - sky_dn[:, None, None]) / (SOFTENING * unit[:, None, None])
-    return np.nan_to_num(np.arcsinh(scaled), nan=0, posinf=0, neginf=0).astype(np.float32, copy=False)
-
-
-def unstretch(values: Frames, sky_dn: Floats, unit: Floats) -> Frames:
-    """The inverse of :func:`stretch`, in DN."""
-    pixels = np.sinh(values) * SOFTENING * unit[:, None, None] + sky_dn[:, None, None]
-    return np.asarray(pixels, np.float32)
 
 
 def saturated_pixels(frames: Frames, facts: FrameFacts) -> NDArray[np.bool_]:
@@ -148,7 +114,7 @@ def saturated_pixels(frames: Frames, facts: FrameFacts) -> NDArray[np.bool_]:
 
 
 def side_channels(frames: Frames, level: SkyLevel, facts: FrameFacts) -> Floats:
-    """What the stretched pixels no longer say, one column for each of :data:`SIDE_CHANNELS`.
+    """Properties of a frame that normalised pixels no longer show, one column each of :data:`SIDE_CHANNELS`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""All that an encoder and its loss see of frames: values, which pixels count, side channels."""
+"""Input of an encoder and its loss: normalised pixels, their states, side channels."""
 
 from __future__ import annotations
 
@@ -12,26 +12,23 @@ from numpy.typing import NDArray
 from rbztf.config import FramesSection
 from rbztf.errors import DataError, Problem
 from rbztf.files import reading
-from rbztf.frames.asinh import (
+from rbztf.frames.background import (
     SIDE_CHANNELS,
-    SKY_NORMALISERS,
     FrameFacts,
     saturated_pixels,
     side_channels,
-    sky_level,
-    stretch,
-    unit_dn,
+    usable_frames,
 )
-from rbztf.frames.normalise import normalise, usable_frames
+from rbztf.frames.normalise import NORMALISERS, RawFrames, normalise
 from rbztf.stores.object_file import ObjectCutouts
 
 NO_DATA, GOOD, SATURATED = 0, 1, 2
-"""States of a pixel. A saturated one is seen but not reconstructed: its value is a lower limit."""
+"""States of a pixel. The encoder reads a saturated one, but the loss leaves it out: its value is a lower limit."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Normalised frames and what belongs to them.
+    """Normalised frames, the states of their pixels and their side channels.
 
     Attributes
     ----------
@@ -40,7 +37,7 @@ class Inputs:
     states : ndarray (n, 28, 28), uint8
         :data:`NO_DATA`, :data:`GOOD` or :data:`SATURATED`.
     side : ndarray (n, 4), float32
-        See :func:`rbztf.frames.asinh.side_channels`.
+        See :func:`rbztf.frames.background.side_channels`.
     """
 
     values: NDArray[np.float32]
@@ -70,23 +67,18 @@ def make_inputs(
     frames : ndarray (n, 28, 28), float32
         Pixels in DN, not finite where there is no data.
     facts : FrameFacts, optional
-        What their headers say; without it saturation and zero point count as unknown.
+        Header values; without them gain, saturation and zero point count as unknown.
     with_side : bool
-        Whether side channels are wanted; they are zeros otherwise.
+        Whether to compute side channels; they are zeros otherwise.
     """
-    facts = facts if facts is not None else FrameFacts.unknown(len(frames))
-    stretched = section.normaliser in SKY_NORMALISERS
-    level = sky_level(frames) if stretched or with_side else None
-    if level is not None and stretched:
-        filled = np.where(np.isfinite(frames), frames, 0) if section.invalid == "zero" else frames
-        values = stretch(filled, level.sky_dn, unit_dn(section.normaliser, level, facts))
-    else:
-        values = normalise(frames, section.normaliser, "zero" if section.invalid == "zero" else "ignore")
+    raw = RawFrames(frames, facts)
+    values = normalise(raw, section.normaliser, section.invalid)
     states = np.isfinite(frames).astype(np.uint8)
-    states[saturated_pixels(frames, facts)] = SATURATED
-    if level is None or not with_side:
-        return Inputs(values, states, np.zeros((len(frames), len(SIDE_CHANNELS)), np.float32))
-    return Inputs(values, states, side_channels(frames, level, facts))
+    states[saturated_pixels(frames, raw.facts)] = SATURATED
+    side = np.zeros((len(frames), len(SIDE_CHANNELS)), np.float32)
+    if with_side:
+        side = side_channels(frames, raw.level, raw.facts)
+    return Inputs(values, states, side)
 
 
 def joined(parts: Sequence[Inputs]) -> Inputs:
@@ -95,7 +87,13 @@ def joined(parts: Sequence[Inputs]) -> Inputs:
 
 
 def read_facts(cutouts: ObjectCutouts) -> FrameFacts:
-    """What the epoch table of an object says of its frames."""
+    """Header values of an object's frames, from its table of epochs.
+
+    Raises
+    ------
+    DataError
+        If the table does not fit the frames.
+    """
     found = FrameFacts.unknown(len(cutouts.frames))
     with reading(cutouts.path, "has an EPOCHS table that does not fit its frames"):
         epochs = cutouts.epochs
@@ -112,9 +110,8 @@ def read_usable(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Usable frames (n, 28, 28) float32 in DN and their photometry (n, 3) float64.
 
-    The latter is time (HJD, d), magnitude and its error, NaN where unknown.
-
-    Frames without a single valid pixel are left out and reported in ``problems``.
+    Photometry is time (HJD, d), magnitude and its error, NaN where unknown. Frames without a
+    single valid pixel are left out and reported in ``problems``.
 
     Raises
     ------
@@ -134,13 +131,13 @@ def read_usable(
 
 
 def usable_facts(cutouts: ObjectCutouts, frames: FramesSection) -> FrameFacts | None:
-    """What the headers of an object's usable frames said, for encoders whose normaliser asks for it.
+    """Header values of an object's usable frames; None if the normaliser of ``frames`` needs none.
 
     Raises
     ------
     DataError
         If its table of epochs is damaged.
     """
-    if frames.normaliser not in SKY_NORMALISERS:
+    if not NORMALISERS[frames.normaliser].needs_headers:
         return None
     return read_facts(cutouts)[usable_frames(cutouts.frames)]
