@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from rbztf._version import __version__
-from rbztf.cli import cv, demo, embed, features, fetch, import_published, predict, train_rnn, train_vae
+from rbztf.cli import (
+    configs,
+    cv,
+    demo,
+    embed,
+    features,
+    fetch,
+    import_published,
+    predict,
+    train_rnn,
+    train_vae,
+)
 
 app = typer.Typer(
     name="rbztf",
@@ -53,6 +64,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     ("cv", cv.cv, "rbztf cv --config bigru-l2 --embeddings embeddings --labels labels.json --folds 5"),
     ("predict", predict.predict, "rbztf predict 686103400034440 --model model --data data/cutouts --explain"),
+    ("configs", configs.configs, "rbztf configs diff gru bigru-l2"),
     ("demo", demo.demo, "rbztf demo --out demo"),
 )
 """Every verb: its name, its function and the example at the end of its help."""

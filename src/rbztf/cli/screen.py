@@ -13,6 +13,7 @@ import typer
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table
@@ -116,28 +117,47 @@ class Screen:
         self.stop()
         self.err.print(message, markup=False)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        left: int = 1,
+        *,
+        prose: bool = False,
+    ) -> None:
         """A table on stdout; the first ``left`` columns are aligned left, the others right.
 
         Columns come in the order of their importance: where the terminal is too narrow, whole
-        columns are left out from the right and named, and no cell is cut.
+        columns are left out from the right and named, and no cell is cut. With ``prose`` the last
+        column is text that may go over several lines, and is never left out.
         """
         self.stop()
-        shown = fitting(columns, rows, self.out.width)
+        n_whole = len(columns) - prose
+        shown = len(columns) if prose else fitting(columns, rows, self.out.width)
         table = Table(box=box.SIMPLE, pad_edge=False)
         for number, column in enumerate(columns[:shown]):
-            table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
+            table.add_column(
+                column,
+                justify="left" if number < left else "right",
+                no_wrap=number < n_whole,
+                overflow="fold",
+            )
         for row in rows:
-            table.add_row(*row[:shown])
+            table.add_row(*map(escape, row[:shown]))
         self.out.print(title, style="bold", highlight=False, markup=False)
         self.out.print(table)
         if shown < len(columns):
             self.say(f"The terminal is too narrow for the columns {', '.join(columns[shown:])}.")
 
+    def write(self, text: str) -> None:
+        """Text on stdout, as it is."""
+        self.stop()
+        sys.stdout.write(text)
+
     def document(self, content: dict[str, Any]) -> None:
         """The verb's answer as one JSON document on stdout."""
-        self.stop()
-        sys.stdout.write(json_text(content))
+        self.write(json_text(content))
 
     def fail(self, error: RbztfError) -> None:
         """Why nothing could be done: a sentence on stderr, and a document on stdout if one was asked for."""
