@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rbztf.errors import InputError, UsageError
 from rbztf.features.files import is_ours, read_features, write_features
+from rbztf.features.snad_set import FEATURE_NAMES, SNAD_TABLE
 from rbztf.features.table import Definition, FeatureTable
 
 A, B = make_oid(1), make_oid(2)
@@ -52,12 +53,22 @@ def test_the_snad_table() -> None:
     path = need(UPSTREAM / "lightcurve_features.csv")
     table = read_features(path)
     assert table.values.shape == (len(path.read_text().splitlines()) - 1, 54)
-    assert table.definition == Definition()
-    assert not table.definition.same_as(table.definition)
+    assert table.definition == SNAD_TABLE
     assert "label" not in table.names
     assert table.values[table.oids == 848212200015960, 0] == [2.576051250000001]
     assert table.known().all()
     assert not is_ours(path)
+
+
+def test_a_table_that_does_not_say_is_snads_by_its_columns_alone(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    for columns, known in ((FEATURE_NAMES, True), (FEATURE_NAMES[1:], False), ((*FEATURE_NAMES, "b"), False)):
+        path.write_text(",".join(["oid", "label", *columns]) + "\n")
+        assert (read_features(path).definition == SNAD_TABLE) is known
+        assert read_features(path).definition.same_as(SNAD_TABLE) is known
+    made = Definition("mine", 0)
+    write_features(path, FeatureTable(np.empty(0, np.int64), FEATURE_NAMES, np.empty((0, 54)), made))
+    assert read_features(path).definition == made
 
 
 def test_what_other_programs_write(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
 from rbztf.features import snad_set
-from rbztf.features.lightcurve import ALL_FLAGS, light_curve_features, usable_photometry
-from rbztf.features.snad_set import FEATURE_NAMES, MAX_FREQUENCY, MIN_EPOCHS, RESOLUTION
+from rbztf.features.lightcurve import light_curve_features, usable_photometry
+from rbztf.features.snad_set import ALL_FLAGS, FEATURE_NAMES, MAX_FREQUENCY, MIN_EPOCHS, RESOLUTION
 from rbztf.stores.epochs import epoch_table
 
 Series = NDArray[np.float64]

@@ -72,8 +72,9 @@ def write_simulated(folder: Path) -> None:
 
 
 def write_plain(path: Path, source: Path) -> None:
-    """The same table without its definition: a CSV from anywhere."""
-    path.write_text("".join(line for line in source.open() if not line.startswith("#")))
+    """The same table without its definition and with a column more: a CSV from anywhere."""
+    header, *rows = [line.rstrip() for line in source.open() if not line.startswith("#")]
+    path.write_text("\n".join([f"{header},more", *(f"{row},1" for row in rows)]) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,18 @@ def test_features_of_a_plain_csv_are_not_verified(at: Folders) -> None:
     assert all(entry["features_verified"] is False for entry in answer["objects"])
     (warning,) = answer["warnings"]
     assert "32 of 32 objects have light-curve features whose definitions could not be compared" in warning
+
+
+def test_features_in_a_table_like_snads_are_verified_and_its_span_is_told(
+    at: Folders, tmp_path: Path
+) -> None:
+    lines = at["features"].read_text().splitlines(keepends=True)
+    (tmp_path / "f.csv").write_text("".join(line for line in lines if not line.startswith("#")))
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", tmp_path / "f.csv")
+    assert all(entry["features_verified"] is True for entry in answer["objects"])
+    (warning,) = answer["warnings"]
+    end = load_ensemble(at["model"]).definition.span_mjd[1]
+    assert f"32 of 32 objects have light curves that go on after MJD {end:.0f}" in warning
 
 
 def test_without_features_scores_fall_back_and_say_so(at: Folders) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rbztf.errors import InputError, UsageError
+from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.ztf import Oid
 
@@ -32,8 +33,9 @@ def read_features(path: Path | str) -> FeatureTable:
         CSV with the column ``oid`` and a column a feature, such as the SNAD table or what
         :func:`write_features` wrote. ``label`` and a nameless column are left out. A cell
         that is empty, ``nan`` or infinite is NaN. The line ``# definition: {…}`` above the
-        header says how the features were made; without it nobody can know, and the
-        definition's source is empty.
+        header says how the features were made. A table without it is taken for SNAD's if it
+        has exactly SNAD's columns; of any other nobody can know, and the definition's source
+        is empty.
 
     Returns
     -------
@@ -68,11 +70,12 @@ def read_features(path: Path | str) -> FeatureTable:
             )
         oids[oid] = line
         values.append([_number(path, line, header[place], row[place]) for place in places])
+    names = tuple(header[place] for place in places)
     return FeatureTable(
         np.array([int(oid) for oid in oids], np.int64),
-        tuple(header[place] for place in places),
+        names,
         np.array(values, np.float64).reshape(len(values), len(places)),
-        definition,
+        known_definition(names, definition),
     )
 
 

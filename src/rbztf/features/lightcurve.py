@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, Problem, RbztfError, UsageError
 from rbztf.features import snad_set
-from rbztf.features.snad_set import FEATURE_NAMES, MIN_EPOCHS
+from rbztf.features.snad_set import ALL_FLAGS, FEATURE_NAMES, MIN_EPOCHS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore
@@ -20,9 +20,6 @@ from rbztf.times import MJD_TO_JD
 if TYPE_CHECKING:
     from astropy.table import Table
 
-ALL_FLAGS = 0xFFFF
-"""Any of the 16 bits of ``catflags``: SNAD keeps the epochs with ``catflags = 0`` alone. (IRSA
-calls bit 15, 32768, bad; the other bits warn.)"""
 LARGEST_MJD = 1e6
 Photometry = NDArray[np.float64]
 """Rows of time (days), magnitude and its error, (3, n) float64."""
@@ -93,10 +90,11 @@ def light_curve_features(
         If the package light-curve is not installed, or ``until_mjd`` is no MJD.
     """
     check_until(until_mjd)
-    return _features(usable_photometry(epochs, until_mjd=until_mjd, catflags=catflags))
+    return photometry_features(usable_photometry(epochs, until_mjd=until_mjd, catflags=catflags))
 
 
-def _features(series: Photometry) -> NDArray[np.float64]:
+def photometry_features(series: Photometry) -> NDArray[np.float64]:
+    """The 54 features of what :func:`usable_photometry` gives, (54,) float64; see :func:`light_curve_features`."""
     if series.shape[1] < MIN_EPOCHS:
         snad_set.package()
         return np.full(len(FEATURE_NAMES), np.nan)
@@ -172,7 +170,7 @@ def features_from_cutouts(
         else:
             spans += [series[0, 0], series[0, -1]]
         kept.append(int(oid))
-        rows.append(_features(series))
+        rows.append(photometry_features(series))
     progress("features", len(wanted), len(wanted), "objects")
     span = (float(min(spans)), float(max(spans))) if spans else None
     values = np.array(rows, np.float64).reshape(len(rows), len(FEATURE_NAMES))

@@ -2,13 +2,14 @@
 
 The recipe is that of SNAD's feature service (https://github.com/snad-space/web-light-curve-features),
 computed with the package ``light-curve`` (https://github.com/light-curve/light-curve-python),
-whose own documentation defines each feature. The grid of the periodogram was read off the
-published table (see ``docs/features.md``).
+whose own documentation defines each feature. It agrees with the extractor that SNAD publishes;
+the grid of the periodogram was read off the published table (see ``docs/features.md``).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from functools import cache, lru_cache
 from importlib.metadata import version
 from types import ModuleType
@@ -18,9 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, UsageError
+from rbztf.features.table import Definition
 
 SET = "rbztf set 1"
 """Name of this recipe; another one must get another name."""
+ALL_FLAGS = 0xFFFF
+"""Any of the 16 bits of ``catflags``: SNAD keeps the epochs with ``catflags = 0`` alone. (IRSA
+calls bit 15, 32768, bad; the other bits warn.)"""
+SNAD_TABLE = Definition(f"light-curve 0.13, {SET}", ALL_FLAGS, (58194.0, 60002.0))
+"""Of SNAD's table (data release 17), compared with this recipe by a test. The span is from the start
+of the survey over the longest light curve of the table, 1,808 days by the periods in it."""
 MIN_EPOCHS = 5
 """Fewest usable epochs; the package needs 4 (kurtosis, Anderson-Darling), SNAD's service asks for 5."""
 PEAKS = 5
@@ -113,6 +121,11 @@ def source() -> str:
     """Recipe and minor version of the package, for :class:`rbztf.features.table.Definition`."""
     package()
     return f"light-curve {'.'.join(version('light-curve').split('.')[:2])}, {SET}"
+
+
+def known_definition(names: Collection[str], made: Definition) -> Definition:
+    """``made``, or SNAD's own of a table that does not say how it was made and has exactly SNAD's columns."""
+    return SNAD_TABLE if not made.source and set(names) == set(FEATURE_NAMES) else made
 
 
 def compute(

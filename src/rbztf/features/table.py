@@ -36,6 +36,10 @@ class Definition:
         """Whether both are known and the recipes are the same (the time span may differ)."""
         return bool(self.source) and (self.source, self.catflags) == (other.source, other.catflags)
 
+    def ends_before(self, mjd: float | None) -> bool:
+        """Whether ``mjd`` is later than the last epoch; False where either is unknown."""
+        return self.span_mjd is not None and mjd is not None and self.span_mjd[1] < mjd
+
     def to_json(self) -> dict[str, Any]:
         """For ``model.yaml``."""
         span = list(self.span_mjd) if self.span_mjd else None

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features import snad_set
 from rbztf.features.files import read_features
-from rbztf.features.lightcurve import ALL_FLAGS, check_until, light_curve_features
+from rbztf.features.lightcurve import check_until, photometry_features, usable_photometry
+from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.frames.background import usable_frames
 from rbztf.models.ensemble.ensemble import Ensemble
@@ -57,6 +58,8 @@ class ObjectInputs:
         Light-curve features that the model reads.
     verified : bool
         Whether these were made as those it was trained on.
+    goes_on : bool
+        Whether they rest on later epochs than those of the training.
     """
 
     oid: Oid
@@ -65,11 +68,21 @@ class ObjectInputs:
     n_missing: int
     features: NDArray[np.float64] | None
     verified: bool
+    goes_on: bool = False
 
     @property
     def hjd(self) -> NDArray[np.float64]:
         """Heliocentric Julian date of each frame, (n_frames,) float64 in days; NaN where unknown."""
         return self.photometry[:, 0]
+
+
+@dataclass(frozen=True)
+class _Features:
+    """Light-curve features of an object, and how they compare with the training's; see :class:`ObjectInputs`."""
+
+    values: NDArray[np.float64]
+    verified: bool
+    goes_on: bool
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,8 @@ class ObjectReader:
         DataError
             If it is nowhere.
         """
-        features, verified = self._features(oid, None)
+        found = self._features(oid, None)
+        features = found.values if found else None
         if self.embeddings is not None and oid in self.embeddings:
             inputs, photometry, n_missing = self._inputs(oid), self.embeddings.photometry(oid), 0
         elif self.cutouts is not None and oid in self.cutouts and self.model.encoder is not None:
@@ -143,7 +157,8 @@ class ObjectReader:
         finite = np.isfinite(inputs).all(axis=1)
         kept = finite & self._in_time(photometry[:, 0], oid)
         n_missing += int(np.sum(~finite))
-        return ObjectInputs(oid, inputs[kept], photometry[kept], n_missing, features, verified)
+        verified, goes_on = (found.verified, found.goes_on) if found else (False, False)
+        return ObjectInputs(oid, inputs[kept], photometry[kept], n_missing, features, verified, goes_on)
 
     def _no_frames(self) -> tuple[Vectors, FramePhotometry]:
         return np.empty((0, self.model.latent), np.float32), no_photometry(0)
@@ -193,30 +208,44 @@ class ObjectReader:
 
     def features_without(self, oid: Oid, dropped_hjd: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Features of an object without the epochs at ``dropped_hjd``; from its cutouts, else as they are."""
-        return self._features(oid, dropped_hjd)[0]
+        found = self._features(oid, dropped_hjd)
+        return found.values if found else None
 
-    def _features(
-        self, oid: Oid, dropped_hjd: NDArray[np.float64] | None
-    ) -> tuple[NDArray[np.float64] | None, bool]:
-        """The features the model reads, and whether their definition is that of the training table."""
+    def _features(self, oid: Oid, dropped_hjd: NDArray[np.float64] | None) -> _Features | None:
+        """The features the model reads; None if it reads none or the object has none."""
         if not isinstance(self.model, Ensemble) or not self.model.feature_names:
-            return None, False
-        names = self.model.feature_names
+            return None
+        trained = self.model.definition
         if self._table is not None and oid in self._places:
-            row, made = self._table.values[self._places[oid]], self._table.definition
-            verified = made.same_as(self.model.definition) and self._is_before_end(made)
-            return (row, verified) if np.isfinite(row).any() else (None, False)
-        if self.cutouts is None or oid not in self.cutouts:
-            return None, False
-        epochs = self.cutouts.epochs(oid)
+            values, made = self._table.values[self._places[oid]], self._table.definition
+            verified = made.same_as(trained) and self._is_before_end(made)
+            found = _Features(
+                values, verified, trained.ends_before(made.span_mjd[1] if made.span_mjd else None)
+            )
+        elif self.cutouts is not None and oid in self.cutouts:
+            found = self._computed(self.cutouts, oid, dropped_hjd, self.model)
+        else:
+            return None
+        return found if np.isfinite(found.values).any() else None
+
+    def _computed(
+        self, store: CutoutStore, oid: Oid, dropped_hjd: NDArray[np.float64] | None, model: Ensemble
+    ) -> _Features:
+        """From the epochs of the object's cutouts."""
+        epochs = store.epochs(oid)
         if dropped_hjd is not None:
             epochs = epochs[~np.isin(np.asarray(epochs["hjd"], float), dropped_hjd)]
-        catflags = self.model.definition.catflags if self.model.definition.catflags is not None else ALL_FLAGS
-        values = light_curve_features(epochs, until_mjd=self.until_mjd, catflags=catflags)
+        catflags = model.definition.catflags if model.definition.catflags is not None else ALL_FLAGS
+        series = usable_photometry(epochs, until_mjd=self.until_mjd, catflags=catflags)
         definition = Definition(snad_set.source(), catflags)
-        table = FeatureTable(np.array([oid]), snad_set.FEATURE_NAMES, values[None, :], definition)
-        row = table.columns(names).values[0]
-        return (row, definition.same_as(self.model.definition)) if np.isfinite(row).any() else (None, False)
+        table = FeatureTable(
+            np.array([oid]), snad_set.FEATURE_NAMES, photometry_features(series)[None, :], definition
+        )
+        return _Features(
+            table.columns(model.feature_names).values[0],
+            definition.same_as(model.definition),
+            model.definition.ends_before(series[0].max(initial=0.0)),
+        )
 
 
 def stack_features(model: Ensemble, found: Sequence[ObjectInputs]) -> FeatureTable:

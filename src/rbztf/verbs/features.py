@@ -11,7 +11,8 @@ from typing import Any
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features.files import is_ours, write_features
-from rbztf.features.lightcurve import ALL_FLAGS, features_from_cutouts
+from rbztf.features.lightcurve import features_from_cutouts
+from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import open_cutouts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -30,8 +30,8 @@ from rbztf.ztf import Oid
 
 CHUNK = 128
 """Objects that a thread scores at once."""
-Scores = tuple[list[Prediction], int]
-"""Predictions, and how many of the objects have frames without magnitudes."""
+Scores = tuple[list[Prediction], Counter[str]]
+"""Predictions, and of how many objects there is something to say (see :func:`_remarks`)."""
 
 
 def predict(
@@ -102,18 +102,19 @@ def predict(
 
     def score(found: Sequence[ObjectInputs]) -> Scores:
         made = list(predict_objects(source, found, str(path), goal, explain=explain)) if found else []
-        return made, sum(len(entry.sequence) > 0 and not _has_magnitudes(entry) for entry in found)
+        return made, _count(found)
 
     n_threads = torch.get_num_threads() if source.device.type == "cpu" and not explain else 1
     predictions: list[Prediction] = []
-    n_without, done = 0, 0
+    counts: Counter[str] = Counter()
+    done = 0
     progress("predict", 0, len(wanted))
-    for chunk, (made, without) in zip(chunks, _side_by_side(score, read, n_threads)):
+    for chunk, (made, counted) in zip(chunks, _side_by_side(score, read, n_threads)):
         predictions += made
-        n_without += without
+        counts += counted
         done += len(chunk)
         progress("predict", done, len(wanted))
-    warnings = (*source.warnings, *_remarks(bundle, predictions, n_without))
+    warnings = (*source.warnings, *_remarks(bundle, predictions, counts))
     return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
 
 
@@ -203,12 +204,17 @@ def _what_lacks(model: Model, found: ObjectInputs) -> str:
     return what if few else "it has no light-curve features, without which the model gives no score."
 
 
+def _count(found: Sequence[ObjectInputs]) -> Counter[str]:
+    without = [len(entry.sequence) > 0 and not _has_magnitudes(entry) for entry in found]
+    return Counter(without_magnitudes=sum(without), goes_on=sum(entry.goes_on for entry in found))
+
+
 def _has_magnitudes(found: ObjectInputs) -> bool:
     return bool(np.isfinite(found.photometry[:, 1]).any())
 
 
 def _remarks(
-    model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction], n_without: int
+    model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction], counts: Counter[str]
 ) -> Iterator[str]:
     """What all who use the scores should know."""
     if not isinstance(model, Ensemble):
@@ -221,9 +227,9 @@ def _remarks(
             f"{count} of {len(predictions)} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
             f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."
         )
-    if model.reader.photometry and n_without:
+    if model.reader.photometry and counts["without_magnitudes"]:
         yield (
-            f"{n_without} of {len(predictions)} objects have frames without magnitudes, which the model "
+            f"{counts['without_magnitudes']} of {len(predictions)} objects have frames without magnitudes, which the model "
             "reads; it was trained to do without now and then. Embed their cutouts to give it all."
         )
     unverified = sum(entry.features_verified is False for entry in predictions)
@@ -231,4 +237,10 @@ def _remarks(
         yield (
             f"{unverified} of {len(predictions)} objects have light-curve features whose definitions could not be "
             "compared with the training's; their scores are sound only if both were made alike."
+        )
+    if model.definition.span_mjd and counts["goes_on"]:
+        end = model.definition.span_mjd[1]
+        yield (
+            f"{counts['goes_on']} of {len(predictions)} objects have light curves that go on after MJD {end:.0f}, where "
+            f"those of the training end (another data release). --until {end:.0f} scores what both cover."
         )

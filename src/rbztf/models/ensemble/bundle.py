@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rbztf.config import Member, NetworkMember, TreesMember
 from rbztf.errors import InputError
+from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition
 from rbztf.models import bundle
 from rbztf.models.ensemble.card import ensemble_card
@@ -95,8 +96,8 @@ def load_ensemble(folder: Path | str) -> Ensemble:
             name: tuple(_read_kept(folder, name, bag, section) for bag in range(config.ensemble.bags))
             for name, section in config.ensemble.members.items()
         }
-        definition = Definition.from_json(metadata["features"]["definition"])
         names = tuple(metadata["features"]["names"])
+        definition = known_definition(names, Definition.from_json(metadata["features"]["definition"]))
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
         reader = FrameReader.restore(tensors)
         _check_width(members, reader)
