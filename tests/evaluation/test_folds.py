@@ -110,6 +110,16 @@ def test_a_file_of_folds(tmp_path: Path) -> None:
     assert made.folds == {0: [oids[1]], 3: [oids[2]]}
 
 
+def test_position_is_the_order_within_a_fold(tmp_path: Path) -> None:
+    """Where there is none, the order of the lines."""
+    oids = [make_oid(i) for i in range(3)]
+    path = tmp_path / "folds.csv"
+    path.write_text(f"oid,fold,position\n{oids[0]},0,2\n{oids[1]},0,0\n{oids[2]},0,1\n")
+    assert read_split(path).folds == {0: [oids[1], oids[2], oids[0]]}
+    path.write_text(f"oid,fold,position\n{oids[0]},0,\n{oids[1]},0,\n{oids[2]},0,\n")
+    assert read_split(path).folds == {0: oids}
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

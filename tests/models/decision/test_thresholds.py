@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, UsageError
-from rbztf.models.decision.thresholds import threshold_at
+from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
 
 Objects = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -73,6 +73,22 @@ def test_one_false_alarm_in_ten_is_ten_percent() -> None:
     assert threshold_at(labels, scores, max_missed=0.25) == 0.5
     nothing = threshold_at(labels, np.where(labels == 0, 1.0, scores), max_false_alarm=0.0)
     assert nothing > 1
+
+
+def test_the_threshold_of_the_best_f1_does_not_divide_a_tie() -> None:
+    """Bogus from 0.5 on takes all three real objects with it: F1 0.57 rather than 0.67 from 0.9 on.
+
+    That of the first of the tied objects alone (F1 1.0) cannot be had.
+    """
+    labels, scores = np.array([1, 1, 0, 0, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.5])
+    assert best_f1_threshold(labels, scores) == 0.9
+
+
+@given(case=objects())
+def test_the_best_f1(case: Objects) -> None:
+    labels, scores = case
+    f1 = {s: 2 * labels[scores >= s].sum() / ((scores >= s).sum() + labels.sum()) for s in scores.tolist()}
+    assert f1[best_f1_threshold(labels, scores)] == pytest.approx(max(f1.values()))
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,20 @@ def test_the_best_inner_epoch_is_where_the_final_run_stops() -> None:
     assert 0 < fitted.bundle.threshold < 1
 
 
+def test_an_inner_run_is_not_scored_on_what_it_was_trained_on() -> None:
+    """Labels at random cannot be foretold, only learnt by heart: one fixed vector for each object."""
+    rng = np.random.default_rng(5)
+    n = 160
+    labels = rng.permutation(np.arange(n) % 2).astype(np.int64)
+    sequences = [np.repeat(row[None], 3, axis=0) for row in rng.normal(size=(n, 24)).astype(np.float32)]
+    data = TrainingSet(sequences, labels, np.arange(n) % 12)
+    settings = ("training.subsample=0", "training.epochs=8", "classifier.bidirectional=false")
+    by_heart = fit_classifier(data, config(*settings), device=CPU).bundle
+    assert roc_auc_score(labels, by_heart.probabilities(sequences)) > 0.9
+    inner = fit_classifier(data, config(*settings, "training.patience=8"), device=CPU)
+    assert [row["inner_auc"] for row in inner.history] == pytest.approx([0.5] * len(inner.history), abs=0.15)
+
+
 def test_one_class_is_refused() -> None:
     data = objects()
     with pytest.raises(DataError, match="80 real and 0 artefacts"):

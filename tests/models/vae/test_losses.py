@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,20 @@ def test_the_autoencoder_s_loss_is_the_reference_s() -> None:
     assert loss.shape == error.shape == kl.shape == (6,)
     assert float(loss.mean()) == pytest.approx(float(reference), rel=1e-5)
     assert torch.allclose(loss, error + 8e-5 * kl)
+
+
+def test_pixels_without_data_do_not_make_the_loss_smaller() -> None:
+    """Half of the pixels masked, the others all off by 0.7: the loss is that of 0.7."""
+    reconstruction = torch.zeros(3, 1, 28, 28)
+    frames = torch.full_like(reconstruction, 0.7)
+    frames[:, :, :14] = -40.0  # whatever stands there
+    weights = torch.ones_like(frames)
+    weights[:, :, :14] = 0
+    latent = torch.zeros(3, 4)
+    _, error, _ = vae_loss(frames, reconstruction, latent, latent, 1.0, weights)
+    assert error.tolist() == pytest.approx([math.log(math.cosh(0.7))] * 3, rel=1e-5)
+    _, nothing, _ = vae_loss(frames, reconstruction, latent, latent, 1.0, torch.zeros_like(frames))
+    assert nothing.tolist() == [0, 0, 0]
 
 
 def test_tversky_by_hand() -> None:
