@@ -10,6 +10,8 @@ from rbztf.errors import InputError
 MAX_FIELD = 2047  # primary and secondary ZTF grids both number below this
 N_CCD = 16
 N_QUADRANT = 4
+SIZE_PIX = 28
+"""Side of a cutout."""
 MAX_DIGITS = 16
 
 
@@ -45,7 +47,9 @@ class Label(IntEnum):
 ARTEFACT_TAG = "artefact"
 UNCERTAIN_TAG = "uncertain"
 ARTEFACT_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge")
-"""Artefact kinds with enough examples in the SNAD knowledge base to be told apart."""
+"""Artefact kinds with enough examples in the SNAD knowledge base to be predicted."""
+FRAME_KINDS = (*ARTEFACT_KINDS, "cosmic")
+"""Artefacts that single frames can show; each has a module in ``rbztf/simulate/kinds``."""
 AUXILIARY_TAGS: tuple[frozenset[str], ...] = (
     *(frozenset({kind}) for kind in ARTEFACT_KINDS),
     frozenset({"1-point"}),
@@ -128,6 +132,3 @@ def _not_an_oid(value: object) -> InputError:
         "An OID has 15 or 16 digits: field, band (1 g, 2 r, 3 i), CCD (01-16), quadrant (1-4), source, "
         "for example 686103400034440.",
     )
-
-
-SIZE_PIX = 28

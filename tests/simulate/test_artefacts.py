@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from rbztf.simulate.artefact_epochs import EpochConditions, draw_traits, marks_of
-from rbztf.simulate.artefacts import KINDS, Mark, paint
-from rbztf.simulate.psf import Seeing, galaxy, grid, star
+from rbztf.simulate.artefact_epochs import draw_traits, marks_of
+from rbztf.simulate.artefacts import ArtefactKind, ArtefactTraits, EpochConditions, Mark
+from rbztf.simulate.kinds.registry import KINDS
+from rbztf.simulate.psf import Image, Seeing, galaxy, grid, star
+from rbztf.simulate.render import paint
+from rbztf.simulate.sky import SimulatedSky
+from rbztf.ztf import FRAME_KINDS
 
 SEEING = Seeing(fwhm_pix=2.2)
 
@@ -82,5 +88,36 @@ def test_a_column_stays_on_the_chip_while_the_object_moves() -> None:
             assert mark.x_pix + places.dx_pix[k] == pytest.approx(traits.mark.x_pix)
 
 
-def test_an_unknown_mark_adds_nothing() -> None:
-    assert not paint(Mark("defocusing", 5.0, size_pix=4.0), SEEING, 13.5, 13.5).any()
+def test_defocusing_adds_no_light_but_widens_stars() -> None:
+    mark = Mark("defocusing", 5.0, angle_rad=0.3, size_pix=4.0)
+    assert not paint(mark, SEEING, 13.5, 13.5).any()
+    assert KINDS["defocusing"].seeing(mark, SEEING) == Seeing(2.2, angle_rad=0.3, donut_pix=4.0)
+
+
+class Spot(ArtefactKind):
+    """A square that every frame has."""
+
+    share = 10.0
+
+    def draw(self, rng: np.random.Generator, mark: Mark) -> ArtefactTraits:
+        return ArtefactTraits(1.0, 1000.0, mark)
+
+    def in_epoch(
+        self, rng: np.random.Generator, traits: ArtefactTraits, conditions: EpochConditions, k: int
+    ) -> Mark:
+        return replace(traits.mark, level_dn=traits.strength)
+
+    def paint(self, mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
+        return mark.level_dn * (np.abs(dx) < 3) * (np.abs(dy) < 3)
+
+
+def test_a_new_kind_needs_its_name_and_its_module_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tuple(KINDS) == FRAME_KINDS
+    for name, kind in KINDS.items():
+        assert type(kind).__module__ == f"rbztf.simulate.kinds.{name}"
+    monkeypatch.setitem(KINDS, "spot", Spot())
+    sky = SimulatedSky(n_objects=12, n_epochs=6, artefact_share=1.0)
+    spotted = [oid for oid in sky.oids if sky.object(oid).kind == "spot"]
+    assert len(spotted) >= 10
+    assert set(sky.truth(spotted[0])) == {"spot"}
+    assert (np.nanmax(sky.frames(spotted[0]), axis=(1, 2)) > 900).all()

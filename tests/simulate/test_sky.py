@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,7 +17,7 @@ from astropy.wcs import WCS
 from rbztf.errors import InputError
 from rbztf.simulate import exposures, render
 from rbztf.simulate.archive.lightcurves import FIELDS
-from rbztf.simulate.artefacts import KINDS
+from rbztf.simulate.kinds.registry import KINDS
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.simulate.variability import REAL_KINDS
 from rbztf.ztf import ARTEFACT_TAG, Band, Label, Oid
@@ -66,6 +67,28 @@ def test_frames_are_whole_float32_images(sky: SimulatedSky) -> None:
     frames = sky.frames(oid)
     assert frames.shape == (len(sky.truth(oid)), 28, 28)
     assert frames.dtype == np.float32
+
+
+def test_the_sky_of_a_seed_stays_as_it_is(sky: SimulatedSky) -> None:
+    """Numbers of the first version; sums to a few digits, for rounding differs between processors."""
+    found = Counter(kind for oid in sky.oids for kind in sky.truth(oid) if kind)
+    assert found == {
+        "ghost": 37,
+        "spike": 33,
+        "bright_star": 31,
+        "defocusing": 18,
+        "column": 16,
+        "frame_edge": 12,
+        "cosmic": 7,
+        "track": 5,
+    }
+    assert (sky.oids[0], sky.oids[-1]) == (380206300037155, 824213300031971)
+    frames = np.concatenate([sky.frames(oid) for oid in sky.oids])
+    assert np.isnan(frames).sum() == 1876
+    assert np.nansum(frames, dtype=np.float64) == pytest.approx(126859668.42, rel=1e-6)
+    assert np.nanpercentile(frames, [1, 50, 99]) == pytest.approx([82.7652, 215.2866, 581.9841], rel=1e-5)
+    magnitudes = np.concatenate([sky.light_curve(oid)["mag"] for oid in sky.oids])
+    assert magnitudes.sum() == pytest.approx(11018.0709, rel=1e-7)
 
 
 def test_a_frame_does_not_depend_on_order_or_company(sky: SimulatedSky) -> None:

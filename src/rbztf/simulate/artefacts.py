@@ -1,22 +1,23 @@
-"""What artefacts add to a frame.
+"""What all kinds of artefacts have in common: how one is described, and what a kind has to define.
 
-Each painter takes the geometry of one artefact in one frame (:class:`Mark`) and returns
-(28, 28) DN to add. The shapes follow real frames of each kind: ghosts with edges and
-charge-spill bars with rounded ends, bleeding columns that taper to a tip, and so on.
+Each kind is a module in :mod:`rbztf.simulate.kinds`. The shapes follow real frames of each
+kind: ghosts with edges and charge-spill bars with rounded ends, bleeding columns that taper to
+a tip, and so on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rbztf.simulate.psf import Image, Seeing, grid, moffat
-from rbztf.ztf import ARTEFACT_KINDS
+from rbztf.simulate.psf import Image, Seeing
+from rbztf.ztf import SIZE_PIX
 
-KINDS = (*ARTEFACT_KINDS, "cosmic")
-SIZE_PIX = 28
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Mark:
     Attributes
     ----------
     kind : str
-        One of :data:`KINDS`.
+        A name in :data:`rbztf.ztf.FRAME_KINDS`.
     level_dn : float
         Brightness per pixel where it is brightest; negative for a dark column.
     x_pix, y_pix : float
-        Where its centre lies relative to the object.
+        Position of its centre relative to the object.
     angle_rad : float
         Its direction.
     size_pix : float
@@ -51,111 +52,124 @@ class Mark:
     seed: int = 0
 
 
-Painter = Callable[[Mark, Image, Image, Seeing], Image]
+@dataclass(frozen=True)
+class ArtefactTraits:
+    """What the artefact of one object keeps from epoch to epoch.
+
+    Attributes
+    ----------
+    share : float
+        Share of epochs affected, where the geometry does not decide.
+    strength : float
+        Brightness in units of the sky noise; of a bright star its flux in DN, of
+        defocusing the radius of the ring in pixels.
+    mark : Mark
+        The artefact at nominal pointing.
+    """
+
+    share: float
+    strength: float
+    mark: Mark
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind."""
+        return self.mark.kind
 
 
-def paint(mark: Mark, seeing: Seeing, x_pix: float, y_pix: float) -> Image:
-    """DN that ``mark`` adds to the frame of an object at 0-based pixel (x, y), (28, 28) float64."""
-    dx, dy = grid(SIZE_PIX, x_pix, y_pix)
-    painter = _PAINTERS.get(mark.kind)
-    if painter is None:
-        return np.zeros((SIZE_PIX, SIZE_PIX))
-    return painter(mark, dx - mark.x_pix, dy - mark.y_pix, seeing)
+@dataclass(frozen=True)
+class EpochConditions:
+    """Properties of the exposures that matter to artefacts; arrays of shape (n,), one value per epoch.
+
+    Attributes
+    ----------
+    noise_dn : float64
+        Noise of a sky pixel.
+    dx_pix, dy_pix : float64
+        Pointing offset: the object's pixel minus its nominal one.
+    edge_pix : float64
+        Distance of the object from the nearest edge of the chip (negative outside).
+    """
+
+    noise_dn: NDArray[np.float64]
+    dx_pix: NDArray[np.float64]
+    dy_pix: NDArray[np.float64]
+    edge_pix: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.noise_dn)
 
 
-def _edge(distance_pix: Image, softness_pix: float) -> Image:
+class ArtefactKind(ABC):
+    """A kind of artefact: how often it occurs, how it changes from epoch to epoch, how it looks.
+
+    Every method draws from the generator it is given alone, in a fixed order, so the sky of a
+    seed never changes.
+    """
+
+    share: ClassVar[float]
+    """Of the artefact objects, roughly as in the SNAD knowledge base; rare kinds made less rare."""
+    near_edge: ClassVar[bool] = False
+    """Whether its objects lie near the edge of the chip."""
+    accident: ClassVar[int] = 0
+    """Rank among the kinds that can spoil a frame of any object; 0 for kinds that do not.
+    The order of the ranks is part of what a seed means."""
+    scatter_mag: ClassVar[float | None] = None
+    """Calibration noise of the epochs it affects, where it differs from that of all epochs."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, mark: Mark) -> ArtefactTraits:
+        """Traits of one object's artefact, from a ``mark`` with direction, edge (variant) and seed."""
+
+    @abstractmethod
+    def in_epoch(
+        self, rng: np.random.Generator, traits: ArtefactTraits, conditions: EpochConditions, k: int
+    ) -> Mark:
+        """The artefact in the frame of epoch ``k``."""
+
+    @abstractmethod
+    def paint(self, mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
+        """DN to add to a frame, (28, 28); ``dx`` and ``dy`` are offsets of the pixels from the mark."""
+
+    def affected(
+        self, rng: np.random.Generator, traits: ArtefactTraits, conditions: EpochConditions, hit: Bools
+    ) -> Bools:
+        """Epochs whose frames show it, (n,) bool; ``hit`` is true for a share ``traits.share`` of them."""
+        return hit
+
+    def seeing(self, mark: Mark, seeing: Seeing) -> Seeing:
+        """The PSF of a frame with this artefact."""
+        return seeing
+
+
+def few_epochs(rng: np.random.Generator, traits: ArtefactTraits, n: int) -> Bools:
+    """A few of ``n`` epochs, at least one: for what passes by rather than stays, (n,) bool."""
+    count = min(n, max(1, int(rng.poisson(traits.share * n))))
+    return np.isin(np.arange(n), rng.choice(n, count, replace=False))
+
+
+def level_dn(rng: np.random.Generator, traits: ArtefactTraits, conditions: EpochConditions, k: int) -> float:
+    """Brightness in epoch ``k``, 30 % around ``traits.strength`` times the noise of the sky."""
+    return traits.strength * float(conditions.noise_dn[k]) * float(np.exp(rng.normal(0, 0.3)))
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number whose logarithm is uniform between those of ``low`` and ``high``."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def nothing() -> Image:
+    """An empty frame."""
+    return np.zeros((SIZE_PIX, SIZE_PIX))
+
+
+def soft_edge(distance_pix: Image, softness_pix: float) -> Image:
     """1 inside (negative distance), 0 outside."""
     result: Image = 1 / (1 + np.exp(np.clip(distance_pix / softness_pix, -40, 40)))
     return result
 
 
-def _along(mark: Mark, dx: Image, dy: Image) -> tuple[Image, Image]:
+def along_and_across(mark: Mark, dx: Image, dy: Image) -> tuple[Image, Image]:
     """Coordinates along and across the mark's direction."""
     cos, sin = np.cos(mark.angle_rad), np.sin(mark.angle_rad)
     return dx * cos + dy * sin, dy * cos - dx * sin
-
-
-def _ghost(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    radius = np.hypot(dx, dy)
-    if mark.variant == 0:  # a reflection: a wide disc, darker towards its middle
-        disc = _edge(radius - mark.size_pix, 1.2)
-        return mark.level_dn * disc * (0.55 + 0.45 * np.minimum(radius / mark.size_pix, 1) ** 2)
-    if mark.variant == 1:  # the pupil: a ring
-        hole = _edge(radius - 0.45 * mark.size_pix, 1.0)
-        return mark.level_dn * _edge(radius - mark.size_pix, 1.0) * (1 - 0.85 * hole)
-    # a charge-spill bar along the rows, with a rounded end and a brighter line
-    along = dx if mark.variant == 2 else -dx
-    half = max(mark.size_pix / 6, 1.5)
-    bar = _edge(np.hypot(np.maximum(along, 0), dy) - half, 0.5)
-    line = 0.3 * np.exp(-0.5 * (dy / 0.8) ** 2) * _edge(along, 1.0)
-    return mark.level_dn * (bar + line)
-
-
-def _track(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    along, across = _along(mark, dx, dy)
-    width = seeing.fwhm_pix / 2.355 * mark.size_pix
-    line = np.exp(-0.5 * (across / width) ** 2)
-    if mark.variant == 1:  # a tumbling satellite
-        line = line * (0.55 + 0.45 * np.sin(along / 5 + mark.seed % 7))
-    if mark.variant == 2:  # an aircraft: two lights
-        line = line + 0.7 * np.exp(-0.5 * ((across - 6.5) / width) ** 2)
-    return mark.level_dn * line
-
-
-def _column(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    width = max(round(mark.size_pix), 1)
-    first = np.floor(dx + 0.5)
-    inside = (first >= 0) & (first < width)
-    rows = np.ones((SIZE_PIX, 1))
-    if mark.variant == 1:  # a trap: bad on one side of a row only
-        rows = np.broadcast_to((dy > mark.seed % 9 - 4).astype(float), (SIZE_PIX, 1))
-    return mark.level_dn * inside * rows
-
-
-def _spike(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    along, across = _along(mark, dx, dy)
-    width = 0.5 + 0.35 * seeing.fwhm_pix
-    fade = mark.size_pix / (mark.size_pix + np.abs(along))
-    ripple = 1 + 0.2 * np.sin(along * 0.9 + mark.seed % 11)
-    return mark.level_dn * fade * ripple * np.exp(-0.5 * (across / width) ** 2)
-
-
-def _bright_star(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    flux = mark.level_dn
-    glow = 0.97 * moffat(dx, dy, seeing.fwhm_pix, seeing.axis_ratio, seeing.angle_rad)
-    glow = glow + 0.03 * moffat(dx, dy, 5 * seeing.fwhm_pix, beta=1.6)
-    image = flux * glow
-    if mark.variant == 1:  # charge bleeds along the columns and tapers to a tip
-        taper = np.clip(mark.size_pix * (1 - np.abs(dy) / 32), 0, None)
-        image = image + 6e4 * _edge(np.abs(dx) - taper, 0.25) * (np.abs(dy) < 32)
-    return image
-
-
-def _frame_edge(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    distance = np.abs(dx + 0 * dy) if mark.variant in (0, 1) else np.abs(dy + 0 * dx)
-    return mark.level_dn * np.exp(-distance / mark.size_pix)
-
-
-def _cosmic(mark: Mark, dx: Image, dy: Image, seeing: Seeing) -> Image:
-    """A particle's path: a chain of sharp pixels, no wider than one or two."""
-    rng = np.random.default_rng(mark.seed)
-    image = np.zeros((SIZE_PIX, SIZE_PIX))
-    steps = np.arange(max(round(mark.size_pix), 1) * 2) / 2
-    column0, row0 = -float(dx[0, 0]), -float(dy[0, 0])
-    columns = np.round(column0 + steps * np.cos(mark.angle_rad)).astype(int)
-    rows = np.round(row0 + steps * np.sin(mark.angle_rad)).astype(int)
-    on = (columns >= 0) & (columns < SIZE_PIX) & (rows >= 0) & (rows < SIZE_PIX)
-    image[rows[on], columns[on]] = mark.level_dn * rng.uniform(0.35, 1.0, int(on.sum()))
-    return image
-
-
-_PAINTERS: dict[str, Painter] = {
-    "ghost": _ghost,
-    "track": _track,
-    "column": _column,
-    "spike": _spike,
-    "bright_star": _bright_star,
-    "frame_edge": _frame_edge,
-    "cosmic": _cosmic,
-}
-"""``defocusing`` has none: it changes the PSF (:attr:`rbztf.simulate.psf.Seeing.donut_pix`)."""

@@ -8,28 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.simulate.geometry import N_COLUMNS, N_ROWS, quadrant_of
+from rbztf.simulate.kinds.registry import KINDS
 from rbztf.simulate.seeds import Stream, stream
 from rbztf.simulate.variability import REAL_KINDS
-from rbztf.ztf import ARTEFACT_TAG, N_CCD, N_QUADRANT, UNCERTAIN_TAG, Band, Label, Oid
+from rbztf.ztf import ARTEFACT_TAG, N_CCD, N_QUADRANT, SIZE_PIX, UNCERTAIN_TAG, Band, Label, Oid
 
-ARTEFACT_SHARES = {
-    "ghost": 0.24,
-    "track": 0.13,
-    "column": 0.14,
-    "spike": 0.11,
-    "defocusing": 0.12,
-    "bright_star": 0.12,
-    "frame_edge": 0.07,
-    "cosmic": 0.07,
-}
-"""Kinds of artefact objects, roughly as often as in the SNAD knowledge base; rare ones made less rare."""
 TAGS_OF_REAL = {kind.name: kind.tags for kind in REAL_KINDS}
 UNCERTAIN_SHARE = 0.06
 MIN_FIELDS = 12
 OBJECTS_PER_FIELD = 10
 QUADRANTS_PER_FIELD = 2
 EDGE_MARGIN_PIX = 80.0
-MIN_SEPARATION_PIX = 42.0
+MIN_SEPARATION_PIX = 1.5 * SIZE_PIX
 """Frames of two objects of a quadrant never overlap."""
 LENGTH_SPREAD = 0.4
 MIN_EPOCHS = 5
@@ -109,10 +99,11 @@ def _draw_lengths(rng: np.random.Generator, n_objects: int, n_epochs: int) -> ND
 
 
 def _draw_kinds(rng: np.random.Generator, n_objects: int, artefact_share: float) -> list[str]:
-    """Kinds in random order, each as often as its share says (no luck involved)."""
+    """Kinds in random order, each exactly as often as its share says."""
     n_bogus = round(n_objects * artefact_share)
     real = {kind.name: kind.share for kind in REAL_KINDS}
-    kinds = _apportion(ARTEFACT_SHARES, n_bogus) + _apportion(real, n_objects - n_bogus)
+    bogus = {name: kind.share for name, kind in KINDS.items()}
+    kinds = _apportion(bogus, n_bogus) + _apportion(real, n_objects - n_bogus)
     return [kinds[k] for k in rng.permutation(n_objects)]
 
 
@@ -149,11 +140,12 @@ def _make_object(
     field, ccd, qid = place
     oid = Oid(field * 10**12 + Band.R.filter_id * 10**11 + ccd * 10**9 + qid * 10**8 + source)
     rng = stream(seed, Stream.OBJECT, oid)
-    x_pix, y_pix, edge = _draw_pixel(rng, near_edge=kind == "frame_edge")
+    near_edge = kind in KINDS and KINDS[kind].near_edge
+    x_pix, y_pix, edge = _draw_pixel(rng, near_edge=near_edge)
     while any(np.hypot(x_pix - x, y_pix - y) < MIN_SEPARATION_PIX for x, y in others):
-        x_pix, y_pix, edge = _draw_pixel(rng, near_edge=kind == "frame_edge")
+        x_pix, y_pix, edge = _draw_pixel(rng, near_edge=near_edge)
     ra_deg, dec_deg = quadrant_of(seed, field, ccd, qid).pixel_to_sky(np.array([x_pix]), np.array([y_pix]))
-    bogus = kind in ARTEFACT_SHARES
+    bogus = kind in KINDS
     tags = (ARTEFACT_TAG, kind) if bogus else TAGS_OF_REAL[kind]
     if rng.random() < UNCERTAIN_SHARE:
         tags = (*tags, UNCERTAIN_TAG)
@@ -179,7 +171,7 @@ def _draw_pixel(rng: np.random.Generator, *, near_edge: bool) -> tuple[float, fl
     edge = int(np.argmin(distances))
     if not near_edge:
         return x_pix, y_pix, edge
-    edge, near = int(rng.integers(4)), float(rng.uniform(4, 14))
+    edge, near = int(rng.integers(4)), float(rng.uniform(4, SIZE_PIX / 2))
     if edge == 0:
         x_pix = near
     elif edge == 1:

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.simulate.seeds import Stream, stream
+from rbztf.ztf import SIZE_PIX
 
 N_COLUMNS = 3072
 N_ROWS = 3080
 PIXEL_DEG = 2.8116e-4  # 1.012 arcsec
 FIELD_STEP_DEG = 1.87  # between CCDs
 QUADRANT_STEP_DEG = 0.8665
-CUTOUT_PIX = 28
-CENTRE_PIX = 13
-"""An object lies between 0-based pixel 13 and 14 of its cutout, as in real ``size=27pix`` answers."""
+CENTRE_PIX = SIZE_PIX // 2 - 1
+"""An object lies between this 0-based pixel of its cutout and the next, as in IRSA's answers."""
 _PV_TERMS = (4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16)  # as SCAMP writes them for ZTF
 _PV_SCATTER = 2e-4
 
@@ -151,7 +151,7 @@ class Window:
 
 
 def cutout_window(
-    x_pix: float, y_pix: float, shape: tuple[int, int] = (N_ROWS, N_COLUMNS), size_pix: int = CUTOUT_PIX
+    x_pix: float, y_pix: float, shape: tuple[int, int] = (N_ROWS, N_COLUMNS), size_pix: int = SIZE_PIX
 ) -> Window:
     """The cutout of ``size_pix`` pixels a side around a 0-based pixel of a chip of ``shape``."""
     half = size_pix // 2 - 1

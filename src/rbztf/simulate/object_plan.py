@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.simulate.artefact_epochs import ArtefactTraits, EpochConditions, draw_traits, marks_of
-from rbztf.simulate.artefacts import Mark
+from rbztf.simulate.artefact_epochs import draw_traits, marks_of
+from rbztf.simulate.artefacts import ArtefactTraits, EpochConditions, Mark
 from rbztf.simulate.catalogue import SimulatedObject
 from rbztf.simulate.exposures import Exposures
 from rbztf.simulate.geometry import N_COLUMNS, N_ROWS, Quadrant, Window, cutout_window, quadrant_of

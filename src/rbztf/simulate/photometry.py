@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.simulate.geometry import CUTOUT_PIX
+from rbztf.simulate.artefacts import Mark
+from rbztf.simulate.kinds.registry import KINDS
 from rbztf.simulate.object_plan import Plan
 from rbztf.simulate.psf import Image, grid
 from rbztf.simulate.render import light, place_in_frame, seeing_of
 from rbztf.simulate.scene import Scene, paint_scene, psf_weights
 from rbztf.simulate.seeds import Stream, stream
+from rbztf.ztf import SIZE_PIX
 
 MAG_PER_SNR = 1.0857
 FLOOR_MAG = 0.013
@@ -22,7 +24,8 @@ BACKGROUND_RING_PIX = (6.0, 12.0)
 BAD_EPOCH_FLAG = 32768
 FLAG_SHARE, FALSE_FLAG_SHARE = 0.3, 0.008
 """How often the pipeline notices an artefact, and how often it flags a clean epoch."""
-EDGE_SCATTER_MAG = 0.15
+CORE = slice(SIZE_PIX // 2 - 4, SIZE_PIX // 2 + 4)
+"""Pixels, along either axis, that a star covers."""
 _NO_NEIGHBOURS = Scene(*(np.zeros(0) for _ in range(6)))
 Floats = NDArray[np.float64]
 
@@ -50,9 +53,9 @@ def measure(plan: Plan) -> Photometry:
     sigma = np.sqrt(np.maximum(own + excess, 0) / gain + n_eff * plan.noise_dn**2)
     flux = np.maximum(own + excess + rng.normal(0, 1, n) * sigma, DETECTION_SNR * sigma)
     magerr: Floats = np.hypot(MAG_PER_SNR * sigma / flux, np.full(n, FLOOR_MAG))
-    on_edge = np.array([mark is not None and mark.kind == "frame_edge" for mark in plan.marks], bool)
     touched = np.array([mark is not None for mark in plan.marks], bool)
-    mag = magzp - 2.5 * np.log10(flux) + rng.normal(0, 1, n) * np.where(on_edge, EDGE_SCATTER_MAG, FLOOR_MAG)
+    scatter = np.array([_scatter_mag(mark) for mark in plan.marks])
+    mag = magzp - 2.5 * np.log10(flux) + rng.normal(0, 1, n) * scatter
     noticed = rng.random(n) < np.where(touched, FLAG_SHARE, FALSE_FLAG_SHARE)
     return Photometry(
         mag=np.round(mag, 7),
@@ -64,6 +67,12 @@ def measure(plan: Plan) -> Photometry:
     )
 
 
+def _scatter_mag(mark: Mark | None) -> float:
+    """Calibration noise of an epoch."""
+    own = None if mark is None else KINDS[mark.kind].scatter_mag
+    return FLOOR_MAG if own is None else own
+
+
 def _excess(plan: Plan) -> tuple[Floats, Floats, Floats]:
     """Flux (DN) that is not the object's, how unlike a star it looks, and the PSF's area, (n,) each."""
     n = len(plan)
@@ -71,11 +80,11 @@ def _excess(plan: Plan) -> tuple[Floats, Floats, Floats]:
     for k in range(n):
         x_pix, y_pix = place_in_frame(plan, k)
         clean = seeing_of(plan, k, None)
-        weights = psf_weights(clean, x_pix, y_pix, CUTOUT_PIX)
+        weights = psf_weights(clean, x_pix, y_pix, SIZE_PIX)
         n_eff[k] = (weights * weights).sum()  # = 1 / sum(P**2)
         if plan.host.mag < 90:
             magzp = float(plan.exposures.magzp[plan.visits[k]])
-            host = paint_scene(_NO_NEIGHBOURS, plan.host, clean, magzp, x_pix, y_pix, CUTOUT_PIX)
+            host = paint_scene(_NO_NEIGHBOURS, plan.host, clean, magzp, x_pix, y_pix, SIZE_PIX)
             excess[k] += (weights * _above_background(host, x_pix, y_pix)).sum()
         mark = plan.marks[k]
         if mark is not None:
@@ -83,13 +92,13 @@ def _excess(plan: Plan) -> tuple[Floats, Floats, Floats]:
             np.minimum(change, plan.quadrant.electronics[2], out=change)
             change = _above_background(change, x_pix, y_pix)
             excess[k] += (weights * change).sum()
-            roughness[k] = np.abs(change[10:18, 10:18]).mean() / plan.noise_dn[k]
+            roughness[k] = np.abs(change[CORE, CORE]).mean() / plan.noise_dn[k]
     return excess, roughness, n_eff
 
 
 def _above_background(image: Image, x_pix: float, y_pix: float) -> Image:
     """Take off the median of a ring, which a photometry program would take for the sky."""
-    dx, dy = grid(CUTOUT_PIX, x_pix, y_pix)
+    dx, dy = grid(SIZE_PIX, x_pix, y_pix)
     radius = np.hypot(dx, dy)
     ring = (radius > BACKGROUND_RING_PIX[0]) & (radius < BACKGROUND_RING_PIX[1])
     above: Image = image - np.median(image[ring])

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from rbztf.simulate.psf import Image, Seeing, galaxy, grid, moffat, star
 from rbztf.simulate.seeds import Stream, stream
+from rbztf.ztf import SIZE_PIX
 
 FAINTEST_MAG = 22.0
 BRIGHTEST_MAG = 13.0
 COUNT_SLOPE = 0.28
 """log10 N(<m) grows by this per magnitude (between 0.2 at low and 0.35 at high latitude)."""
-REACH_PIX = 20.0
-"""Sources up to this far from the object (in x and y) are drawn; the frame ends at 14."""
+REACH_PIX = SIZE_PIX / 2 + 6
+"""Sources up to this far from the object (in x and y) are drawn, 6 pixels beyond the frame."""
 GALAXY_SHARE = 0.18
 NEAREST_PIX = 3.0
 """A source nearer than this would have been merged with the object in the catalogue."""
@@ -63,7 +64,7 @@ def field_density(seed: int, field: int) -> float:
 def draw_scene(seed: int, oid: int, density: float) -> Scene:
     """Neighbours of an object in a field of that many sources per frame."""
     rng = stream(seed, Stream.SCENE, oid)
-    count = int(rng.poisson(density * (2 * REACH_PIX / 28) ** 2))
+    count = int(rng.poisson(density * (2 * REACH_PIX / SIZE_PIX) ** 2))
     dx_pix, dy_pix = rng.uniform(-REACH_PIX, REACH_PIX, (2, count))
     mag = FAINTEST_MAG + np.log10(np.maximum(rng.random(count), 1e-9)) / COUNT_SLOPE
     extended = rng.random(count) < GALAXY_SHARE

@@ -12,11 +12,11 @@ from rbztf.errors import InputError
 from rbztf.simulate import render
 from rbztf.simulate.catalogue import SimulatedObject, draw_catalogue, pool_size
 from rbztf.simulate.exposures import EXPTIME_S, Exposures, field_exposures
-from rbztf.simulate.geometry import CUTOUT_PIX, Quadrant, Window, quadrant_of
+from rbztf.simulate.geometry import Quadrant, Window, quadrant_of
 from rbztf.simulate.headers import cutout_cards, exposure_cards, image_name, image_path
 from rbztf.simulate.object_plan import Plan, make_plan
 from rbztf.simulate.photometry import Photometry, measure
-from rbztf.ztf import Oid
+from rbztf.ztf import SIZE_PIX, Oid
 
 
 class SimulatedSky:
@@ -103,7 +103,7 @@ class SimulatedSky:
         """
         plan = self.plan(oid)
         wanted = range(len(plan)) if epochs is None else epochs
-        frames = np.empty((len(wanted), CUTOUT_PIX, CUTOUT_PIX), np.float32)
+        frames = np.empty((len(wanted), SIZE_PIX, SIZE_PIX), np.float32)
         for row, epoch in enumerate(wanted):
             frames[row] = render.frame(plan, int(epoch))
         return frames

@@ -18,14 +18,12 @@ from torch import Tensor, nn
 from rbztf.config import VaeSection
 from rbztf.frames.normalise import SOFTENING
 from rbztf.models.vae.training_frames import UNKNOWN_KIND
-from rbztf.ztf import ARTEFACT_KINDS
+from rbztf.ztf import FRAME_KINDS, SIZE_PIX
 
-N_KINDS = len(ARTEFACT_KINDS) + 2
-"""A clean frame, the kinds of artefacts, and cosmic rays."""
-SIZE_PIX = 28
 WIDTHS_PIX = (0.0, 0.7, 1.2, 2.0, 3.5, 6.0)
 """Standard deviations of the Gaussians that frames are smoothed with before measuring."""
-CENTRE = slice(9, 19)
+CENTRE_PIX = 10
+CENTRE = slice((SIZE_PIX - CENTRE_PIX) // 2, (SIZE_PIX + CENTRE_PIX) // 2)
 """Pixels, along either axis, around the object."""
 INNER = slice(3, 7)
 PEAK = slice(4, 6)
@@ -90,7 +88,7 @@ class Heads(nn.Module):
         super().__init__()
         self.measures = Measures()
         self.measure = nn.Linear(latent, N_MEASURES)
-        self.artefact = nn.Linear(latent, N_KINDS)
+        self.artefact = nn.Linear(latent, 1 + len(FRAME_KINDS))  # clean, or one of them
 
     def forward(
         self, mean: Tensor, values: Tensor, kinds: Tensor, section: VaeSection, *, stretched: bool

@@ -14,9 +14,9 @@ from rbztf.models.vae.training_frames import KnownFrames
 from rbztf.progress import Progress, silent
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.stores.labels import LabelTable
-from rbztf.ztf import ARTEFACT_KINDS, Oid
+from rbztf.ztf import FRAME_KINDS, Oid
 
-KINDS = ("", *ARTEFACT_KINDS, "cosmic")
+KINDS = ("", *FRAME_KINDS)
 """What the numbers in :attr:`rbztf.models.vae.training_frames.KnownFrames.kinds` mean."""
 FRAMES_PER_OBJECT = 10
 EPOCHS_PER_OBJECT = 30

@@ -16,9 +16,9 @@ from rbztf.simulate.archive.fitsbytes import image_bytes
 from rbztf.simulate.archive.lightcurves import separation_deg
 from rbztf.simulate.archive.quadrant import epoch_of, quadrant_bytes
 from rbztf.simulate.archive.realquadrant import RealQuadrant
-from rbztf.simulate.geometry import CUTOUT_PIX, N_COLUMNS, N_ROWS, PIXEL_DEG, Quadrant, Window, cutout_window
+from rbztf.simulate.geometry import N_COLUMNS, N_ROWS, PIXEL_DEG, Quadrant, Window, cutout_window
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.ztf import Oid
+from rbztf.ztf import SIZE_PIX, Oid
 
 ROOT = "/ibe/data/ztf/products/sci/"
 _PATH = re.compile(
@@ -105,7 +105,7 @@ class ImageService:
     def _cutout(self, image: Image, centre: tuple[float, float] | None, size_pix: int) -> bytes | None:
         if centre is None:
             return quadrant_bytes(self._sky, image.quadrant, image.visit)
-        found = self._object_at(image, centre) if size_pix == CUTOUT_PIX else None
+        found = self._object_at(image, centre) if size_pix == SIZE_PIX else None
         if found is not None:
             return None if self._sky.window(*found).empty else self._frame_bytes(*found)
         with self._lock:  # wcslib is not safe to use from several threads

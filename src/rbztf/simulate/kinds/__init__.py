@@ -1,0 +1,1 @@
+"""One module per kind of artefact, named as in :data:`rbztf.ztf.FRAME_KINDS`."""
