@@ -120,8 +120,7 @@ def tiny_classifier(
 ) -> ClassifierBundle:
     """An untrained classifier, hidden size 8 unless ``section`` says otherwise."""
     torch.manual_seed(seed)
-    given = {"hidden": 8, "min_frames": 3, **section}
-    config = Config.model_validate({"classifier": given})
+    config = Config.model_validate({"classifier": {"hidden": 8, **section}, "data": {"min_frames": 3}})
     inputs = latent + config.classifier.inputs.endswith("+loss")
     network = build_network(config, latent)
     with torch.no_grad():  # untrained networks answer 0.5 to everything
@@ -159,9 +158,9 @@ def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
     chosen = {name: TINY_MEMBERS[name] for name in members or TINY_MEMBERS}
     return {
         "name": "tiny",
-        "ensemble": {"bags": 2, "members": chosen, "photometry": True, **section},
+        "ensemble": {"folds": 2, "members": chosen, "photometry": True, **section},
         "vae": {"latent": 4},
-        "classifier": {"min_frames": 3},
+        "data": {"min_frames": 3},
         "cv": {"bootstrap": 20},
     }
 

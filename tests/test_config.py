@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers import refusal
+from helpers import refusal, run
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rbztf.config import Config, find_config, load_config, parse_config, shipped_configs
+from rbztf.config import Config, RenamedSetting, find_config, load_config, parse_config, shipped_configs
 from rbztf.errors import ConfigError
 from rbztf.ztf import Band
 
@@ -178,3 +178,48 @@ def test_any_yaml_is_a_configuration_or_a_clear_refusal(tree: dict[object, objec
     else:
         assert isinstance(error, ConfigError)
         assert "here" in error.message
+
+
+RENAMED = [("classifier.min_frames", "data.min_frames"), ("ensemble.bags", "ensemble.folds")]
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED)
+def test_an_old_name_still_works_and_the_new_one_is_told(own_folder: Path, old: str, new: str) -> None:
+    section, key = old.split(".")
+    Path("mine.yaml").write_text(f"{section}: {{{key}: 7}}\n")
+    for overrides in ([], [f"{old}=9"]):
+        with pytest.warns(RenamedSetting, match=f"'{old}' .* is called '{new}' now") as told:
+            config = load_config(None, overrides, project_file=Path("mine.yaml"), default="default")
+        assert len(told) == 1 + len(overrides)
+        place, name = new.split(".")
+        assert getattr(getattr(config, place), name) == (9 if overrides else 7)
+    with pytest.warns(RenamedSetting, match=r"mine\.yaml"):
+        load_config(None, [f"{new}=3"], project_file=Path("mine.yaml"), default="default")
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED)
+def test_both_names_of_a_setting_in_one_place_are_refused(own_folder: Path, old: str, new: str) -> None:
+    (section, key), (place, name) = old.split("."), new.split(".")
+    tree: dict[str, dict[str, int]] = {section: {key: 7}}
+    tree.setdefault(place, {})[name] = 6
+    Path("mine.yaml").write_text(yaml.safe_dump(tree))
+    with pytest.raises(ConfigError, match=rf"mine\.yaml gives both '{new}' and '{old}'.* Leave out '{old}'"):
+        load_config("mine.yaml")
+
+
+def test_a_model_s_own_record_with_old_names_is_read_in_silence() -> None:
+    text = "{ensemble: {bags: 3, members: {t: {kind: trees}}}, classifier: {min_frames: 4}}"
+    config = parse_config(text, "here")
+    assert config.ensemble is not None
+    assert (config.ensemble.folds, config.data.min_frames) == (3, 4)
+    assert "bags" not in config.dump()
+
+
+def test_an_old_name_is_told_once_on_the_command_line(own_folder: Path) -> None:
+    Path("rbztf.yaml").write_text("ensemble: {bags: 4}\nclassifier: {min_frames: 3}\n")
+    shown = run("cv", "--set", "classifier.min_frames=4").stderr.splitlines()
+    assert [line for line in shown if line.startswith("Warning: ")] == [
+        "Warning: 'classifier.min_frames' (rbztf.yaml) is called 'data.min_frames' now; the old name still works.",
+        "Warning: 'ensemble.bags' (rbztf.yaml) is called 'ensemble.folds' now; the old name still works.",
+        "Warning: 'classifier.min_frames' (--set) is called 'data.min_frames' now; the old name still works.",
+    ]

@@ -351,7 +351,7 @@ def test_the_default_trains_without_features_and_warns(at: Folders, tmp_path: Pa
     ]
     words = ["train-rnn", "--labels", at["labels"], "--embeddings", at["embeddings"], "--out", tmp_path / "m"]
     result = run_well(
-        *words, *small, "--set", "ensemble.bags=2", "--set", "vae.latent=4", "--quiet", "--json"
+        *words, *small, "--set", "ensemble.folds=2", "--set", "vae.latent=4", "--quiet", "--json"
     )
     (warning,) = strict_json(result.stdout)["warnings"]
     assert "No light-curve features given: trained without" in warning

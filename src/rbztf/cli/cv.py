@@ -79,7 +79,7 @@ def cv(
         sources: list[str | None] = list[str | None](config) if config else [None]
         configs = [
             resolve(
-                *(source, set_, device, seed, DEFAULT_CLASSIFIER),
+                *(show, source, set_, device, seed, DEFAULT_CLASSIFIER),
                 cv__folds=folds,
                 cv__split=split,
                 cv__repeats=repeats,

@@ -27,7 +27,7 @@ def embed(
 ) -> None:
     """Turn every frame of a cutout folder into a vector."""
     with screen(as_json, quiet) as show:
-        settings = resolve(config, set_, device, seed)
+        settings = resolve(show, config, set_, device, seed)
         from rbztf.verbs.embed import embed as run
 
         result = run(model, data, out, config=settings, check=check, progress=show.progress)

@@ -86,7 +86,7 @@ def fetch(
 ) -> None:
     """Fetch light curves and 28 x 28-pixel frames; again to go on where it stopped."""
     with screen(as_json, quiet) as show:
-        settings = resolve(config, set_)
+        settings = resolve(show, config, set_)
         from rbztf.stores.oid_lists import read_oids
         from rbztf.verbs import fetch as verb
 

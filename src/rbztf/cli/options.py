@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rbztf.config import Config, load_config
+from rbztf.config import Config, RenamedSetting, load_config
 from rbztf.errors import UsageError
+
+if TYPE_CHECKING:
+    from rbztf.cli.screen import Screen
 
 ConfigFile = Annotated[
     str | None,
@@ -42,6 +46,7 @@ Labels = Annotated[Path | None, typer.Option(help="SNAD JSON, or CSV with oid,la
 
 
 def resolve(
+    show: Screen,
     source: str | None = None,
     overrides: list[str] | None = None,
     device: str | None = None,
@@ -49,7 +54,7 @@ def resolve(
     default: str | None = None,
     **more: object,
 ) -> Config:
-    """The configuration that the options of a verb amount to; None leaves a key alone.
+    """The configuration that the options of a verb amount to; None leaves a key alone. Old names are told of.
 
     ``default`` is the shipped configuration of a verb that was given none; ``more`` maps keys, dots written as ``__``, to values of further options.
     """
@@ -61,4 +66,9 @@ def resolve(
         **{key.replace("__", "."): value for key, value in more.items()},
     }
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
-    return load_config(source, [*(overrides or ()), *given], default=default)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", RenamedSetting)
+        config = load_config(source, [*(overrides or ()), *given], default=default)
+    for warning in told:
+        show.note(str(warning.message))
+    return config

@@ -80,7 +80,7 @@ def predict(
 ) -> None:
     """Give the probability that objects are bogus."""
     with screen(as_json, quiet) as show:
-        settings = resolve(config, set_, device, seed)
+        settings = resolve(show, config, set_, device, seed)
         from rbztf.models.decision.decisions import Goal
         from rbztf.prediction.result import check_ending, write_mask, write_predictions
         from rbztf.stores.oid_lists import read_oids

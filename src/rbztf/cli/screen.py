@@ -70,6 +70,7 @@ class Screen:
         self.out = Console(width=None if sys.stdout.isatty() else WIDE)
         self.err = Console(stderr=True, soft_wrap=True, highlight=False)
         self._quiet = quiet
+        self._notes: list[str] = []
         self._logged = time.monotonic()
         self._tasks: dict[str, Any] = {}
         self._bars = RichProgress(
@@ -150,6 +151,12 @@ class Screen:
         if shown < len(columns):
             self.say(f"The terminal is too narrow for the columns {', '.join(columns[shown:])}.")
 
+    def note(self, warning: str) -> None:
+        """A warning at once, and among the ``warnings`` of the document."""
+        if warning not in self._notes:
+            self._notes.append(warning)
+            self.say(f"Warning: {warning}")
+
     def write(self, text: str) -> None:
         """Text on stdout, as it is."""
         self.stop()
@@ -157,6 +164,8 @@ class Screen:
 
     def document(self, content: dict[str, Any]) -> None:
         """The verb's answer as one JSON document on stdout."""
+        if self._notes:
+            content = {**content, "warnings": [*self._notes, *content.get("warnings", ())]}
         self.write(json_text(content))
 
     def fail(self, error: RbztfError) -> None:

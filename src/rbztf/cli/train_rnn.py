@@ -42,7 +42,7 @@ def train_rnn(
 ) -> None:
     """Train a classifier on the labelled objects that have vectors (or, where those suffice, light-curve features)."""
     with screen(as_json, quiet) as show:
-        settings = resolve(config, set_, device, seed, DEFAULT_CLASSIFIER)
+        settings = resolve(show, config, set_, device, seed, DEFAULT_CLASSIFIER)
         from rbztf.verbs.train_rnn import train_rnn as run
 
         result = run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rbztf.config.aliases import RenamedSetting
 from rbztf.config.load import (
     DEFAULT_CLASSIFIER,
     DEFAULT_VAE,
@@ -40,6 +41,7 @@ __all__ = [
     "FramesSection",
     "Member",
     "NetworkMember",
+    "RenamedSetting",
     "Section",
     "TrainingSection",
     "TreesMember",

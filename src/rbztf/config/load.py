@@ -9,6 +9,7 @@ are relative to the file that names them.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ import yaml
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ValidationError
 
+from rbztf.config.aliases import RenamedSetting, with_new_names
 from rbztf.config.sections import Config
 from rbztf.errors import ConfigError
 
 PROJECT_FILE = Path("rbztf.yaml")
 HOME_FILE = user_cache_path("rbztf") / "published" / "rbztf.yaml"
 """Names data and model where there is no :data:`PROJECT_FILE`; ``rbztf import`` writes it."""
+PATHS = ("embeddings", "labels", "features", "cutouts", "model")
+"""Settings of the ``data`` section that are paths, relative to the file that names them."""
 DEFAULT_CLASSIFIER = "default"
 DEFAULT_VAE = "vae"
 """Shipped configurations that train-rnn and cv, and train-vae, use when none is named."""
@@ -72,8 +76,8 @@ def load_config(
 
 
 def parse_config(text: str, origin: str) -> Config:
-    """Validate YAML text, as written by :meth:`Config.dump`, read from ``origin``."""
-    return _validate(_parse_yaml(text, origin), origin)
+    """Validate YAML text, as written by :meth:`Config.dump`, read from ``origin``; old names are taken as new ones."""
+    return _validate(with_new_names(_parse_yaml(text, origin), origin)[0], origin)
 
 
 def find_config(source: Path | str) -> Path:
@@ -105,7 +109,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error}).", "Check the file.") from None
-    tree = _parse_yaml(text, str(path))
+    tree = _with_new_names(_parse_yaml(text, str(path)), str(path))
     data = tree.get("data")
     if isinstance(data, dict):
         tree["data"] = {key: _beside(path, key, value) for key, value in data.items()}
@@ -113,7 +117,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _beside(path: Path, key: str, value: Any) -> Any:
-    return str(path.parent / value) if isinstance(value, str) and key != "bands" else value
+    return str(path.parent / value) if isinstance(value, str) and key in PATHS else value
+
+
+def _with_new_names(tree: dict[str, Any], origin: str) -> dict[str, Any]:
+    made, told = with_new_names(tree, origin)
+    for sentence in told:
+        warnings.warn(sentence, RenamedSetting, stacklevel=2)
+    return made
 
 
 def _parse_yaml(text: str, origin: str) -> dict[str, Any]:
@@ -142,7 +153,7 @@ def _parse_override(override: str) -> dict[str, Any]:
         raise ConfigError(f"--set {override!r}: the value is not valid YAML.", "Quote it.") from None
     for part in reversed(key.strip().split(".")):
         value = {part: value}
-    return dict(value)
+    return _with_new_names(dict(value), "--set")
 
 
 def _merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

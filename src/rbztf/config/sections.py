@@ -84,7 +84,7 @@ class VaeSection(Section):
 
 
 class DataSection(Section):
-    """Where things are, for verbs whose paths were left out."""
+    """Where things are, for verbs whose paths were left out, and which objects count."""
 
     embeddings: Path | None = None
     labels: Path | None = None
@@ -92,6 +92,8 @@ class DataSection(Section):
     cutouts: Path | None = None
     model: Path | None = None
     bands: tuple[Band, ...] = (Band.R,)
+    min_frames: int = Field(5, ge=1)
+    """Frames below which an object is scored without them, or not at all (the published classifiers never saw fewer)."""
 
 
 class ClassifierSection(Section):
@@ -110,8 +112,6 @@ class ClassifierSection(Section):
     """Weight of the Tversky loss beside the cross-entropy."""
     inputs: Literal["vectors", "vectors+loss", "frames", "frames+loss"] = "vectors"
     """``+loss`` appends the VAE loss of each frame; ``frames`` runs a frozen encoder inside."""
-    min_frames: int = Field(5, ge=1)
-    """Objects with fewer frames get no score (the published classifiers never saw fewer)."""
 
 
 class TrainingSection(Section):
@@ -201,7 +201,7 @@ class EnsembleSection(Section):
     """Several members, their logits added with weights from inner folds, and calibrated."""
 
     members: dict[str, Member] = Field(min_length=1)
-    bags: int = Field(5, ge=2)
+    folds: int = Field(5, ge=2)
     """Inner folds of whole fields. Each member is trained without each; all of these are kept."""
     least_spread: float = Field(0.05, ge=0)
     """Latents that vary less than this share of the most variable one are left out."""

@@ -96,7 +96,7 @@ def _judge_ensemble(
 
 def _objects(bundle: Ensemble, found: Sequence[ObjectInputs]) -> ObjectSet:
     """What the model reads of them; no frames where there are too few. One may come several times."""
-    least = bundle.config.classifier.min_frames
+    least = bundle.config.data.min_frames
     kept = [slice(None) if len(entry.sequence) >= least else slice(0) for entry in found]
     sequences = [entry.sequence[part] for entry, part in zip(found, kept)]
     photometry = [entry.photometry[part] for entry, part in zip(found, kept)]
@@ -128,7 +128,7 @@ def _explained(
         rescue = find_cleaned(
             shares,
             lambda kept: _rescore(source, bundle, entry, kept, goal),
-            bundle.config.classifier.min_frames,
+            bundle.config.data.min_frames,
         )
     dropped = rescue.dropped if rescue else np.zeros(len(shares), bool)
     blamed = tuple(Blamed(float(entry.hjd[k]), float(shares[k]), bool(dropped[k])) for k in order)

@@ -102,7 +102,7 @@ def cv(
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
     known = read_features(inputs.features) if inputs.features else None
     alone = known if all(map(scores_curves_alone, configs)) else None
-    counts, problems = usable_objects(vectors, table, first.classifier.min_frames, alone)
+    counts, problems = usable_objects(vectors, table, first.data.min_frames, alone)
     splits = make_splits(first.cv.split, table, first.cv.folds, first.seed, set(counts), first.cv.repeats)
     for split in splits:
         check_split(split)

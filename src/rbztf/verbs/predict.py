@@ -188,7 +188,7 @@ def _read_chunk(
 
 
 def _can_score(model: Model, found: ObjectInputs) -> bool:
-    has_frames = len(found.sequence) >= model.config.classifier.min_frames
+    has_frames = len(found.sequence) >= model.config.data.min_frames
     if not isinstance(model, Ensemble):
         return has_frames
     have = {Modality.IMAGE: has_frames, Modality.LIGHTCURVE: found.features is not None}
@@ -196,11 +196,11 @@ def _can_score(model: Model, found: ObjectInputs) -> bool:
 
 
 def _what_lacks(model: Model, found: ObjectInputs) -> str:
-    least = model.config.classifier.min_frames
+    least = model.config.data.min_frames
     if isinstance(model, Ensemble) and Modality.IMAGE not in model.modalities:
         return "it has no light-curve features, or too few usable epochs for them."
     few = len(found.sequence) < least
-    what = f"{len(found.sequence)} usable frames; a score needs {least} (classifier.min_frames)."
+    what = f"{len(found.sequence)} usable frames; a score needs {least} (data.min_frames)."
     return what if few else "it has no light-curve features, without which the model gives no score."
 
 

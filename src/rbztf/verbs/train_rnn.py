@@ -80,7 +80,7 @@ def _train_network(
     assert path is not None  # locate_inputs sees to it
     device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent)
-    counts, problems = usable_objects(vectors, table, config.classifier.min_frames)
+    counts, problems = usable_objects(vectors, table, config.data.min_frames)
     _check_some(counts, table, path)
     encoder = encoder_in(path)
     oids = list(counts)
@@ -121,7 +121,7 @@ def _train_ensemble(
     vectors = open_embeddings(path, config.vae.latent) if path else None
     features = read_features(inputs.features) if inputs.features else None
     alone = features if scores_curves_alone(config) else None
-    counts, problems = usable_objects(vectors, table, config.classifier.min_frames, alone)
+    counts, problems = usable_objects(vectors, table, config.data.min_frames, alone)
     _check_some(counts, table, path or inputs.features)
     objects = read_objects(list(counts), vectors, features, config)
     with threads(0 if device.type == "cuda" else 1):
@@ -147,7 +147,7 @@ def _train_ensemble(
         target,
         len(counts),
         sum(counts.values()),
-        config.ensemble.bags,
+        config.ensemble.folds,
         0,
         [],
         tuple(problems),

@@ -186,7 +186,7 @@ def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Pa
         _edit(lambda content: content["features"].update(names=3)),
         _edit(lambda content: content.pop("members")),
         _edit(lambda content: content["config"].update(ensemble=None)),
-        _edit(lambda content: content["config"]["ensemble"].update(bags=3)),
+        _edit(lambda content: content["config"]["ensemble"].update(folds=3)),
     ],
 )
 def test_damaged_bundles_are_refused(saved: Path, damage: Callable[[Path], object]) -> None:
@@ -194,6 +194,21 @@ def test_damaged_bundles_are_refused(saved: Path, damage: Callable[[Path], objec
     error = refusal(lambda: load_ensemble(saved))
     assert isinstance(error, UsageError)
     assert str(saved) in str(error)
+
+
+def test_a_bundle_written_with_old_names_of_settings_is_read(saved: Path) -> None:
+    made = load_ensemble(saved)
+
+    def with_old_names(content: dict[str, Any]) -> None:
+        config = content["config"]
+        config["ensemble"]["bags"] = config["ensemble"].pop("folds")
+        config["classifier"]["min_frames"] = config["data"].pop("min_frames")
+
+    _edit(with_old_names)(saved)
+    config = load_ensemble(saved).config
+    assert config == made.config
+    assert config.ensemble is not None
+    assert (config.ensemble.folds, config.data.min_frames) == (2, 3)
 
 
 def test_nothing_of_a_bundle_is_run(saved: Path, tmp_path: Path) -> None:

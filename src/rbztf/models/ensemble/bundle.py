@@ -93,7 +93,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         _check_files(folder, metadata["members"])
         combinations, kinds = _read_combinations(metadata["combinations"], tensors)
         members = {
-            name: tuple(_read_kept(folder, name, bag, section) for bag in range(config.ensemble.bags))
+            name: tuple(_read_kept(folder, name, bag, section) for bag in range(config.ensemble.folds))
             for name, section in config.ensemble.members.items()
         }
         names = tuple(metadata["features"]["names"])

@@ -78,7 +78,7 @@ def train_members(
     progress: Progress = silent,
     stage: str = "train",
 ) -> TrainedMembers:
-    """Train every member once without each of ``ensemble.bags`` inner folds of whole fields.
+    """Train every member once without each of ``ensemble.folds`` inner folds of whole fields.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def train_members(
     section = config.ensemble
     assert section is not None
     _check(data, section)
-    advice = "Give more objects, fewer --folds, or fewer inner folds: --set ensemble.bags=2."
-    folds = inner_folds(data.labels, data.groups, section.bags, config.seed, advice)
+    advice = "Give more objects, fewer --folds, or fewer inner folds: --set ensemble.folds=2."
+    folds = inner_folds(data.labels, data.groups, section.folds, config.seed, advice)
     if scratch is not None:
         checkpoint.claim(scratch, fingerprint(config, data))
     members: dict[str, list[Fitted]] = {name: [] for name in section.members}

@@ -60,7 +60,7 @@ def read_objects(
         That of a trained model; without it, one fitted to these objects.
     """
     width = embeddings.latent if embeddings is not None else 0
-    sequences, photometry = read_frames(embeddings, oids, width, config.classifier.min_frames)
+    sequences, photometry = read_frames(embeddings, oids, width, config.data.min_frames)
     if reader is None:
         section = config.ensemble
         assert section is not None
@@ -160,7 +160,7 @@ def _count_usable(embeddings: Embeddings, oid: Oid, least: int) -> tuple[int, st
         return 0, str(error)
     if n >= least:
         return n, ""
-    return 0, f"{n} usable frames; {least} are needed (classifier.min_frames)."
+    return 0, f"{n} usable frames; {least} are needed (data.min_frames)."
 
 
 def network_inputs(embeddings: Embeddings, oid: int, latent: int, uses_loss: bool) -> Vectors:

@@ -231,7 +231,7 @@ def encoder_in(folder: Path) -> EncoderBundle | None:
 
 
 MODEL_SECTIONS = ("name", "frames", "vae", "classifier", "ensemble")
-"""Parts of a configuration that describe a model; the others are kept as a record of its making."""
+"""Parts of a configuration that describe a model, beside ``data.min_frames``; the others record its making."""
 
 
 def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
@@ -241,6 +241,9 @@ def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
     """
     kept = metadata.get("config") or {}
     described = {name: kept[name] for name in MODEL_SECTIONS if name in kept}
+    data = kept.get("data")
+    if isinstance(data, dict) and "min_frames" in data:
+        described["data"] = {"min_frames": data["min_frames"]}
     return parse_config(yaml.safe_dump(described), str(folder / bundle.METADATA))
 
 
