@@ -49,6 +49,10 @@ class ArchiveError(RbztfError):
     """The archive could not be reached or answered something unusable."""
 
 
+class WriteError(RbztfError):
+    """The system did not let a file be written: a full disk, a missing permission."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing left undone while the rest went on (leads to exit code 3).

@@ -14,7 +14,7 @@ import rbztf
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.archive.journal import Journal, journal_path
 from rbztf.errors import DataError, InputError, UsageError
-from rbztf.files import store_lock
+from rbztf.locks import store_lock
 from rbztf.simulate.archive.faults import Faults
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
@@ -201,7 +201,7 @@ def test_labels_are_read_back(
 
 HOLD = """
 import sys, pathlib
-from rbztf.files import store_lock
+from rbztf.locks import store_lock
 with store_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -16,8 +16,8 @@ from rbztf.evaluation.score_files import write_scores
 from rbztf.evaluation.scores import Scored, pool
 from rbztf.evaluation.subgroups import MIN_TAGGED, tag_masks
 from rbztf.evaluation.summary import Evaluation, compare, summarise
-from rbztf.files import json_text
 from rbztf.stores.labels import Labelled, LabelTable
+from rbztf.textfiles import json_text
 from rbztf.ztf import Label, Oid
 
 N = 120

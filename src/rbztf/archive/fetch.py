@@ -23,7 +23,7 @@ from rbztf.archive.queries import FetchPlan, frame_urls, outcome_of, request_fra
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import Frame
 from rbztf.errors import ArchiveDown, ArchiveError, DataError, Problem, RbztfError
-from rbztf.files import store_lock
+from rbztf.locks import store_lock
 from rbztf.parallel import Workers
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import FrameStatus

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rbztf.archive.http import ArchiveSession
-from rbztf.errors import InputError, UnsoundAnswer
+from rbztf.errors import UnsoundAnswer
+from rbztf.files import write_text
 from rbztf.ztf import ARTEFACT_TAG
 
 LABELS_URL = "https://akb.ztf.snad.space"
@@ -49,7 +49,7 @@ def fetch_knowledge(session: ArchiveSession, out: Path, labels_url: str = LABELS
     ------
     ArchiveError
         If the service cannot be reached, or answers something else.
-    InputError
+    WriteError, UsageError
         If the file cannot be written.
     """
     entries = session.get(
@@ -58,15 +58,7 @@ def fetch_knowledge(session: ArchiveSession, out: Path, labels_url: str = LABELS
         budget_s=session.settings.table_budget_s,
         max_bytes=MAX_BYTES,
     )
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(entries, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}).", "Choose another --out.") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(out, json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
     return LabelsResult(out, len(entries), sum(ARTEFACT_TAG in entry["tags"] for entry in entries))
 
 

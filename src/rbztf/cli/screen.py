@@ -19,7 +19,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from rbztf.errors import Problem, RbztfError
-from rbztf.files import json_text
+from rbztf.textfiles import json_text
 
 PARTIAL = 3
 SHOWN_PROBLEMS = 10

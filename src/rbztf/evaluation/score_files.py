@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rbztf.csvfiles import write_csv
 from rbztf.errors import InputError
 from rbztf.evaluation.scores import DECISIONS, Limits, Scored
 from rbztf.ztf import Oid
@@ -44,12 +45,7 @@ class ScoredModel:
 
 def write_scores(path: Path, evaluations: Sequence[Evaluation]) -> None:
     """Write out-of-fold scores, so that anyone can recompute every figure."""
-    rows = [row for entry in evaluations for row in _rows(entry)]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, [row for entry in evaluations for row in _rows(entry)])
 
 
 def read_scores(path: Path | str) -> list[ScoredModel]:

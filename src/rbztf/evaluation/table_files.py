@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rbztf.csvfiles import write_csv
 from rbztf.evaluation.summary import Evaluation
 
 Row = dict[str, Any]
@@ -21,11 +21,7 @@ def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     for name, rows_of in _TABLES.items():
         rows = [{"config": entry.variant, **_flat(row)} for entry in evaluations for row in rows_of(entry)]
         if rows:
-            columns = list(dict.fromkeys(column for row in rows for column in row))
-            with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
-                writer = csv.DictWriter(stream, columns, restval="")
-                writer.writeheader()
-                writer.writerows(rows)
+            write_csv(folder / f"{name}.csv", rows)
 
 
 def _flat(row: Row) -> Row:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from rbztf.errors import InputError, UsageError
+from rbztf.errors import InputError
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition, FeatureTable
+from rbztf.files import write_text
 from rbztf.ztf import Oid
 
 MARK = "# definition:"
@@ -86,7 +85,7 @@ def write_features(path: Path | str, table: FeatureTable) -> None:
 
     Raises
     ------
-    UsageError
+    WriteError, UsageError
         If it cannot be written.
     ValueError
         If a name cannot be that of a feature in a file (``oid``, ``label``, empty, or with spaces around it).
@@ -95,16 +94,7 @@ def write_features(path: Path | str, table: FeatureTable) -> None:
     for name in table.names:
         if name in NOT_FEATURES or name != name.strip() or not name.isprintable():
             raise ValueError(f"not a name for a column of features: {name!r}")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(_csv(table), encoding="utf-8", newline="\n")
-        part.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}).", "Choose another --out.") from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    write_text(path, _csv(table))
 
 
 def is_ours(path: Path) -> bool:

@@ -6,8 +6,6 @@ No pickle: a bundle from a stranger can be wrong, but it cannot run code.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +13,11 @@ from typing import Any
 
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rbztf.errors import InputError, UsageError
-from rbztf.files import is_taken, new_folder, replace_folder
+from rbztf.files import is_taken, put_back, whole_folder, write_bytes, write_text
 
 SCHEMA = 1
 WEIGHTS = "weights.safetensors"
@@ -44,27 +42,23 @@ def new_bundle(folder: Path) -> Iterator[Path]:
     Raises
     ------
     UsageError
-        If ``folder`` exists and is something else than a bundle.
+        If ``folder`` exists and is something else than a bundle, or as :func:`whole_folder`.
+    WriteError
+        If it cannot be written.
     """
     if is_taken(folder, METADATA):
         raise UsageError(f"{folder} exists and is no model folder.", "Choose another --out.")
-    part = new_folder(folder.with_name(f".{folder.name}.{os.getpid()}.part"))
-    try:
+    with whole_folder(folder) as part:
         yield part
-        replace_folder(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_parts(folder: Path, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:
     """Write the three files of a bundle into the existing ``folder``."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(plain, folder / WEIGHTS)
+    write_bytes(folder / WEIGHTS, save(plain))
     content = {"schema": SCHEMA, **metadata}
-    (folder / METADATA).write_text(
-        yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
-    (folder / CARD).write_text(card, encoding="utf-8")
+    write_text(folder / METADATA, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    write_text(folder / CARD, card)
 
 
 def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
@@ -75,6 +69,7 @@ def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
     InputError
         If the folder is no bundle, of another kind, or written by a newer version.
     """
+    put_back(folder)
     path = folder / METADATA
     if not path.is_file():
         raise InputError(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,11 +17,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from rbztf.config import Config
 from rbztf.errors import InputError, UsageError
+from rbztf.files import write_bytes, write_text
 
 History = list[dict[str, float]]
 
@@ -70,12 +70,9 @@ def claim(folder: Path, fingerprint_: str) -> None:
     UsageError
         If it belongs to another run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "fingerprint"
     if not mark.is_file():
-        part = mark.with_name(f".{mark.name}.{os.getpid()}.part")
-        part.write_text(fingerprint_)
-        part.replace(mark)
+        write_text(mark, fingerprint_)
     elif mark.read_text() != fingerprint_:
         raise _another_run(folder)
 
@@ -96,10 +93,7 @@ def save(
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     facts = {"fingerprint": fingerprint_, **asdict(state)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(plain, part, metadata={"state": json.dumps(facts)})
-    part.replace(path)
+    write_bytes(path, serialised(plain, {"state": json.dumps(facts)}))
 
 
 def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerprint_: str) -> State:

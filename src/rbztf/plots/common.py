@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.config import Config
 from rbztf.evaluation.summary import Evaluation
+from rbztf.files import whole
 from rbztf.models.checkpoint import History
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.ztf import Oid
@@ -88,11 +89,16 @@ def colours(count: int) -> list[Any]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the style of the house; folders are made."""
+    """Write a figure in the common style; folders are made."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)
+    write_png(figure, path)
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    """Write a figure as it is; the file appears whole or not at all."""
+    with whole(path) as part:
+        figure.savefig(part, dpi=DPI, format="png")
 
 
 EXAMPLES = 16

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rbztf.models.checkpoint import History
-from rbztf.plots.common import COLOURS, DPI, GREY
+from rbztf.plots.common import COLOURS, GREY, write_png
 
 Frames = NDArray[np.float32]
 TERMS = {
@@ -43,7 +43,7 @@ def training(history: History, latent: int, path: Path) -> None:
     )
     for axes in (terms, active):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _save(figure, path)
+    write_png(figure, path)
 
 
 def reconstructions(
@@ -88,7 +88,7 @@ def reconstructions(
         if name == "Best":
             for axes, label in zip(grid[:, 0], ("frame", "rebuilt", "residual")):
                 axes.set_ylabel(label, fontsize=8)
-    _save(figure, path)
+    write_png(figure, path)
 
 
 def neighbours(
@@ -117,7 +117,7 @@ def neighbours(
             _show(axes, frames[other], valid[other], *_limits(frames[other], valid[other]))
             axes.set_title("frame" if other == k else f"{distance[other]:.1f}", fontsize=7)
     figure.suptitle("Frames and their nearest neighbours, by distance in the latent means", fontsize=9)
-    _save(figure, path)
+    write_png(figure, path)
 
 
 def _chosen(scaled: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int64]:
@@ -144,8 +144,3 @@ def _show(
     axes.imshow(shown, origin="lower", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rbztf.errors import Problem, UsageError
-from rbztf.files import _write, json_text
+from rbztf.files import whole, write_text
+from rbztf.textfiles import json_text
 from rbztf.ztf import ARTEFACT_KINDS
 
 
@@ -129,15 +130,15 @@ def write_predictions(path: Path, result: PredictResult) -> None:
 
     Raises
     ------
-    UsageError
+    WriteError, UsageError
         If it cannot be written.
     """
     check_ending(path)
     if path.suffix == ".parquet":
-        _write(path, lambda part: _write_parquet(part, result))
+        with whole(path) as part:
+            _write_parquet(part, result)
     else:
-        text = predictions_csv(result) if path.suffix == ".csv" else json_text(result.to_json())
-        _write(path, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(path, predictions_csv(result) if path.suffix == ".csv" else json_text(result.to_json()))
 
 
 def write_mask(path: Path, result: PredictResult) -> None:
@@ -145,11 +146,10 @@ def write_mask(path: Path, result: PredictResult) -> None:
 
     Raises
     ------
-    UsageError
+    WriteError, UsageError
         If it cannot be written.
     """
-    text = mask_csv(result)
-    _write(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, mask_csv(result))
 
 
 def predictions_csv(result: PredictResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
-from rbztf.files import is_taken, new_folder, replace_folder
+from rbztf.files import is_taken, whole_folder, write_text, writing
 from rbztf.stores.embeddings import OBJECT, EmbeddingInfo
 from rbztf.stores.epochs import PHOTOMETRY
 
@@ -26,17 +26,20 @@ class EmbeddingWriter:
     Raises
     ------
     UsageError
-        If ``folder`` exists and is something else than an embedding store.
+        If ``folder`` exists and is something else than an embedding store, or as :func:`whole_folder`.
+    WriteError
+        If it cannot be written.
     """
 
     def __init__(self, folder: Path, stamp: EmbeddingInfo, width: int) -> None:
         if is_taken(folder, "store.yaml"):
             raise UsageError(f"{folder} exists and is no embedding store.", "Choose another --out.")
         self.folder, self.stamp, self.width = folder, stamp, width
-        self._part = folder.with_name(f".{folder.name}.part")
         self._objects: list[tuple[int, int, int]] = []
         self._photometry: list[NDArray[np.float64]] = []
         self._n = 0
+        self._open: ExitStack
+        self._part: Path
         self._stream: BinaryIO
 
     def __len__(self) -> int:
@@ -50,13 +53,16 @@ class EmbeddingWriter:
     def beside(self, name: str) -> Path:
         """A new folder within the store, for what belongs to the vectors (their encoder)."""
         folder = self._part / name
-        folder.mkdir()
+        with writing(self.folder):
+            folder.mkdir()
         return folder
 
     def __enter__(self) -> Self:
-        new_folder(self._part)
-        self._stream = (self._part / "vectors.npy").open("wb")
-        self._write_header()
+        with ExitStack() as stack:
+            self._part = stack.enter_context(whole_folder(self.folder))
+            self._stream = stack.enter_context((self._part / "vectors.npy").open("wb"))
+            self._write_header()
+            self._open = stack.pop_all()
         return self
 
     def add(self, oid: int, vectors: NDArray[np.float32], photometry: NDArray[np.float64]) -> None:
@@ -79,7 +85,8 @@ class EmbeddingWriter:
             raise ValueError(
                 f"vectors must have the shape ({len(photometry)}, {self.width}): {vectors.shape}"
             )
-        self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+        with writing(self.folder):
+            self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
         self._objects.append((int(oid), self._n, len(vectors)))
         self._photometry.append(np.asarray(photometry, np.float64))
         self._n += len(vectors)
@@ -87,18 +94,17 @@ class EmbeddingWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if kind is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:
             self._stream.seek(0)
             self._write_header()
-        self._stream.close()
-        if kind is None:
             known = np.concatenate(self._photometry or [np.empty((0, len(PHOTOMETRY)))])
             np.save(self._part / "times.npy", np.ascontiguousarray(known[:, 0]))
             np.save(self._part / "photometry.npy", known[:, 1:].astype(np.float32))
             np.save(self._part / "objects.npy", np.array(self._objects, OBJECT))
-            (self._part / "store.yaml").write_text(yaml.safe_dump(asdict(self.stamp), sort_keys=False))
-            replace_folder(self._part, self.folder)
-        shutil.rmtree(self._part, ignore_errors=True)
+            write_text(self._part / "store.yaml", yaml.safe_dump(asdict(self.stamp), sort_keys=False))
 
     def _write_header(self) -> None:
         """NumPy pads headers so that the first axis can grow without moving the data."""

@@ -21,7 +21,7 @@ import yaml
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError
-from rbztf.files import reading
+from rbztf.files import put_back, reading
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
 from rbztf.ztf import Oid
 
@@ -244,6 +244,7 @@ def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
         If there is no such folder or it holds no embeddings.
     """
     folder = Path(path)
+    put_back(folder)
     if not folder.is_dir():
         raise InputError(
             f"There are no embeddings at {folder}.", "Make them: rbztf embed --model DIR --data DIR."

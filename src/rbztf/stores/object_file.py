@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import InputError, Problem
-from rbztf.files import reading
+from rbztf.files import reading, write_bytes
 from rbztf.stores import fastfits
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
 from rbztf.ztf import SIZE_PIX, Oid
@@ -116,17 +116,10 @@ def write_object(
     image.header["BUNIT"] = "adu"
     table = fits.table_to_hdu(epochs)
     table.name = EPOCHS
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{int(oid)}.fits"
-    part = folder / f".{int(oid)}.{os.getpid()}.part"
-    try:
-        with part.open("wb") as stream:
-            fits.HDUList([primary, image, table]).writeto(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    stream = io.BytesIO()
+    fits.HDUList([primary, image, table]).writeto(stream)
+    write_bytes(path, stream.getvalue(), tidy=False)  # the store's lock sees to leftovers
     return path
 
 

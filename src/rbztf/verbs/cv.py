@@ -20,6 +20,7 @@ from rbztf.evaluation.subgroups import magnitudes_of
 from rbztf.evaluation.summary import Evaluation, compare, summarise
 from rbztf.evaluation.table_files import write_tables
 from rbztf.features.files import read_features
+from rbztf.files import write_text
 from rbztf.models.checkpoint import History
 from rbztf.models.objects.read import scores_curves_alone, usable_objects
 from rbztf.models.training import choose_device
@@ -135,7 +136,8 @@ def cv(
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
     write_result(result)
     for config in configs[1:]:
-        (folder / f"config-{(config.name or 'default').replace('/', '-')}.yaml").write_text(config.dump())
+        name = (config.name or "default").replace("/", "-")
+        write_text(folder / f"config-{name}.yaml", config.dump())
     _plot(folder, result, configs, results, counts, table)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from rbztf.config import Config, load_config
 from rbztf.errors import UsageError
+from rbztf.files import write_text
 from rbztf.prediction.result import PredictResult
 from rbztf.progress import Progress, silent
 from rbztf.simulate.archive.server import SimulatedArchive
@@ -213,4 +214,4 @@ def _write_project_file(out: Path, config: Config, with_features: bool) -> None:
     if with_features:
         data["features"] = "features.csv"
     content = config.model_dump(mode="json", include={"name", "ensemble"}) | {"data": data}
-    (out / "rbztf.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    write_text(out / "rbztf.yaml", yaml.safe_dump(content, sort_keys=False))

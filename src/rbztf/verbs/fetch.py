@@ -160,7 +160,7 @@ def fetch_labels(
     ------
     ArchiveError
         If the service cannot be reached, or answers something else.
-    InputError
+    WriteError, UsageError
         If the file cannot be written.
     """
     with ArchiveSession(settings) as session:

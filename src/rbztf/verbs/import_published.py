@@ -17,7 +17,7 @@ from rbztf.archive.download import cached_repository, is_url
 from rbztf.config import HOME_FILE, Config, load_config
 from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError
 from rbztf.features.files import read_features
-from rbztf.files import reading
+from rbztf.files import reading, whole, write_text
 from rbztf.models.rnn.published import SOURCE, classifier_from, encoder_from
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.progress import Progress, silent
@@ -257,8 +257,8 @@ def _import_file(
     except RbztfError as error:
         result.problems.append(Problem(name, str(error)))
         return
-    result.out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, result.out / name)
+    with whole(result.out / name) as part:
+        shutil.copyfile(path, part)
     result.found[name] = found
 
 
@@ -267,7 +267,7 @@ def use_model(out: Path) -> None:
     path = out / "rbztf.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["data"]["model"] = "model"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    write_text(path, yaml.safe_dump(content, sort_keys=False))
 
 
 def _write_project_file(result: ImportResult) -> None:
@@ -279,7 +279,7 @@ def _write_project_file(result: ImportResult) -> None:
         "model": "model" if (result.out / "model").is_dir() else "rnn/wd_2dir/0",
     }
     there = {key: path for key, path in data.items() if (result.out / path).exists()}
-    (result.out / "rbztf.yaml").write_text(yaml.safe_dump({"data": there}, sort_keys=False), encoding="utf-8")
+    write_text(result.out / "rbztf.yaml", yaml.safe_dump({"data": there}, sort_keys=False))
 
 
 def _one(folder: Path, ending: str, result: ImportResult) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rbztf.config import Config
-from rbztf.errors import Problem, UsageError
-from rbztf.files import json_text
+from rbztf.csvfiles import write_csv
+from rbztf.errors import Problem
+from rbztf.files import write_text
 from rbztf.models.checkpoint import History
+from rbztf.textfiles import json_text
 
 RUNS = Path("runs")
 
@@ -27,33 +28,23 @@ def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
 
     Raises
     ------
-    UsageError
-        If the folder cannot be made.
+    WriteError, UsageError
+        If it cannot be written.
     """
     folder = run_folder(verb, out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(config.dump(), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"The run folder {folder} cannot be written ({error.strerror}).", "Choose --out."
-        ) from None
+    write_text(folder / "config.yaml", config.dump())
     return folder
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as indented JSON."""
-    path.write_text(json_text(content), encoding="utf-8")
+    write_text(path, json_text(content))
 
 
 def write_history(path: Path, histories: Mapping[str, History]) -> None:
     """Write learning curves as CSV, one row an epoch, the run's name first."""
-    columns = list(dict.fromkeys(name for history in histories.values() for row in history for name in row))
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ["run", *columns])
-        writer.writeheader()
-        for name, history in histories.items():
-            writer.writerows({"run": name, **row} for row in history)
+    rows = [{"run": name, **row} for name, history in histories.items() for row in history]
+    write_csv(path, rows, ["run"])
 
 
 def _unused(folder: Path) -> Path:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.errors import UsageError
-from rbztf.files import json_text
 from rbztf.models.decision.conformal import Conformal, fit
+from rbztf.textfiles import json_text
 
 
 @given(n=st.integers(0, 40), error_rate=st.floats(0.01, 0.99), seed=st.integers(0, 10**6), ties=st.booleans())

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.images.targets import Target
 from rbztf.archive.irsa import Exposure, exposure_of_name
+from rbztf.files import whole, write_text
 from rbztf.ztf import SIZE_PIX
 
 PREFIX = ".cut."
@@ -64,22 +65,20 @@ class CutCache:
     def __init__(self, store: Path, targets: Sequence[Target]) -> None:
         text = "\n".join(f"{int(t.oid)} {t.ra_deg!r} {t.dec_deg!r}" for t in targets)
         self.folder = store / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        self.folder.mkdir(exist_ok=True)
         self._n_targets = len(targets)
         self.cuts = {cut.name: cut for cut in map(_read_cut, sorted(self.folder.glob("*.json")))}
 
     def add(self, cut: Cut, frames: NDArray[np.float32]) -> None:
         """Keep the frames (n, 28, 28) of one image; they count once the note beside them is there."""
-        np.save(self._frames_path(cut), frames)
+        with whole(self._frames_path(cut)) as part, part.open("wb") as stream:
+            np.save(stream, frames)
         note = {
             "name": cut.name,
             "facts": cut.facts,
             "rows": cut.rows.tolist(),
             "on_chip": cut.on_chip.tolist(),
         }
-        part = self.folder / f"{cut.name}.part"
-        part.write_text(json.dumps(note))
-        part.replace(self.folder / f"{cut.name}.json")
+        write_text(self.folder / f"{cut.name}.json", json.dumps(note))
         self.cuts[cut.name] = cut
 
     def objects(self) -> Iterator[tuple[int, list[tuple[Cut, bool, NDArray[np.float32]]]]]:
@@ -101,7 +100,7 @@ class CutCache:
 
     def remove(self) -> None:
         """Remove the folder: everything is in the store."""
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _frames_path(self, cut: Cut) -> Path:
         return self.folder / f"{cut.name}.npy"

@@ -20,7 +20,7 @@ from rbztf.archive.object_state import ObjectState
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError, Problem, RbztfError
-from rbztf.files import store_lock
+from rbztf.locks import store_lock
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
 from rbztf.times import fill_hjd, mjd_of_filefracday

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from rbztf.config import Member, NetworkMember, TreesMember
 from rbztf.errors import InputError
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition
+from rbztf.files import write_bytes
 from rbztf.models import bundle
 from rbztf.models.ensemble.card import ensemble_card
 from rbztf.models.ensemble.ensemble import Ensemble, Fitted, Have, KindScale
@@ -170,16 +171,13 @@ def _read_kept(folder: Path, name: str, bag: int, section: Member) -> Fitted:
 
 def write_member(folder: Path, name: str, bag: int, member: Fitted) -> None:
     """Write one trained member; its file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = _member_path(folder, name, bag, isinstance(member, FittedTrees))
-    part = path.with_name(f".{path.name}.part")
     if isinstance(member, FittedTrees):
-        content = "\n".join((json.dumps(member.names), member.text()))
-        part.write_text(content, encoding="utf-8")
+        content = "\n".join((json.dumps(member.names), member.text())).encode()
     else:
         tensors = {key: tensor.contiguous() for key, tensor in member.tensors().items()}
-        save_file(tensors, part, metadata={"columns": json.dumps(member.names)})
-    part.replace(path)
+        content = save(tensors, {"columns": json.dumps(member.names)})
+    write_bytes(path, content)
 
 
 def read_member(folder: Path, name: str, bag: int, section: Member) -> Fitted | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.config import FramesSection
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.files import writing
 from rbztf.frames.background import SIDE_CHANNELS, usable_frames
 from rbztf.models.vae.encoder_inputs import GOOD, Inputs, make_inputs, usable_facts
 from rbztf.progress import Progress, silent
@@ -136,10 +137,16 @@ def prepare_frames(
     ------
     DataError
         If there is no usable frame.
+    WriteError, UsageError
+        If the files cannot be written.
     """
     problems: list[Problem] = []
     writer = _Writer(path)
-    with path.open("wb") as values, writer.states_path.open("wb") as states:
+    with (
+        writing(path.parent),
+        path.open("wb") as values,
+        writer.states_path.open("wb") as states,
+    ):
         for done, oid in enumerate(store):
             progress("read frames", done, len(store))
             try:
@@ -163,7 +170,8 @@ class _Writer:
     """Appends normalised frames to files, and maps them when done."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.states_path = path, path.with_suffix(".states")
         self.count = 0
         self._side: list[NDArray[np.float32]] = []
