@@ -12,10 +12,12 @@ from rbztf.cli import (
     configs,
     cv,
     demo,
+    doctor,
     embed,
     features,
     fetch,
     import_published,
+    models,
     predict,
     train_rnn,
     train_vae,
@@ -64,7 +66,9 @@ VERBS: tuple[Verb, ...] = (
     ),
     ("cv", cv.cv, "rbztf cv --config bigru-l2 --embeddings embeddings --labels labels.json --folds 5"),
     ("predict", predict.predict, "rbztf predict 686103400034440 --model model --data data/cutouts --explain"),
+    ("models", models.models, "rbztf models"),
     ("configs", configs.configs, "rbztf configs diff gru bigru-l2"),
+    ("doctor", doctor.doctor, "rbztf doctor --online"),
     ("demo", demo.demo, "rbztf demo --out demo"),
 )
 """Every verb: its name, its function and the example at the end of its help."""

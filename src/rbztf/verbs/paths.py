@@ -49,6 +49,25 @@ def locate_optional(name: str, option: Path | str | None, config: Config) -> Pat
     return found
 
 
+def locate_model(option: Path | str | None, config: Config) -> Path:
+    """The folder of the model to predict with.
+
+    In this order: what the caller names (a path, or a name from ``rbztf models``), ``data.model`` of
+    the configuration (``./rbztf.yaml``, else what was imported into the user's cache), the model
+    that comes with the package. A named one that is missing is an error, never a reason to take
+    another.
+
+    Raises
+    ------
+    UsageError
+        If the named one is not there.
+    """
+    from rbztf.models.catalogue import find_model, shipped_model
+
+    named = locate_optional("model", option, config)
+    return find_model(named) if named is not None else shipped_model()
+
+
 def labels_in_bands(option: Path | str | None, config: Config) -> LabelTable:
     """The labels of the configuration's bands.
 
