@@ -49,7 +49,7 @@ def test_a_name_in_this_folder_comes_first(places: Path) -> None:
 
 
 def test_a_named_model_that_is_missing_is_an_error_never_a_fallback(places: Path) -> None:
-    with pytest.raises(UsageError, match=r"There is no model lightcurv\.*Did you mean lightcurve"):
+    with pytest.raises(UsageError, match=r"There is no model lightcurv\..*Did you mean lightcurve"):
         find_model("lightcurv")
     config = Config.model_validate({"data": {"model": "gone"}})
     with pytest.raises(UsageError, match="There is no model gone"):
