@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import resource
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -255,6 +257,17 @@ def strict_json(text: str) -> Any:
 def flat(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An object of ``predict --json`` as a row of a table has it."""
     return {name: entry[name] if name in entry else entry["kinds"].get(name[2:]) for name in COLUMNS}
+
+
+@contextmanager
+def largest_file(n_bytes: int) -> Iterator[None]:
+    """Files cannot grow beyond ``n_bytes``: writing fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def files_below(folder: Path) -> set[str]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import files_below, largest_file
 
 import rbztf
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.archive.journal import Journal, journal_path
-from rbztf.errors import DataError, InputError, UsageError
+from rbztf.errors import DataError, InputError, UsageError, WriteError
 from rbztf.locks import store_lock
 from rbztf.simulate.archive.faults import Faults
 from rbztf.simulate.archive.server import SimulatedArchive
@@ -206,6 +207,21 @@ with store_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.mark.parametrize("n_bytes", [0, 5_000, 40_000])
+def test_a_store_that_cannot_be_written_is_said_and_filled_later(
+    sky: SimulatedSky, start_archive: Start, quick: HttpSettings, tmp_path: Path, n_bytes: int
+) -> None:
+    address = start_archive().url
+    with largest_file(n_bytes), pytest.raises(WriteError, match="larger than files may be") as caught:
+        fetch(sky.oids, out=tmp_path / "a", archive_url=address, settings=quick)
+    assert caught.value.exit_code == 1
+    for folder in ("a", "b"):
+        assert fetch(sky.oids, out=tmp_path / folder, archive_url=address, settings=quick).complete
+    for path in (tmp_path / "b").glob("*.fits"):
+        assert (tmp_path / "a" / path.name).read_bytes() == path.read_bytes()
+    assert files_below(tmp_path / "a") == files_below(tmp_path / "b")
 
 
 def test_two_processes_cannot_write_to_one_store(sky: SimulatedSky, tmp_path: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from helpers import Frames, make_oid, random_frames, refusal, write_cutouts
+from helpers import Frames, largest_file, make_oid, random_frames, refusal, write_cutouts
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -98,17 +95,6 @@ def test_frames_of_another_shape_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="must have the shape"):
             write_object(tmp_path, OID, np.zeros(shape, np.float32), epochs_of(2), ra_deg=0, dec_deg=0)
     assert list(tmp_path.iterdir()) == []
-
-
-@contextmanager
-def largest_file(n_bytes: int) -> Iterator[None]:
-    """Files cannot grow beyond ``n_bytes``: writing fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,8 @@ from rbztf.archive.object_state import ObjectState
 from rbztf.archive.queries import FetchPlan, frame_urls, outcome_of, request_frame, request_light_curves
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import Frame
-from rbztf.errors import ArchiveDown, ArchiveError, DataError, Problem, RbztfError
+from rbztf.errors import ArchiveDown, ArchiveError, Problem, RbztfError
+from rbztf.files import writing
 from rbztf.locks import store_lock
 from rbztf.parallel import Workers
 from rbztf.progress import Progress, silent
@@ -47,19 +49,14 @@ def fetch_objects(
     ------
     InputError, UsageError
         If the folder cannot be used, or another process uses it.
-    DataError
-        If the store cannot be written (a full disk, say).
+    WriteError
+        If the store cannot be written (a full disk, say); what has arrived is kept.
     """
     unique = list(dict.fromkeys(Oid(oid) for oid in oids))
-    with store_lock(folder):
+    with store_lock(folder), writing(folder):
         run = _Run(folder, session, plan, progress)
         try:
             return run(unique)
-        except OSError as error:
-            raise DataError(
-                f"Writing into {folder} failed ({error.strerror}).",
-                "What has arrived is kept; then fetch again.",
-            ) from error
         finally:
             run.close()
 
@@ -121,7 +118,8 @@ class _Run:
         self._workers.stop()
         for entry in self._open.values():
             if entry.journal is not None:
-                entry.journal.close()
+                with suppress(OSError):  # the disk is full, which has been said
+                    entry.journal.close()
 
     def _step(self) -> bool:
         """Hand out, draw or collect one thing; False when nothing is left to do."""

@@ -20,6 +20,7 @@ from rbztf.archive.object_state import ObjectState
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.files import writing
 from rbztf.locks import store_lock
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
@@ -53,19 +54,14 @@ def cut_folder(
     ------
     InputError, UsageError
         If there are no images, or the store cannot be used.
-    DataError
+    WriteError
         If the store cannot be written (a full disk, say).
     """
     images: dict[Readout, list[tuple[Exposure, Path]]] = {}
     for exposure, path in find_quadrants(images_dir):
         images.setdefault(readout_of_image(exposure), []).append((exposure, path))
-    with store_lock(out):
-        try:
-            return _Run(images_dir, images, targets, out, progress)()
-        except OSError as error:
-            raise DataError(
-                f"Writing into {out} failed ({error.strerror}).", "See to the disk, then run again."
-            ) from error
+    with store_lock(out), writing(out):
+        return _Run(images_dir, images, targets, out, progress)()
 
 
 class _Run:
