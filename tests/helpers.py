@@ -168,7 +168,7 @@ def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
 
 
 def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
-    """Labelled objects in eight fields: artefacts (a third of them ghosts) differ in latents and features.
+    """Labelled objects in eight fields: artefacts (two of three of them ghosts) differ in latents and features.
 
     Object 0 has no frames, object 1 no features, object 2 neither. Time and magnitude are known
     of the frames of every third object.
@@ -194,7 +194,7 @@ def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     fitted = FrameReader.fit(sequences, photometry, 0.0)
     reader = replace(fitted, latents=(0, 1, 3), mean=fitted.mean[[0, 1, 3]], scale=fitted.scale[[0, 1, 3]])
     objects = ObjectSet.of(oids, sequences, reader, table, photometry)
-    return LabelledSet(objects, labels, oids // 10**12, tags, np.ones(n))
+    return LabelledSet(objects, labels, oids // 10**12, tags, np.ones(n), tuple(AUXILIARY_TAGS))
 
 
 class Bomb:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Self
 
@@ -50,19 +51,22 @@ ARTEFACT_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_sta
 """Artefact kinds with enough examples in the SNAD knowledge base to be predicted."""
 FRAME_KINDS = (*ARTEFACT_KINDS, "cosmic")
 """Artefacts that single frames can show; each has a module in ``rbztf/simulate/kinds``."""
-AUXILIARY_TAGS: tuple[frozenset[str], ...] = (
-    *(frozenset({kind}) for kind in ARTEFACT_KINDS),
-    frozenset({"1-point"}),
-    frozenset({"SN", "SNIa", "CCSN"}),
-    frozenset({"AGN", "QSO"}),
-    frozenset({"VAR"}),
-    frozenset({"Pulsating"}),
-    frozenset({"Eclipsing"}),
-    frozenset({"M_dwarf_flare"}),
-    frozenset({"STAR"}),
-    frozenset({"non-catalogued"}),
-)
-"""Tags that networks learn beside the label, any of a set counting: the artefact kinds first."""
+AUXILIARY_TAGS: Mapping[str, frozenset[str]] = {
+    **{kind: frozenset({kind}) for kind in ARTEFACT_KINDS},
+    "1-point": frozenset({"1-point"}),
+    "supernova": frozenset({"SN", "SNIa", "CCSN"}),
+    "AGN": frozenset({"AGN", "QSO"}),
+    "VAR": frozenset({"VAR"}),
+    "Pulsating": frozenset({"Pulsating"}),
+    "Eclipsing": frozenset({"Eclipsing"}),
+    "M_dwarf_flare": frozenset({"M_dwarf_flare"}),
+    "STAR": frozenset({"STAR"}),
+    "non-catalogued": frozenset({"non-catalogued"}),
+}
+"""Targets that networks learn besides the label, by name: an object has one if it has any of its tags.
+
+Every saved model keeps the names of its own targets, so these may be extended or reordered.
+"""
 
 
 class Oid(int):

@@ -30,7 +30,6 @@ from rbztf.parallel import map_processes
 from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import LabelTable
-from rbztf.ztf import ARTEFACT_KINDS
 
 
 def ablations(section: EnsembleSection) -> dict[str, tuple[str, ...]]:
@@ -265,6 +264,6 @@ def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labe
         high=verdicts.p_high,
         decisions=decided.words,
         sets=decided.sets,
-        kinds=dict(zip(ARTEFACT_KINDS, verdicts.kinds.T)) if model.kinds else None,
+        kinds=verdicts.kinds or None,
         thresholds={FAR10: far10.thresholds},
     )

@@ -17,7 +17,6 @@ from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
 from rbztf.models.objects.object_set import ObjectSet
 from rbztf.models.rnn.bundle import ClassifierBundle
 from rbztf.prediction.reader import ObjectInputs, ObjectReader, stack_features
-from rbztf.ztf import ARTEFACT_KINDS
 
 if TYPE_CHECKING:
     from rbztf.prediction.result import Prediction
@@ -105,8 +104,7 @@ def _objects(bundle: Ensemble, found: Sequence[ObjectInputs]) -> ObjectSet:
 
 
 def _kinds(verdicts: Verdicts, i: int) -> dict[str, float]:
-    pairs = zip(ARTEFACT_KINDS, verdicts.kinds[i].tolist())
-    return {kind: p for kind, p in pairs if np.isfinite(p)}
+    return {kind: float(p[i]) for kind, p in verdicts.kinds.items() if np.isfinite(p[i])}
 
 
 def _explained(

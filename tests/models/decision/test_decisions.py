@@ -66,8 +66,8 @@ def test_another_error_rate_changes_how_many_are_unsure(model: Ensemble, verdict
 def test_an_object_of_which_nothing_is_known_is_judged_as_complete_ones(
     model: Ensemble, verdicts: Verdicts
 ) -> None:
-    nothing = Verdicts(*(np.array([model.prior] * 1) for _ in range(3)), [()], verdicts.kinds[:1])
-    full = Verdicts(*(np.array([model.prior] * 1) for _ in range(3)), [model.modalities], verdicts.kinds[:1])
+    nothing = Verdicts(*(np.array([model.prior] * 1) for _ in range(3)), [()], {})
+    full = Verdicts(*(np.array([model.prior] * 1) for _ in range(3)), [model.modalities], {})
     assert model.modalities == (Modality.IMAGE, Modality.LIGHTCURVE)
     assert decide(model, nothing).thresholds == decide(model, full).thresholds
     assert decide(model, nothing).words == decide(model, full).words

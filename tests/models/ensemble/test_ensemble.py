@@ -40,9 +40,12 @@ def saved(model: Ensemble, tmp_path: Path) -> Path:
 
 
 def same(one: Verdicts, other: Verdicts) -> bool:
-    arrays = ("p_bogus", "p_low", "p_high", "kinds")
-    return one.inputs == other.inputs and all(
-        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in arrays
+    arrays = [(getattr(one, name), getattr(other, name)) for name in ("p_bogus", "p_low", "p_high")]
+    arrays += [(one.kinds[kind], other.kinds[kind]) for kind in one.kinds]
+    return (
+        one.inputs == other.inputs
+        and list(one.kinds) == list(other.kinds)
+        and all(np.array_equal(first, second, equal_nan=True) for first, second in arrays)
     )
 
 
@@ -73,7 +76,7 @@ def test_what_a_score_rests_on(model: Ensemble, data: LabelledSet) -> None:
     assert verdicts.inputs == [CURVE, IMAGE, (), *[(*IMAGE, *CURVE)] * (len(data) - 3)]
     assert verdicts.p_bogus[2] == model.prior == data.labels.mean()
     assert (verdicts.p_low[2], verdicts.p_high[2]) == (0, 1)
-    assert np.isnan(verdicts.kinds[2]).all()
+    assert all(np.isnan(p[2]) for p in verdicts.kinds.values())
     assert model.combinations[IMAGE].members == ("frames", "votes", "statistics")
     assert model.combinations[CURVE].members == ("curves",)
     assert model.combinations[(*IMAGE, *CURVE)].members == tuple(model.members)
@@ -97,14 +100,15 @@ def test_alone_as_in_company(model: Ensemble, data: LabelledSet) -> None:
 
 def test_kinds(model: Ensemble, data: LabelledSet) -> None:
     """Ghosts have examples enough; the other kinds have none, and get no probability."""
-    ghost = ARTEFACT_KINDS.index("ghost")
     kinds = model.score(data.objects).kinds
+    ghost = kinds["ghost"]
     with_frames = np.array([Modality.IMAGE in have for have in model.available(data.objects)])
-    assert ((kinds[with_frames, ghost] > 0) & (kinds[with_frames, ghost] < 1)).all()
-    assert np.isnan(np.delete(kinds, ghost, axis=1)).all()
-    assert np.isnan(kinds[0]).all()  # no network with tags reads light curves alone
-    truth = data.tags[:, ghost] == 1
-    assert kinds[truth & with_frames, ghost].mean() > kinds[~truth & with_frames, ghost].mean()
+    assert ((ghost[with_frames] > 0) & (ghost[with_frames] < 1)).all()
+    assert set(kinds) == {*ARTEFACT_KINDS}
+    assert all(np.isnan(p).all() for kind, p in kinds.items() if kind != "ghost")
+    assert np.isnan(ghost[0])  # no network with tags reads light curves alone
+    truth = data.tags[:, data.tag_names.index("ghost")] == 1
+    assert ghost[truth & with_frames].mean() > ghost[~truth & with_frames].mean()
 
 
 def test_a_killed_training_goes_on(

@@ -28,10 +28,26 @@ from rbztf.models.ensemble.trees_member import FittedTrees
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modality
 from rbztf.models.vae.bundle import config_of, encoder_in
-from rbztf.ztf import ARTEFACT_KINDS
 
 KIND = "ensemble"
 MEMBERS = "members"
+LEGACY_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge")
+"""Artefact kinds of bundles written before they named their own, in their order."""
+LEGACY_TAGS = (
+    *LEGACY_KINDS,
+    *(
+        "1-point",
+        "supernova",
+        "AGN",
+        "VAR",
+        "Pulsating",
+        "Eclipsing",
+        "M_dwarf_flare",
+        "STAR",
+        "non-catalogued",
+    ),
+)
+"""Auxiliary outputs of the networks of such bundles."""
 
 
 def save_ensemble(model: Ensemble, folder: Path) -> None:
@@ -52,7 +68,7 @@ def save_ensemble(model: Ensemble, folder: Path) -> None:
         }
         if have in model.kinds:
             scale = model.kinds[have]
-            entry["kinds_from"] = list(scale.members)
+            entry |= {"kinds_from": list(scale.members), "kinds": list(scale.kinds)}
             tensors[f"kinds.{number}"] = torch.from_numpy(np.stack([scale.slope, scale.offset]))
         described.append(entry)
     metadata = {
@@ -102,7 +118,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
         reader = FrameReader.restore(tensors)
         _check_width(members, reader)
-        _check_combinations(combinations, kinds, set(members))
+        _check_combinations(combinations, kinds, members)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
     encoder = encoder_in(folder)
@@ -126,18 +142,24 @@ def _read_combinations(
         )
         if "kinds_from" in entry:
             slope, offset = tensors[f"kinds.{number}"].numpy()
-            kinds[have] = KindScale(tuple(entry["kinds_from"]), slope, offset)
+            names = tuple(entry.get("kinds", LEGACY_KINDS))
+            kinds[have] = KindScale(tuple(entry["kinds_from"]), names, slope, offset)
     return combinations, kinds
 
 
 def _check_combinations(
-    combinations: Mapping[Have, Combination], kinds: Mapping[Have, KindScale], members: set[str]
+    combinations: Mapping[Have, Combination],
+    kinds: Mapping[Have, KindScale],
+    members: Mapping[str, Sequence[Fitted]],
 ) -> None:
     for combination in combinations.values():
-        if set(combination.members) - members or combination.weights.shape != (len(combination.members),):
+        if set(combination.members) - set(members) or combination.weights.shape != (
+            len(combination.members),
+        ):
             raise ValueError("weights of its members")
     for scale in kinds.values():
-        if set(scale.members) - members or scale.slope.shape != (len(ARTEFACT_KINDS),):
+        known = [set(member.tags) for name in scale.members for member in members[name]]
+        if scale.slope.shape != (len(scale.kinds),) or any(set(scale.kinds) - tags for tags in known):
             raise ValueError("calibration of its kinds")
     if not combinations:
         raise ValueError("weights of its members")
@@ -176,7 +198,8 @@ def write_member(folder: Path, name: str, bag: int, member: Fitted) -> None:
         content = "\n".join((json.dumps(member.names), member.text())).encode()
     else:
         tensors = {key: tensor.contiguous() for key, tensor in member.tensors().items()}
-        content = save(tensors, {"columns": json.dumps(member.names)})
+        described = {"columns": json.dumps(member.names), "tags": json.dumps(member.tags)}
+        content = save(tensors, described)
     write_bytes(path, content)
 
 
@@ -194,8 +217,10 @@ def read_member(folder: Path, name: str, bag: int, section: Member) -> Fitted | 
     try:
         if isinstance(section, NetworkMember):
             with safe_open(path, "pt") as stored:
-                columns = json.loads((stored.metadata() or {})["columns"])
-            return FittedNetwork.restore(load_file(path), section, columns)
+                described = {name: json.loads(text) for name, text in (stored.metadata() or {}).items()}
+            tensors = load_file(path)
+            tags = described.get("tags", LEGACY_TAGS[: len(tensors["network.bias"]) - 1])
+            return FittedNetwork.restore(tensors, section, described["columns"], tags)
         first, _, text = path.read_text(encoding="utf-8").partition("\n")
         names = [str(name) for name in json.loads(first)]
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:

@@ -18,7 +18,6 @@ from rbztf.models.ensemble.trees_member import FittedTrees
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modality, ObjectSet
 from rbztf.models.vae.bundle import EncoderBundle
-from rbztf.ztf import ARTEFACT_KINDS
 
 Array = NDArray[np.float64]
 Fitted = FittedNetwork | FittedTrees
@@ -34,11 +33,14 @@ class KindScale:
     Attributes
     ----------
     members : tuple of str
+    kinds : tuple of str
+        Names of the kinds, which every one of ``members`` has among its ``tags``.
     slope, offset : ndarray (kinds,), float64
         NaN for a kind with too few examples.
     """
 
     members: tuple[str, ...]
+    kinds: tuple[str, ...]
     slope: Array
     offset: Array
 
@@ -55,15 +57,15 @@ class Verdicts:
         95 % interval of it from how far the trainings without one inner fold differ.
     inputs : list of tuple of Modality
         What each score rests on.
-    kinds : ndarray (n, len(ARTEFACT_KINDS)), float64
-        Probability that the object is an artefact of each kind; NaN where the model cannot tell.
+    kinds : dict of str to ndarray (n,), float64
+        Probability that the object is an artefact of each kind the model knows; NaN where it cannot tell.
     """
 
     p_bogus: Array
     p_low: Array
     p_high: Array
     inputs: list[Have]
-    kinds: Array
+    kinds: dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -159,18 +161,27 @@ class Ensemble:
         n = len(inputs)
         p, low, high = np.full((3, n), self.prior)
         low[:], high[:] = 0.0, 1.0
-        kinds = np.full((n, len(ARTEFACT_KINDS)), np.nan)
+        names = dict.fromkeys(kind for scale in self.kinds.values() for kind in scale.kinds)
+        kinds = {kind: np.full(n, np.nan) for kind in names}
         for have in set(inputs) - {()}:
             index = np.array([i for i, found in enumerate(inputs) if found == have])
             combination = self.combinations[have]
             logits = np.stack([outputs[name][:, index, 0] for name in combination.members], axis=2)
             p[index], low[index], high[index] = self._with_interval(combination, logits)
             if have in self.kinds:
-                scale = self.kinds[have]
-                tags = np.concatenate([outputs[name][:, index, 1:] for name in scale.members])
-                mean = tags.mean(axis=0)[:, : len(ARTEFACT_KINDS)]
-                kinds[index] = sigmoid(scale.slope * mean + scale.offset)
+                for kind, found in self._kinds(self.kinds[have], outputs, index).items():
+                    kinds[kind][index] = found
         return Verdicts(p, low, high, inputs, kinds)
+
+    def _kinds(self, scale: KindScale, outputs: Outputs, index: NDArray[np.int64]) -> dict[str, Array]:
+        """Calibrated probability of each kind, (len(index),) each."""
+        parts = []
+        for name in scale.members:
+            tags = self.members[name][0].tags
+            columns = [1 + tags.index(kind) for kind in scale.kinds]
+            parts.append(outputs[name][:, index][..., columns])
+        p = sigmoid(scale.slope * np.concatenate(parts).mean(axis=0) + scale.offset)
+        return dict(zip(scale.kinds, p.T))
 
     @staticmethod
     def _with_interval(combination: Combination, logits: Array) -> tuple[Array, Array, Array]:

@@ -165,7 +165,8 @@ def fingerprint(config: Config, data: LabelledSet) -> str:
     """A hash of all that decides the result."""
     table: FeatureTable = data.objects.lightcurve
     arrays: list[NDArray[Any]] = [data.labels, data.groups, data.tags, data.weights, table.values]
-    arrays += [np.array(table.names, str), *(part.numpy() for part in data.objects.reader.tensors().values())]
+    arrays += [np.array(table.names, str), np.array(data.tag_names, str)]
+    arrays += [*(part.numpy() for part in data.objects.reader.tensors().values())]
     arrays += [*data.objects.sequences, *(data.objects.photometry if data.objects.reader.photometry else ())]
     return checkpoint.fingerprint(config, arrays)
 
@@ -238,12 +239,14 @@ def _scale_kinds(
             continue
         mean = np.mean([tags[name] for name in names], axis=0)
         known = np.isfinite(mean).all(axis=1)
-        slope, offset = np.full((2, len(ARTEFACT_KINDS)), np.nan)
-        for kind in range(len(ARTEFACT_KINDS)):
-            truth = data.tags[known, kind]
+        kinds = tuple(tag for tag in data.tag_names if tag in ARTEFACT_KINDS)
+        slope, offset = np.full((2, len(kinds)), np.nan)
+        for number, kind in enumerate(kinds):
+            column = data.tag_names.index(kind)
+            truth = data.tags[known, column]
             if LEAST_POSITIVE <= truth.sum() <= len(truth) - LEAST_POSITIVE:
-                slope[kind], offset[kind] = platt(mean[known, kind], truth)
-        scales[have] = KindScale(names, slope, offset)
+                slope[number], offset[number] = platt(mean[known, column], truth)
+        scales[have] = KindScale(names, kinds, slope, offset)
     return scales
 
 

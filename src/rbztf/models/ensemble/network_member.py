@@ -78,12 +78,15 @@ class FittedNetwork:
         None if it reads no rows of statistics or features.
     names : tuple of str
         Columns of statistics and features that ``encoding`` encodes.
+    tags : tuple of str
+        Names of the auxiliary outputs, which follow the logit of bogus.
     """
 
     section: NetworkMember
     network: PooledNetwork
     encoding: RowEncoding | None
     names: tuple[str, ...]
+    tags: tuple[str, ...]
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -149,14 +152,14 @@ class FittedNetwork:
 
     @classmethod
     def restore(
-        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str]
+        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str], tags: Sequence[str]
     ) -> FittedNetwork:
-        """A network from :meth:`tensors` and its ``names``.
+        """A network from :meth:`tensors`, its ``names`` and its ``tags``.
 
         Raises
         ------
         KeyError, RuntimeError
-            If tensors are missing, of other shapes, or of another number of columns than ``names``.
+            If tensors are missing, of other shapes, or of another number of columns or outputs than named.
         """
         encoding, width = None, 0
         if "image" in section.inputs:
@@ -165,12 +168,12 @@ class FittedNetwork:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
             if len(encoding.median) != len(names):
                 raise RuntimeError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
-        network = _build(section, width, encoding, len(tensors["network.bias"]))
+        network = _build(section, width, encoding, 1 + len(tags))
         prefix = "network."
         network.load_state_dict(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         )
-        return cls(section, network.eval(), encoding, tuple(names))
+        return cls(section, network.eval(), encoding, tuple(names), tuple(tags))
 
 
 def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
@@ -180,10 +183,10 @@ def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: to
     table = _row_table(data.objects, section)
     if table.names:
         encoding = RowEncoding.fit(table.values)
-    n_tags = data.tags.shape[1] if section.auxiliary else 0
+    tags = data.tag_names if section.auxiliary else ()
     torch.manual_seed(seed)
-    network = _build(section, width, encoding, 1 + n_tags).to(device)
-    fitted = FittedNetwork(section, network, encoding, table.names)
+    network = _build(section, width, encoding, 1 + len(tags)).to(device)
+    fitted = FittedNetwork(section, network, encoding, table.names, tags)
     _train(fitted, data, section, seed, device)
     network.to("cpu").eval()
     return fitted
@@ -203,7 +206,7 @@ def _train(
     frames = [fitted._frames(data.objects, i) for i in range(len(data))]
     reader = data.objects.reader
     rows = fitted._rows(data.objects)
-    targets = torch.from_numpy(_targets(data, section, network))
+    targets = torch.from_numpy(_targets(data, section, len(fitted.tags)))
     weights = torch.from_numpy(data.weights.astype(np.float32))
     random = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
@@ -234,10 +237,10 @@ def _without_photometry(frames: Floats, random: np.random.Generator) -> Floats:
     return frames
 
 
-def _targets(data: LabelledSet, section: NetworkMember, network: PooledNetwork) -> Floats:
-    """Smoothed label, then the tags if they are targets, (n, outputs) float32."""
+def _targets(data: LabelledSet, section: NetworkMember, n_tags: int) -> Floats:
+    """Smoothed label, then the tags if they are targets, (n, 1 + n_tags) float32."""
     label = data.labels[:, None] * (1 - 2 * section.smoothing) + section.smoothing
-    return np.concatenate([label, data.tags[:, : len(network.bias) - 1]], axis=1, dtype=np.float32)
+    return np.concatenate([label, data.tags[:, :n_tags]], axis=1, dtype=np.float32)
 
 
 def _loss(logits: Tensor, targets: Tensor, weights: Tensor, auxiliary: float) -> Tensor:

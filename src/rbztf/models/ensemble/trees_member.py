@@ -33,6 +33,11 @@ class FittedTrees:
     modalities: tuple[Modality, ...]
     names: tuple[str, ...]
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """None: trees give the logit of bogus alone."""
+        return ()
+
     def logits(self, objects: ObjectSet) -> NDArray[np.float64]:
         """Log odds of bogus, (n,) float64; of objects that have all modalities."""
         values = objects.table(self.modalities).columns(self.names).values

@@ -146,6 +146,8 @@ class LabelledSet:
         1 where an object has the k-th auxiliary tag.
     weights : ndarray (n,), float64
         Of each object in training; evaluation counts all alike.
+    tag_names : tuple of str
+        Names of the k auxiliary tags.
     """
 
     objects: ObjectSet
@@ -153,6 +155,7 @@ class LabelledSet:
     groups: NDArray[np.int64]
     tags: NDArray[np.float32]
     weights: NDArray[np.float64]
+    tag_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -165,6 +168,7 @@ class LabelledSet:
             self.groups[index],
             self.tags[index],
             self.weights[index],
+            self.tag_names,
         )
 
 
@@ -174,7 +178,7 @@ def _no_features(oids: NDArray[np.int64]) -> FeatureTable:
 
 def tag_targets(labels: LabelTable, oids: Sequence[int]) -> NDArray[np.float32]:
     """Whether each object has one of each set of :data:`~rbztf.ztf.AUXILIARY_TAGS`, (n, k) float32."""
-    rows = [[bool(labels[oid].tags & wanted) for wanted in AUXILIARY_TAGS] for oid in oids]
+    rows = [[bool(labels[oid].tags & wanted) for wanted in AUXILIARY_TAGS.values()] for oid in oids]
     return np.array(rows, np.float32).reshape(len(rows), len(AUXILIARY_TAGS))
 
 
@@ -194,6 +198,7 @@ def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: floa
         objects.oids // 10**12,
         tag_targets(labels, oids),
         np.where(uncertain, uncertain_weight, 1.0),
+        tuple(AUXILIARY_TAGS),
     )
 
 
