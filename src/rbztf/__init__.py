@@ -1,4 +1,4 @@
-"""rbztf: artefacts and real variables in ZTF data releases, told apart by their image frames.
+"""rbztf: separate artefacts from real variables in ZTF data releases by their image frames.
 
 The verbs of the command line are functions of the same names here (``features`` is
 ``make_features``, for ``rbztf.features`` is a package); they are imported when first used, so

@@ -1,4 +1,4 @@
-"""One small tree of errors: each says what went wrong, where, and what to do next."""
+"""The errors that users meet: each says what went wrong, where, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole, in the place of an older one of their kind, or not at all."""
+"""Write files and folders atomically: a reader sees the old whole or the new whole."""
 
 from __future__ import annotations
 

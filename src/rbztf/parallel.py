@@ -1,4 +1,4 @@
-"""How independent pieces of work are map_processes: in this process, or over local worker processes.
+"""Run independent tasks in local worker processes, or on threads that wait for the network.
 
 Every piece runs torch on one thread, wherever it runs, so results do not depend on the
 number of workers; two pieces on two cores finish sooner than one piece on both, since the
@@ -58,7 +58,8 @@ def map_processes(
                 return [future.result() for future in futures]
             except BrokenProcessPool:
                 raise RbztfError(
-                    "A worker process was killed, perhaps for want of memory.", "Try again with --workers 1."
+                    "A worker process was killed, possibly because it ran out of memory.",
+                    "Try again with --workers 1.",
                 ) from None
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""How long work reports on itself: through a callback, never by printing."""
+"""Progress reports through a callback; the library never prints."""
 
 from __future__ import annotations
 

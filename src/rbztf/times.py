@@ -1,4 +1,4 @@
-"""Times of exposures: from the archive's names of exposures to heliocentric Julian dates."""
+"""Convert exposure names and modified Julian dates to heliocentric Julian dates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mjd_of_filefracday(filefracday: int) -> float:
     Raises
     ------
     ValueError
-        If the digits are no date.
+        If the digits are not a date.
     """
     day, fraction = divmod(int(filefracday), 10**6)
     year, month_day = divmod(day, 10**4)

@@ -1,4 +1,4 @@
-"""What an object of a ZTF data release is called, and what experts say of it."""
+"""ZTF names and numbers: OIDs, bands, labels, kinds of artefact, the size of a cutout."""
 
 from __future__ import annotations
 

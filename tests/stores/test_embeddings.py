@@ -105,7 +105,7 @@ def test_a_store_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_other_folders_are_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match="is no embedding store"):
+    with pytest.raises(UsageError, match="is not an embedding store"):
         write_embeddings(tmp_path, {A: np.ones((2, 3), np.float32)}, 3)
     assert files_below(tmp_path) == {"thesis.tex"}
 
@@ -257,7 +257,7 @@ def test_a_pickled_array_is_not_run(tmp_path: Path) -> None:
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no embeddings at"):
         open_embeddings(tmp_path / "none")
-    with pytest.raises(InputError, match=r"holds no OID\.npy"):
+    with pytest.raises(InputError, match=r"does not hold OID\.npy"):
         open_embeddings(tmp_path)
 
 

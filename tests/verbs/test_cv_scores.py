@@ -106,10 +106,10 @@ def test_models_on_other_objects_are_not_compared_and_that_is_said(folder: Path)
     [
         (["--scores", "none.csv"], "none.csv cannot be read"),
         (["--scores", "labels.json"], "lacks the column config"),
-        (["--scores", "good.csv", "--models", "x"], "--models has no say"),
-        (["--scores", "good.csv", "--config", "bigru-l2"], "--config has no say"),
-        (["--scores", "good.csv", "--folds", "3"], "--folds has no say"),
-        (["--scores", "good.csv", "--repeats", "2"], "--repeats has no say"),
+        (["--scores", "good.csv", "--models", "x"], "--models has no effect"),
+        (["--scores", "good.csv", "--config", "bigru-l2"], "--config has no effect"),
+        (["--scores", "good.csv", "--folds", "3"], "--folds has no effect"),
+        (["--scores", "good.csv", "--repeats", "2"], "--repeats has no effect"),
         (["--models", "x", "--repeats", "2"], "Leave out --repeats"),
     ],
 )

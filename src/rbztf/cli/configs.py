@@ -1,4 +1,4 @@
-"""``rbztf configs``."""
+"""``rbztf configs`` on the command line."""
 
 from __future__ import annotations
 

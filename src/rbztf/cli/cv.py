@@ -1,4 +1,4 @@
-"""Verbs that say how good models are."""
+"""``rbztf cv`` on the command line."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _check_alone(**options: object) -> None:
     given = [name for name, value in options.items() if value]
     if given:
         raise UsageError(
-            f"--scores reads what models have scored already; --{given[0]} has no say in it.",
+            f"--scores compares existing scores, so --{given[0]} has no effect.",
             f"Leave out --{given[0]} or --scores.",
         )
 

@@ -1,4 +1,4 @@
-"""The verb that shows the whole way on a simulated sky."""
+"""``rbztf demo`` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf doctor``."""
+"""``rbztf doctor`` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf embed``."""
+"""``rbztf embed`` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb that turns light curves into a table of features."""
+"""``rbztf features`` on the command line."""
 
 from __future__ import annotations
 

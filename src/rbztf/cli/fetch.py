@@ -1,4 +1,4 @@
-"""The verb that brings light curves and frames in."""
+"""``rbztf fetch`` on the command line."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _finish_check(show: Screen, folder: Path) -> None:
         show.document(found.to_json())
     else:
         show.say(
-            f"{found.n_objects} sound objects, {found.n_frames} frames in {folder}{_counts(found.counts)}"
+            f"{found.n_objects} valid objects, {found.n_frames} frames in {folder}{_counts(found.counts)}"
         )
     show.finish(problems)
 

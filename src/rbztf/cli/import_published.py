@@ -1,4 +1,4 @@
-"""Verbs that bring data in."""
+"""``rbztf import`` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf models``."""
+"""``rbztf models`` on the command line."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def resolve(
     default: str | None = None,
     **more: object,
 ) -> Config:
-    """The configuration that the options of a verb amount to; None leaves a key alone. Old names are told of.
+    """The configuration that the options of a verb amount to; None leaves a key alone. Renamed keys lead to a warning.
 
     ``default`` is the shipped configuration of a verb that was given none; ``more`` maps keys, dots written as ``__``, to values of further options.
     """

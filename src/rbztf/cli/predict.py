@@ -1,4 +1,4 @@
-"""Verbs that turn frames into vectors and vectors into probabilities."""
+"""``rbztf predict`` on the command line."""
 
 from __future__ import annotations
 

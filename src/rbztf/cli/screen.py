@@ -1,4 +1,4 @@
-"""What a verb shows: data on stdout, progress and messages on stderr."""
+"""Output of a verb: data on stdout, progress and messages on stderr, the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs that train."""
+"""``rbztf train-rnn`` on the command line."""
 
 from __future__ import annotations
 

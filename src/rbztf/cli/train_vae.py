@@ -1,4 +1,4 @@
-"""``rbztf train-vae``."""
+"""``rbztf train-vae`` on the command line."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How good a model is: folds, metrics, intervals, cross-validation."""
+"""Evaluation: folds, metrics, intervals, cross-validation."""

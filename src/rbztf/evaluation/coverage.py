@@ -1,4 +1,4 @@
-"""How well decisions that may be ``unsure`` keep their promise."""
+"""Coverage of the conformal decisions, and the share of objects left ``unsure``."""
 
 from __future__ import annotations
 

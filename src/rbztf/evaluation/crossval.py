@@ -1,4 +1,4 @@
-"""Cross-validation: train on all folds but one, score the one, for every fold and model."""
+"""Cross-validation: train on all folds but one, score that one, for every fold and model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which objects are tested together: the folds of a cross-validation."""
+"""Folds of a cross-validation: by ZTF field, at random, the reference's, or from a file."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def read_split(path: Path) -> Split:
         ]
     except (ValueError, TypeError):
         raise InputError(
-            f"The split file {path} has a fold that is no whole number.", "Correct it."
+            f"The split file {path} has a fold that is not a whole number.", "Correct it."
         ) from None
     except InputError as error:
         raise InputError(f"The split file {path}: {error.message}", error.next_step) from None

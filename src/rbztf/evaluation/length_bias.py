@@ -1,4 +1,4 @@
-"""How much of a model's skill is the length of the sequences.
+"""How much of the AUC comes from the length of the sequences alone.
 
 Real objects and artefacts do not have equally many frames, so a model may count rather than
 look. Two answers: the AUC of the number of frames alone, and the model's AUC when every object

@@ -1,4 +1,4 @@
-"""Metrics of a binary classifier, over objects with weights.
+"""Metrics of a binary classifier, over weighted objects.
 
 Every metric takes object weights, one row a bootstrap draw: drawing a field k times is
 weighing its objects k times (:mod:`rbztf.evaluation.bootstrap`). Ties in the score are handled

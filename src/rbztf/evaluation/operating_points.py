@@ -1,4 +1,4 @@
-"""What a model does at each of its operating points, all chosen on inner folds."""
+"""False alarms and missed artefacts at each operating point; all are chosen on inner folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score existing classifier bundles fold by fold: model ``k`` on the objects of fold ``k``."""
+"""Score trained classifier bundles fold by fold: model ``k`` on the objects of fold ``k``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repeated draws of the folds: the same cross-validation with other seeds.
+"""Repeat a cross-validation on several draws of the folds, each with its own seed.
 
 One draw of field folds says little of how much a figure owes to that draw. Draw ``d`` splits
 with the seed ``seed + d``; its folds are numbered on from those of the draw before, so that a

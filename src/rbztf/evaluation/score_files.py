@@ -1,4 +1,4 @@
-"""Out-of-fold scores as CSV: written by ``cv``, read back to recompute any figure.
+"""Out-of-fold scores as CSV: written by ``cv``, and read back to recompute any figure.
 
 One row an object and draw of the folds. Columns that are always there: ``config``, ``variant``
 (padding, where models of one name differ by it), ``draw``, ``oid``, ``fold``, ``label``,

@@ -1,4 +1,4 @@
-"""Test objects with their scores, and whatever else a model says of them."""
+"""Test objects with their scores and all other outputs of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of parts of the test objects: by tag, class, sequence length and magnitude.
+"""Metrics of subgroups of the test objects: by tag, class, sequence length and magnitude.
 
 Every row says how many objects it is made of and gives each figure with a 95 % interval from a
 bootstrap over fields. All out-of-fold scores count together, those of all draws of the folds.
@@ -195,7 +195,7 @@ MACRO = "macro"
 
 
 def kind_table(scored: Scored, labels: LabelTable, weights: Array) -> dict[str, dict[str, Any]] | None:
-    """AUC of each artefact kind against all other objects; None where there are no probabilities.
+    """AUC of each artefact kind against all other objects; None without probabilities of kinds.
 
     Parameters
     ----------

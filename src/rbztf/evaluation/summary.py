@@ -1,4 +1,4 @@
-"""What a cross-validation says of one model, in the form of ``cv --json``."""
+"""Summary of the cross-validation of one model, in the form of ``cv --json``."""
 
 from __future__ import annotations
 

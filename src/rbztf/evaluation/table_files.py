@@ -1,4 +1,4 @@
-"""The tables of an evaluation as CSV files in the run folder, one row a model and group."""
+"""Write the tables of an evaluation as CSV files into the run folder, one row per model and group."""
 
 from __future__ import annotations
 

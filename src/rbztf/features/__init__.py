@@ -1,1 +1,1 @@
-"""Numbers per object: statistics of its frame vectors, and features of its light curve."""
+"""Features of objects: statistics of the frame vectors, and features of the light curve."""

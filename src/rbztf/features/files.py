@@ -165,13 +165,13 @@ def _rows(path: Path, text: str, skipped: int) -> Iterator[tuple[int, list[str]]
 def _features_of(path: Path, header: Sequence[str]) -> list[int]:
     """InputPaths of the columns that are features."""
     if "oid" not in header:
-        raise InputError(f"The feature table {path} has no column 'oid'.", _HELP)
+        raise InputError(f"The feature table {path} lacks the column 'oid'.", _HELP)
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise InputError(f"The feature table {path} has the column {twice[0]!r} twice.", "Rename one.")
     places = [place for place, name in enumerate(header) if name not in NOT_FEATURES]
     if not places:
-        raise InputError(f"The feature table {path} has no column of features.", _HELP)
+        raise InputError(f"The feature table {path} does not have a column of features.", _HELP)
     return places
 
 

@@ -1,4 +1,4 @@
-"""Statistics of an object's frame vectors: how each latent is spread over its frames."""
+"""Statistics of an object's frame vectors: the distribution of each latent over its frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Light-curve features from the epochs of a cutout store; no frame is read."""
+"""Compute light-curve features from the epochs of a cutout store; no frame is read."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def check_until(until_mjd: float | None) -> None:
         return
     hint = f" (MJD {until_mjd - MJD_TO_JD:g}?)" if math.isfinite(until_mjd) and until_mjd > MJD_TO_JD else ""
     raise UsageError(
-        f"{until_mjd:.12g} is no modified Julian date{hint}.", "Give days such as 58849 (1 January 2020)."
+        f"{until_mjd:.12g} is not a modified Julian date{hint}.", "Give days such as 58849 (1 January 2020)."
     )
 
 

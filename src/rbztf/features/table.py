@@ -1,4 +1,4 @@
-"""The one table of features: a row an object, a column a feature, and what the columns mean."""
+"""The feature table: one row per object, one column per feature, and what the columns mean."""
 
 from __future__ import annotations
 

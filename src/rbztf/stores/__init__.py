@@ -1,1 +1,1 @@
-"""What is kept on disk between verbs: cutouts, embeddings, labels, lists of OIDs."""
+"""Stores on disk between verbs: cutouts, embeddings, labels, lists of OIDs."""

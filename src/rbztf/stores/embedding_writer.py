@@ -33,7 +33,7 @@ class EmbeddingWriter:
 
     def __init__(self, folder: Path, stamp: EmbeddingInfo, width: int) -> None:
         if is_taken(folder, "store.yaml"):
-            raise UsageError(f"{folder} exists and is no embedding store.", "Choose another --out.")
+            raise UsageError(f"{folder} exists and is not an embedding store.", "Choose another --out.")
         self.folder, self.stamp, self.width = folder, stamp, width
         self._objects: list[tuple[int, int, int]] = []
         self._photometry: list[NDArray[np.float64]] = []

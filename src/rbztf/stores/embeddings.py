@@ -173,7 +173,7 @@ class ForeignEmbeddings(Embeddings):
         self._paths = {Oid(path.stem): path for path in sorted(folder.glob("*.npy")) if path.stem.isdigit()}
         if not self._paths:
             raise InputError(
-                f"{folder} is no embedding store and holds no OID.npy.",
+                f"{folder} is not an embedding store and does not hold OID.npy files.",
                 "Make a store with rbztf embed or rbztf import.",
             )
         self.width = self._find_width(latent)

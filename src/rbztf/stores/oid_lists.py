@@ -97,5 +97,5 @@ def _from_parquet(path: Path) -> list[object]:
         return list(parquet.read_table(path, columns=["oid"])["oid"].to_pylist())
     except (ArrowException, KeyError, OSError) as error:
         raise InputError(
-            f"{path} is no Parquet file with a column 'oid' ({error}).", "Check the file."
+            f"{path} is not a Parquet file with a column 'oid' ({error}).", "Check the file."
         ) from None

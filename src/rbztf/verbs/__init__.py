@@ -1,1 +1,1 @@
-"""The verbs: one plain typed function each, called by the command line and by notebooks."""
+"""The verbs: one typed function each, called by the command line and by notebooks alike."""

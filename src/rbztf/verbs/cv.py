@@ -1,4 +1,4 @@
-"""``rbztf cv``: how good models are on objects they have not seen."""
+"""``rbztf cv``: cross-validate models."""
 
 from __future__ import annotations
 

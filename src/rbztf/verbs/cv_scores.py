@@ -1,4 +1,4 @@
-"""``rbztf cv --scores``: figures and comparison of models from their out-of-fold scores alone."""
+"""``rbztf cv --scores``: metrics and comparison of models from their out-of-fold scores."""
 
 from __future__ import annotations
 

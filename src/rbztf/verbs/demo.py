@@ -1,4 +1,4 @@
-"""``rbztf demo``: the whole way once, offline, on a simulated sky whose truth is known."""
+"""``rbztf demo``: the full pipeline, offline, on a simulated sky whose truth is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf doctor``: versions, device, extras, what would be used and why, disk, archive."""
+"""``rbztf doctor``: report versions, device, extras, and the model and data that would be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf embed``: frames to vectors."""
+"""``rbztf embed``: encode frames into latent vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf features``: light curves to a table of features."""
+"""``rbztf features``: compute light-curve features."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def make_features(
     Raises
     ------
     UsageError, InputError
-        For a missing path, a file in the way, a time that is no MJD, or if the package
+        For a missing path, a file in the way, a time that is not an MJD, or if the package
         light-curve is not installed.
     DataError
         If not one object has enough usable epochs.

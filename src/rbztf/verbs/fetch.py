@@ -1,4 +1,4 @@
-"""``rbztf fetch``: objects, labels and cutouts from an archive or from images at hand."""
+"""``rbztf fetch``: get objects, labels and cutouts from an archive, or cut them out of local images."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def fetch(
     Raises
     ------
     InputError, UsageError
-        For a number that is no OID, filters that contradict each other, a store that cannot
+        For a number that is not an OID, filters that contradict each other, a store that cannot
         be used or that another process is writing to.
     """
     filters = Filters(
@@ -200,7 +200,7 @@ def check_store(folder: Path | str = DEFAULT_OUT, *, progress: Progress = silent
     Raises
     ------
     InputError
-        If there is no such folder.
+        If the folder does not exist.
     """
     return verify_store(Path(folder), progress)
 

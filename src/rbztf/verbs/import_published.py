@@ -1,4 +1,4 @@
-"""``rbztf import``: the published artefacts of RB_ZTF as bundles, embeddings and labels."""
+"""``rbztf import``: convert the published files of RB_ZTF into bundles, embeddings and labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a verb's inputs are: options first, then the configuration's ``data:`` section."""
+"""Find a verb's inputs: options first, then the configuration's ``data:`` section."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf predict``: probability of bogus for objects."""
+"""``rbztf predict``: the probability that objects are bogus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf train-rnn``: a classifier from labelled objects."""
+"""``rbztf train-rnn``: train a classifier on labelled objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rbztf train-vae``: an encoder of frames from frames."""
+"""``rbztf train-vae``: train an encoder on frames."""
 
 from __future__ import annotations
 
