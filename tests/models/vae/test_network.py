@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -168,3 +171,40 @@ def test_embedding_gives_means_variances_and_loss() -> None:
     assert np.array_equal(vectors[:, :8], encode(plain.encoder, make_inputs(frames, FramesSection()), device))
     assert (whole.stamp.has_loss, plain.stamp.has_loss) == (True, False)
     assert whole.hash == plain.hash != tiny_encoder(4, seed=1).hash
+
+
+OTHER_SIZE = """
+import rbztf.ztf
+rbztf.ztf.SIZE_PIX = 32
+import subprocess
+import sys
+
+import numpy as np
+import torch
+from rbztf.config import load_config
+from rbztf.models.vae.fit import fit_vae
+from rbztf.models.vae.known_frames import known_frames
+from rbztf.models.vae.training_frames import prepare_frames
+from rbztf.simulate.dataset import write_dataset
+from rbztf.simulate.sky import SimulatedSky
+from rbztf.stores.cutouts import open_cutouts
+from pathlib import Path
+
+torch.set_num_threads(1)
+store = open_cutouts(write_dataset("sky", SimulatedSky(n_objects=4, n_epochs=6)).cutouts)
+settings = ["vae.latent=4", "training.epochs=1", "vae.mask_share=0.5", "vae.shift_share=0.5"]
+config = load_config("vae", settings, project_file=None)
+known = known_frames(20, config.frames, 0)
+frames, problems = prepare_frames(store, config.frames, Path("frames.bin"), known=known)
+assert not problems
+assert frames.frames.shape[1:] == (32, 32)
+bundle = fit_vae(frames, config, device=torch.device("cpu")).bundle
+inputs = frames.inputs(np.arange(5))
+assert bundle.embed_inputs(inputs, torch.device("cpu")).shape == (5, bundle.width)
+assert bundle.reconstruct(inputs, torch.device("cpu")).shape == (5, 32, 32)
+"""
+
+
+def test_another_size_of_cutouts_is_one_constant(environment: dict[str, str]) -> None:
+    done = subprocess.run([sys.executable, "-c", OTHER_SIZE], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr

@@ -14,10 +14,11 @@ from torch import Tensor
 from rbztf.config import VaeSection
 from rbztf.frames.normalise import SOFTENING
 from rbztf.models.vae.encoder_inputs import NO_DATA
+from rbztf.ztf import SIZE_PIX
 
 BORDER_PIX = 4
 """Width of a hidden border: the labelled 20 x 20-pixel cutouts lack as much."""
-DEEPEST_SIDE_PIX = 12
+DEEPEST_SIDE_PIX = SIZE_PIX // 2 - 2
 """Most columns of a hidden side; the object itself stays on the chip."""
 
 

@@ -22,6 +22,7 @@ from rbztf.models.vae.encoder_inputs import Inputs, make_inputs
 from rbztf.models.vae.encoding import encode, frame_losses, reconstruct
 from rbztf.models.vae.network import AnyDecoder, Encoder, Vae, make_decoder, make_encoder
 from rbztf.stores.embeddings import EmbeddingInfo
+from rbztf.ztf import SIZE_PIX
 
 KIND = "encoder"
 LEAST_LOSS = 1e-12
@@ -255,7 +256,7 @@ def encoder_card(model: EncoderBundle) -> str:
     side = f"Side channels after the means: {side}. " if side else ""
     return (
         f"# Encoder of ZTF frames\n\n"
-        f"28 x 28-pixel frames to {model.encoder.latent} latent means and log variances, {decoder} decoder. "
+        f"{SIZE_PIX} x {SIZE_PIX}-pixel frames to {model.encoder.latent} latent means and log variances, {decoder} decoder. "
         f"{side}"
         f"Normaliser `{model.config.frames.normaliser}`, invalid pixels `{model.config.frames.invalid}`. "
         f"Hash of the weights `{model.hash}`.\n\n{rows}\n\n"

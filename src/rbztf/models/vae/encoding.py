@@ -15,6 +15,7 @@ from rbztf.models.vae.encoder_inputs import GOOD, Inputs
 from rbztf.models.vae.losses import vae_loss
 from rbztf.models.vae.network import Encoder, Vae
 from rbztf.models.vae.objective import with_mask
+from rbztf.ztf import SIZE_PIX
 
 BATCH = 1024
 
@@ -111,4 +112,4 @@ def reconstruct(vae: Vae, encoded: NDArray[np.float32], device: torch.device) ->
         vae.decoder(torch.from_numpy(encoded[start : start + BATCH, : vae.encoder.latent]).to(device))[:, 0]
         for start in range(0, len(encoded), BATCH)
     ]
-    return torch.cat(out).cpu().numpy() if out else np.empty((0, 28, 28), np.float32)
+    return torch.cat(out).cpu().numpy() if out else np.empty((0, SIZE_PIX, SIZE_PIX), np.float32)

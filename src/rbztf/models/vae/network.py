@@ -12,12 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from rbztf.config import FramesSection, VaeSection
+from rbztf.ztf import SIZE_PIX
 
 ENCODER_CHANNELS = (32, 64, 128, 256)
 DECODER_CHANNELS = (256, 128, 64, 32)
 BOTTLENECK = 512
-FLAT = BOTTLENECK * 2 * 2
+ENCODED_PIX = -(-SIZE_PIX // 2 ** len(ENCODER_CHANNELS))
+"""Side of a frame after the encoder's convolutions, each of which halves it."""
 COMPACT_CHANNELS = 64
+COMPACT_BLOCK_PIX = 4
+COMPACT_PIX = SIZE_PIX // COMPACT_BLOCK_PIX
+"""Side of a frame in the compact decoder, which lays out blocks of pixels at its end."""
 LARGEST_LOG_VARIANCE = 6.0
 """Without a limit one bright frame can throw the first steps off by its exponential; trained encoders,
 the published ones among them, stay far below."""
@@ -53,7 +58,7 @@ class Encoder(nn.Module):
             *(_down(*pair) for pair in pairwise(sizes)),
             nn.Sequential(pointwise, nn.BatchNorm2d(BOTTLENECK), nn.LeakyReLU()),
             nn.Flatten(),
-            nn.Linear(FLAT, 2 * latent),
+            nn.Linear(BOTTLENECK * ENCODED_PIX**2, 2 * latent),
         )
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -63,7 +68,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent vectors to frames; the output is non-negative.
+    """Latent vectors to frames of 28 x 28 pixels, as published; the output is non-negative.
 
     Parameters
     ----------
@@ -110,15 +115,15 @@ class CompactDecoder(nn.Module):
         self.decoder = nn.Sequential(
             nn.Linear(latent, BOTTLENECK),
             nn.LeakyReLU(),
-            nn.Linear(BOTTLENECK, width * 7 * 7),
-            nn.Unflatten(1, (width, 7, 7)),
+            nn.Linear(BOTTLENECK, width * COMPACT_PIX**2),
+            nn.Unflatten(1, (width, COMPACT_PIX, COMPACT_PIX)),
             nn.BatchNorm2d(width),
             nn.LeakyReLU(),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.LeakyReLU(),
-            nn.Conv2d(width, 16, 3, padding=1),
-            nn.PixelShuffle(4),
+            nn.Conv2d(width, COMPACT_BLOCK_PIX**2, 3, padding=1),
+            nn.PixelShuffle(COMPACT_BLOCK_PIX),
         )
 
     def forward(self, latents: Tensor) -> Tensor:

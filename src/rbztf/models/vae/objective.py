@@ -16,6 +16,7 @@ from rbztf.models.vae.encoder_inputs import GOOD, NO_DATA
 from rbztf.models.vae.heads import Heads
 from rbztf.models.vae.losses import free_bits_kl, vae_loss
 from rbztf.models.vae.network import make_vae
+from rbztf.ztf import SIZE_PIX
 
 CENTRE_WIDTH_PIX = 5.0
 """Standard deviation of the Gaussian by which central pixels count more."""
@@ -82,6 +83,6 @@ def _risen(done: float, warm_up: float) -> float:
 
 def _centre(weight: float) -> Tensor:
     """Weight of each pixel, (28, 28), 1 far from the centre and 1 + ``weight`` in it."""
-    offset = (torch.arange(28) - 13.5).square()
+    offset = (torch.arange(SIZE_PIX) - (SIZE_PIX - 1) / 2).square()
     near = torch.exp(-(offset[:, None] + offset[None, :]) / (2 * CENTRE_WIDTH_PIX**2))
     return 1 + weight * near
