@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rbztf.errors import InputError, UsageError
-
 
 def hold(handle: int) -> None:
     """Lock an open file or folder until it is closed; nothing happens where the system has no locks."""
@@ -54,38 +52,3 @@ def _lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-LOCK_NAME = ".rbztf.lock"
-
-
-@contextmanager
-def store_lock(folder: Path) -> Iterator[Path]:
-    """Hold the only right to write into the store ``folder`` (made if it is not there).
-
-    Leftovers of a writer that was killed (``.OID.PID.part``) are removed on entry.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be made or written.
-    UsageError
-        If another process is writing there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / LOCK_NAME).open("ab")
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be used as a store ({error.strerror}).", "Choose another folder with --out."
-        ) from None
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"Another process is writing to the store {folder}.",
-                "Wait until it has finished, or choose another folder with --out.",
-            ) from None
-        remove_dead(folder.glob(".*.part"))
-        yield folder

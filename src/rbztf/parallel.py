@@ -132,11 +132,14 @@ class Workers:
         self.in_flight += 1
         self._tasks.put((task, handler))
 
-    def collect(self, *, wait: bool) -> bool:
-        """Handle one finished task; False if there is none (yet, unless ``wait``)."""
-        if not self.in_flight or not (wait or not self._results.empty()):
+    def collect(self, timeout_s: float) -> bool:
+        """Handle one finished task; False if there is none within ``timeout_s`` seconds."""
+        if not self.in_flight:
             return False
-        result, handler = self._results.get()
+        try:
+            result, handler = self._results.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
         self.in_flight -= 1
         handler(result)
         return True

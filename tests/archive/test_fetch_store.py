@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import rbztf
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.archive.journal import Journal, journal_path
 from rbztf.errors import DataError, InputError, UsageError, WriteError
-from rbztf.locks import store_lock
 from rbztf.simulate.archive.faults import Faults
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
@@ -200,15 +197,6 @@ def test_labels_are_read_back(
     assert result.n_artefacts == sum(int(entry.label) for entry in table.values())
 
 
-HOLD = """
-import sys, pathlib
-from rbztf.locks import store_lock
-with store_lock(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
 @pytest.mark.parametrize("n_bytes", [0, 5_000, 40_000])
 def test_a_store_that_cannot_be_written_is_said_and_filled_later(
     sky: SimulatedSky, start_archive: Start, quick: HttpSettings, tmp_path: Path, n_bytes: int
@@ -222,20 +210,6 @@ def test_a_store_that_cannot_be_written_is_said_and_filled_later(
     for path in (tmp_path / "b").glob("*.fits"):
         assert (tmp_path / "a" / path.name).read_bytes() == path.read_bytes()
     assert files_below(tmp_path / "a") == files_below(tmp_path / "b")
-
-
-def test_two_processes_cannot_write_to_one_store(sky: SimulatedSky, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        try:
-            assert other.stdout.readline() == b"held\n"
-            with pytest.raises(UsageError, match="Another process"):
-                fetch(sky.oids, out=tmp_path, archive_url="http://127.0.0.1:9")
-        finally:
-            other.kill()
-    with store_lock(tmp_path):
-        pass  # the system released it
 
 
 def test_what_is_not_ours_is_not_overwritten(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from rbztf.archive.fetching.intake import Intake
 from rbztf.archive.http import ArchiveSession
 from rbztf.archive.irsa import LightCurve, cutout_url, parse_light_curves
 from rbztf.archive.journal import Journal, Journaled, journal_path, read_journal
@@ -25,10 +26,10 @@ from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import Frame
 from rbztf.errors import ArchiveDown, ArchiveError, Problem, RbztfError
 from rbztf.files import writing
-from rbztf.locks import store_lock
 from rbztf.parallel import Workers
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import FrameStatus
+from rbztf.stores.store_locks import Patience, StoreLocks
 from rbztf.ztf import Oid
 
 LIGHT_CURVES_PER_REQUEST = 8
@@ -38,6 +39,7 @@ MAX_OPEN_OBJECTS = 64
 QUEUE_PER_WORKER = 4
 """Tasks waiting per worker: enough to keep it busy while an object is written."""
 REPORT_EVERY_S = 0.2
+TICK_S = 1.0
 
 
 def fetch_objects(
@@ -47,18 +49,22 @@ def fetch_objects(
 
     Raises
     ------
-    InputError, UsageError
-        If the folder cannot be used, or another process uses it.
+    InputError
+        If the folder cannot be used.
     WriteError
         If the store cannot be written (a full disk, say); what has arrived is kept.
     """
     unique = list(dict.fromkeys(Oid(oid) for oid in oids))
-    with store_lock(folder), writing(folder):
-        run = _Run(folder, session, plan, progress)
+    with StoreLocks(folder) as locks:
+        run = _Run(folder, session, plan, locks, progress)
         try:
-            return run(unique)
+            with writing(folder):
+                return run(unique)
         finally:
             run.close()
+
+
+_HELD_BY_ANOTHER = "Another process is fetching it. Run the same command again, or wait longer (--wait)."
 
 
 @dataclass
@@ -75,10 +81,13 @@ class _Open:
 class _Run:
     """One run of :func:`fetch_objects`."""
 
-    def __init__(self, folder: Path, session: ArchiveSession, plan: FetchPlan, progress: Progress) -> None:
+    def __init__(
+        self, folder: Path, session: ArchiveSession, plan: FetchPlan, locks: StoreLocks, progress: Progress
+    ) -> None:
         self._folder, self._session, self._plan, self._progress = folder, session, plan, progress
+        self._locks = locks
+        self._intake = Intake((), locks, Patience(plan.wait_s, progress))
         self._workers = Workers(session.settings.workers)
-        self._source: Iterator[Oid] = iter(())
         self._batch: list[Oid] = []
         self._tables_in_flight = 0
         self._asks: deque[tuple[_Open, int]] = deque()
@@ -94,9 +103,12 @@ class _Run:
         requests_before, bytes_before = self._session.n_requests, self._session.n_bytes
         bands = self._plan.filters.bands
         wanted = [oid for oid in oids if not bands or oid.band in bands]
-        self._source, self._n_objects = iter(wanted), len(wanted)
+        patience = Patience(self._plan.wait_s, self._progress)
+        self._intake, self._n_objects = Intake(wanted, self._locks, patience), len(wanted)
         while self._step():
             pass
+        for oid in self._intake.given_up:
+            self._results[oid] = ObjectResult(oid, problem=_HELD_BY_ANOTHER)
         for oid in wanted:
             if oid not in self._results:
                 self._abandon(oid)
@@ -122,13 +134,19 @@ class _Run:
                     entry.journal.close()
 
     def _step(self) -> bool:
-        """Hand out, draw or collect one thing; False when nothing is left to do."""
+        """Hand out, draw, collect or wait for one thing; False when nothing is left to do."""
         depth = QUEUE_PER_WORKER * self._session.settings.workers
         while self._asks and self._workers.in_flight < depth:
             entry, row = self._asks.popleft()
             self._submit_frame(entry, row)
         drew = self._hungry() and self._draw()
-        return self._workers.collect(wait=not drew) or drew
+        if drew or self._workers.in_flight:
+            self._workers.collect(0 if drew else TICK_S)
+            return True
+        if self._down is not None or not self._intake.waiting:
+            return False
+        self._intake.idle()
+        return True
 
     def _hungry(self) -> bool:
         return (
@@ -140,7 +158,7 @@ class _Run:
 
     def _draw(self) -> bool:
         """Take up the next object, or ask for the light curves of those that need one."""
-        oid = next(self._source, None)
+        oid = self._intake.next()
         if oid is not None:
             self._take_up(oid)
         if self._batch and (oid is None or len(self._batch) == LIGHT_CURVES_PER_REQUEST):
@@ -157,8 +175,7 @@ class _Run:
         try:
             state, journaled = self._load(oid)
         except RbztfError as error:
-            self._results[oid] = ObjectResult(oid, problem=str(error))
-            return
+            return self._settle(ObjectResult(oid, problem=str(error)))
         if self._plan.refresh or not state.has_light_curve:
             self._batch.append(oid)
             return
@@ -189,12 +206,12 @@ class _Run:
         for oid in batch:
             answer = found[oid]
             if isinstance(answer, RbztfError):
-                self._results[oid] = ObjectResult(oid, problem=str(answer))
+                self._settle(ObjectResult(oid, problem=str(answer)))
                 continue
             try:
                 state, journaled = self._load(oid)
             except RbztfError as error:
-                self._results[oid] = ObjectResult(oid, problem=str(error))
+                self._settle(ObjectResult(oid, problem=str(error)))
                 continue
             self._merge(state, answer, self._plan.collection)
             self._begin(state, journaled, (answer.text, self._plan.collection))
@@ -246,11 +263,17 @@ class _Run:
         """Write the object from its journal, then drop the journal."""
         path = journal_path(self._folder, entry.state.oid)
         kept = {key: o.frame for key, o in read_journal(path).outcomes.items() if o.frame is not None}
-        self._results[entry.state.oid] = entry.state.finish(self._folder, self._plan.filters, kept)
+        result = entry.state.finish(self._folder, self._plan.filters, kept)
         if entry.journal is not None:
             entry.journal.close()
         path.unlink(missing_ok=True)
         del self._open[entry.state.oid]
+        self._settle(result)
+
+    def _settle(self, result: ObjectResult) -> None:
+        """An object is through: other processes may have it."""
+        self._results[result.oid] = result
+        self._intake.done(result.oid)
         self._report()
 
     def _expect(self, error: Exception) -> None:
@@ -274,6 +297,8 @@ class _Run:
         )
 
     def _notes(self, n_other_bands: int) -> Iterator[str]:
+        if self._locks.warning:
+            yield self._locks.warning
         if n_other_bands:
             yield f"{n_other_bands} objects in other bands were left out."
         if self._other_release:

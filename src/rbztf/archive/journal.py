@@ -9,13 +9,12 @@ A record cut short by a kill fails its check and is dropped, with all behind it.
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,12 +129,10 @@ class Journal:
 
     def __init__(self, path: Path, sound_bytes: int = 0) -> None:
         self.path = path
-        self._stream: BinaryIO = path.open("r+b" if sound_bytes else "w+b")
+        self._stream = path.open("ab", buffering=0)  # nothing is left to write when it is closed
         self._stream.truncate(sound_bytes)
-        self._stream.seek(0, os.SEEK_END)
         if not sound_bytes:
-            self._stream.write(MAGIC)
-            self._stream.flush()
+            self._write(MAGIC)
 
     def plan(self, text: str, collection: str) -> None:
         """Keep the light curve whose frames are asked for from now on."""
@@ -157,13 +154,13 @@ class Journal:
         """Close the file, which stays."""
         self._stream.close()
 
-    def remove(self) -> None:
-        """Close the file and remove it: the object is in the store."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-
     def _append(self, record: dict[str, Any], pixels: bytes) -> None:
         text = json.dumps(record, separators=(",", ":")).encode()
         payload = _LENGTH.pack(len(text)) + text + pixels
-        self._stream.write(_FRAMING.pack(len(payload), zlib.crc32(payload)) + payload)
-        self._stream.flush()  # to the system: survives a kill of this process
+        self._write(_FRAMING.pack(len(payload), zlib.crc32(payload)) + payload)
+
+    def _write(self, content: bytes) -> None:
+        """Hand all of it to the system, where it survives a kill of this process."""
+        left = memoryview(content)
+        while left:
+            left = left[self._stream.write(left) or 0 :]

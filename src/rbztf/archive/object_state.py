@@ -190,9 +190,16 @@ class ObjectState:
             np.isin(self.columns["status"].astype(str), [status.value for status in UNFINISHED]) & unwanted
         )
         self.columns["status"][given_up] = FrameStatus.SKIPPED.value
+        self._mark_lost(frames)
         if self._changed or given_up.any() or not self.in_store:
             self._stored = self._write(folder, frames)
         return self.result()
+
+    def _mark_lost(self, frames: Mapping[int, NDArray[np.float32]]) -> None:
+        """Frames that came and are not in the journal (another process cut it, without locks): ask again."""
+        for row in np.flatnonzero(self.columns["status"] == FrameStatus.OK.value):
+            if self.columns["frame"][row] < 0 and int(self.columns["filefracday"][row]) not in frames:
+                self.columns["status"][row] = FrameStatus.FAILED.value
 
     def _write(self, folder: Path, frames: Mapping[int, NDArray[np.float32]]) -> Path:
         stored = None if self._stored is None else read_object(self._stored).frames

@@ -40,12 +40,15 @@ class FetchPlan:
     filters : Filters
     refresh : bool
         Ask for the light curves of objects already in the store again and add what is new.
+    wait_s : float, optional
+        Longest wait for objects that another process is fetching; None: without end.
     """
 
     archive_url: str = ARCHIVE_URL
     collection: str = COLLECTION
     filters: Filters = field(default_factory=Filters)
     refresh: bool = False
+    wait_s: float | None = None
 
 
 def request_light_curves(

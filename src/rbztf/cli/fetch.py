@@ -79,6 +79,14 @@ def fetch(
     bad_infobits: Annotated[
         int, typer.Option(help="Drop frames with any of these INFOBITS.", metavar="MASK")
     ] = 0,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            help="Longest wait for objects that another process is fetching; without end by default.",
+            metavar="SECONDS",
+            min=0,
+        ),
+    ] = None,
     config: ConfigFile = None,
     set_: Set = None,
     as_json: Json = False,
@@ -98,7 +106,9 @@ def fetch(
         if labels:
             return _finish_labels(show, out, labels_url)
         if images is not None:
-            return _finish(show, verb.cut_images(images, targets, out=store, progress=show.progress), store)
+            return _finish(
+                show, verb.cut_images(images, targets, out=store, wait_s=wait, progress=show.progress), store
+            )
         options: dict[str, Any] = {
             "out": store,
             "workers": workers,
@@ -111,6 +121,7 @@ def fetch(
             "max_seeing_pix": max_seeing,
             "bad_infobits": bad_infobits,
             "refresh": refresh,
+            "wait_s": wait,
             "progress": show.progress,
         }
         options |= {"archive_url": archive} if archive else {}

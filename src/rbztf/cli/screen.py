@@ -19,6 +19,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from rbztf.errors import Problem, RbztfError
+from rbztf.progress import NOTICE
 from rbztf.textfiles import json_text
 
 PARTIAL = 3
@@ -87,6 +88,9 @@ class Screen:
     def progress(self, stage: str, done: int, total: int | None, note: str = "") -> None:
         """A progress callback (:class:`rbztf.progress.Progress`): bars, or a line now and then in a log."""
         if self._quiet:
+            return
+        if stage == NOTICE:
+            self.err.print(note, markup=False)
             return
         if not self.err.is_terminal:
             self._log(stage, done, total, note)

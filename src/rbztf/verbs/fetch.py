@@ -42,6 +42,7 @@ def fetch(
     max_seeing_pix: float | None = None,
     bad_infobits: int = 0,
     refresh: bool = False,
+    wait_s: float | None = None,
     settings: HttpSettings | None = None,
     progress: Progress = silent,
 ) -> FetchResult:
@@ -77,6 +78,9 @@ def fetch(
         Drop frames with any of these ``INFOBITS`` bits.
     refresh : bool
         Ask for the light curves of objects in the store again, and fetch what is new.
+    wait_s : float, optional
+        Longest wait for objects that another process is fetching into the same store, once there
+        is nothing else to do; left out: without end.
     settings : HttpSettings, optional
         Patience in detail; ``workers`` counts all the same.
 
@@ -88,8 +92,8 @@ def fetch(
     Raises
     ------
     InputError, UsageError
-        For a number that is not an OID, filters that contradict each other, a store that cannot
-        be used or that another process is writing to.
+        For a number that is not an OID, filters that contradict each other, or a store that cannot
+        be used.
     """
     filters = Filters(
         tuple(Band(band) for band in bands),
@@ -101,7 +105,7 @@ def fetch(
         max_seeing_pix,
         bad_infobits,
     )
-    plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh)
+    plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh, wait_s)
     patience = dataclasses.replace(settings or HttpSettings(), workers=min(workers, MAX_WORKERS))
     with ArchiveSession(patience) as session:
         result = fetch_objects([int(oid) for oid in oids], Path(out), session, plan, progress)
@@ -172,6 +176,7 @@ def cut_images(
     targets: Path | str | None = None,
     *,
     out: Path | str = DEFAULT_OUT,
+    wait_s: float | None = None,
     progress: Progress = silent,
 ) -> FetchResult:
     """Cut objects out of whole science images in a local folder, into the store ``out``.
@@ -183,6 +188,8 @@ def cut_images(
     targets : path, optional
         CSV with oid, ra, dec. Left out: the objects of the store ``out``, at the epochs of
         their light curves.
+    wait_s : float, optional
+        Longest wait for other processes that write to the store; left out: without end.
 
     Raises
     ------
@@ -191,7 +198,7 @@ def cut_images(
     """
     out = Path(out)
     wanted = targets_of_store(out) if targets is None else read_targets(Path(targets))
-    return cut_folder(Path(images_dir), wanted, out, progress)
+    return cut_folder(Path(images_dir), wanted, out, wait_s=wait_s, progress=progress)
 
 
 def check_store(folder: Path | str = DEFAULT_OUT, *, progress: Progress = silent) -> CheckResult:

@@ -21,9 +21,9 @@ from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.files import writing
-from rbztf.locks import store_lock
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
+from rbztf.stores.store_locks import IMAGES, Patience, StoreLocks
 from rbztf.times import fill_hjd, mjd_of_filefracday
 
 Images = Sequence[tuple[Exposure, Path]]
@@ -43,12 +43,22 @@ class _Needs:
 
 
 def cut_folder(
-    images_dir: Path, targets: Sequence[Target], out: Path, progress: Progress = silent
+    images_dir: Path,
+    targets: Sequence[Target],
+    out: Path,
+    *,
+    wait_s: float | None = None,
+    progress: Progress = silent,
 ) -> FetchResult:
     """Cut every target out of every image of its field, CCD, quadrant and filter, into the store ``out``.
 
     An object whose light curve is in the store gets the frames of its epochs; another one
     gets an epoch for every image. Frames already there are not cut again.
+
+    Parameters
+    ----------
+    wait_s : float, optional
+        Longest wait for other processes that write to the store; None: without end.
 
     Raises
     ------
@@ -56,12 +66,16 @@ def cut_folder(
         If there are no images, or the store cannot be used.
     WriteError
         If the store cannot be written (a full disk, say).
+    Busy
+        If another process cuts images into this store and does not finish in time.
     """
     images: dict[Readout, list[tuple[Exposure, Path]]] = {}
     for exposure, path in find_quadrants(images_dir):
         images.setdefault(readout_of_image(exposure), []).append((exposure, path))
-    with store_lock(out), writing(out):
-        return _Run(images_dir, images, targets, out, progress)()
+    patience = Patience(wait_s, progress)
+    alone = f"the cuts of images in {out}"
+    with StoreLocks(out) as locks, locks.held(IMAGES, patience, alone), writing(out):
+        return _Run(images_dir, images, targets, out, locks, patience, progress)()
 
 
 class _Run:
@@ -73,8 +87,11 @@ class _Run:
         images: dict[Readout, list[tuple[Exposure, Path]]],
         targets: Sequence[Target],
         out: Path,
+        locks: StoreLocks,
+        patience: Patience,
         progress: Progress,
     ) -> None:
+        self._locks, self._patience = locks, patience
         self._images_dir, self._images, self._out, self._progress = images_dir, images, out, progress
         self._groups: dict[Readout, list[Target]] = {}
         for target in targets:
@@ -95,6 +112,7 @@ class _Run:
             tuple(sorted(self._results, key=lambda entry: entry.oid)),
             n_bytes=self._n_bytes,
             seconds=time.monotonic() - started,
+            notes=(self._locks.warning,) if self._locks.warning else (),
             problems=tuple(self._problems),
         )
 
@@ -109,7 +127,7 @@ class _Run:
             self._progress("images", self._images_done, self._n_images, path.name)
         for number, cuts in spill.objects():
             if needs[number] is not None:
-                self._merge(group[number], cuts, has_images=bool(images))
+                self._merge_alone(group[number], cuts, has_images=bool(images))
             self._progress("objects", len(self._results), self._n_targets)
         spill.remove()
 
@@ -136,6 +154,17 @@ class _Run:
         dec_deg = np.array([group[n].dec_deg for n in wanted])
         frames, on_chip = cut(image.pixels, *sky_to_pixel(image.header, ra_deg, dec_deg))
         spill.add(Cut(exposure, path.name, header_facts(image.header), wanted, on_chip), frames)
+
+    def _merge_alone(
+        self, target: Target, cuts: list[tuple[Cut, bool, NDArray[np.float32]]], *, has_images: bool
+    ) -> None:
+        """Put an object's cuts into its file, which no other process writes meanwhile."""
+        try:
+            with self._locks.held(target.oid, self._patience, f"object {int(target.oid)}"):
+                self._merge(target, cuts, has_images=has_images)
+        except RbztfError as error:
+            self._results.append(ObjectResult(target.oid, problem=str(error)))
+            self._problems.append(Problem(str(int(target.oid)), str(error)))
 
     def _merge(
         self, target: Target, cuts: list[tuple[Cut, bool, NDArray[np.float32]]], *, has_images: bool
