@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ValidationError
 
 from rbztf.config.aliases import RenamedSetting, with_new_names
 from rbztf.config.sections import Config
 from rbztf.errors import ConfigError
+from rbztf.yamltext import parse_yaml, read_yaml
 
 PROJECT_FILE = Path("rbztf.yaml")
 HOME_FILE = user_cache_path("rbztf") / "published" / "rbztf.yaml"
@@ -77,7 +77,9 @@ def load_config(
 
 def parse_config(text: str, origin: str) -> Config:
     """Validate YAML text, as written by :meth:`Config.dump`, read from ``origin``; old names are taken as new ones."""
-    return _validate(with_new_names(_parse_yaml(text, origin), origin)[0], origin)
+    return _validate(
+        with_new_names(_sections(parse_yaml(text, origin, refuse=ConfigError), origin), origin)[0], origin
+    )
 
 
 def find_config(source: Path | str) -> Path:
@@ -105,11 +107,8 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}).", "Check the file.") from None
-    tree = _with_new_names(_parse_yaml(text, str(path)), str(path))
+    content = read_yaml(path, refuse=ConfigError)
+    tree = _with_new_names(_sections(content, str(path)), str(path))
     data = tree.get("data")
     if isinstance(data, dict):
         tree["data"] = {key: _beside(path, key, value) for key, value in data.items()}
@@ -127,15 +126,7 @@ def _with_new_names(tree: dict[str, Any], origin: str) -> dict[str, Any]:
     return made
 
 
-def _parse_yaml(text: str, origin: str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(
-            f"{origin}{where} is not valid YAML.", "Check its indentation and quotes."
-        ) from None
+def _sections(tree: Any, origin: str) -> dict[str, Any]:
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -147,10 +138,7 @@ def _parse_override(override: str) -> dict[str, Any]:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {override!r} is not KEY=VALUE.", "Example: --set training.epochs=5.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override!r}: the value is not valid YAML.", "Quote it.") from None
+    value = parse_yaml(text, f"The value of --set {key}", refuse=ConfigError, advice="Quote it.")
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return _with_new_names(dict(value), "--set")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from rbztf.errors import InputError, UsageError
 from rbztf.files import is_taken, put_back, whole_folder, write_bytes, write_text
+from rbztf.yamltext import read_yaml
 
 SCHEMA = 1
 WEIGHTS = "weights.safetensors"
@@ -75,11 +76,14 @@ def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
         raise InputError(
             f"{folder} is no model folder (it has no {METADATA}).", "Name a folder made by rbztf."
         )
+    content = read_yaml(path, advice="Make or import the model again.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        schema, found = int(content["schema"]), content["kind"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}).", "Make or import the model again.") from None
+        schema, found = int(content["schema"]), str(content["kind"])
+    except (TypeError, KeyError, ValueError, OverflowError):
+        raise InputError(
+            f"{path} does not say what kind of model it describes, or in which version.",
+            "Make or import the model again.",
+        ) from None
     if schema > SCHEMA:
         raise InputError(
             f"{folder} was written by a newer rbztf (model version {schema}, this one knows {SCHEMA}).",
@@ -87,7 +91,7 @@ def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
         )
     if found not in kinds:
         raise InputError(
-            f"{folder} holds a model of kind {found!r}, not {' or '.join(map(repr, kinds))}.",
+            f"{folder} holds a model of kind {found!r:.40}, not {' or '.join(map(repr, kinds))}.",
             f"Name a folder of kind {' or '.join(kinds)}.",
         )
     return dict(content)

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError
 from rbztf.files import put_back, reading
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
+from rbztf.yamltext import read_yaml
 from rbztf.ztf import Oid
 
 SCHEMA = 1
@@ -260,13 +260,13 @@ def _read_photometry(path: Path) -> NDArray[np.float32] | None:
 
 def _read_stamp(folder: Path) -> EmbeddingInfo:
     path = folder / "store.yaml"
+    content = read_yaml(path, advice="Make the embeddings again.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         schema = int(content.get("schema", 0))
         if schema > SCHEMA:
             raise InputError(
                 f"{folder} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
             )
         return EmbeddingInfo(**content)
-    except (OSError, yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}).", "Make the embeddings again.") from None
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{path} cannot be used ({error!s:.120}).", "Make the embeddings again.") from None
