@@ -12,6 +12,7 @@ import pytest
 from helpers import (
     make_oid,
     random_frames,
+    refused,
     run,
     run_well,
     strict_json,
@@ -96,6 +97,14 @@ def test_a_closed_pipe_is_no_crash(tmp_path: Path, environment: dict[str, str]) 
     os.close(writing)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1)
+
+
+def test_train_is_another_name_of_train_rnn() -> None:
+    words, others = (run_well(verb, "--help").stdout.split() for verb in ("train", "train-rnn"))
+    assert [word if word != "train" else "train-rnn" for word in words] == others
+    message = refused("train", "--labels", "nowhere.json", "--embeddings", "nowhere")
+    assert message == refused("train-rnn", "--labels", "nowhere.json", "--embeddings", "nowhere")
+    assert "The same as train-rnn." in run_well("--help").stdout
 
 
 def test_no_arguments_show_help() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rbztf.errors import UsageError
-from rbztf.models.training import choose_device, one_thread
+from rbztf.models.training import choose_device, threads
 
 
 def test_auto_is_what_there_is() -> None:
@@ -20,14 +20,14 @@ def test_devices_that_are_not_there_are_refused(name: str) -> None:
         choose_device(name)
 
 
-def test_one_thread_within_the_block_alone() -> None:
+def test_threads_are_set_within_the_block_alone() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with one_thread():
+        with threads(1):
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
-        with pytest.raises(KeyError), one_thread():
+        with pytest.raises(KeyError), threads(1):
             raise KeyError
         assert torch.get_num_threads() == 2
     finally:

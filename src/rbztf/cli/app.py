@@ -48,6 +48,10 @@ def _main(
     pass
 
 
+def _example(command: str) -> str:
+    return f"[bold]Example:[/bold]  [cyan]{command}[/cyan]"
+
+
 Verb = tuple[str, Callable[..., None], str]
 VERBS: tuple[Verb, ...] = (
     ("import", import_published.import_, "rbztf import RB_ZTF --out published"),
@@ -73,5 +77,11 @@ VERBS: tuple[Verb, ...] = (
 )
 """Every verb: its name, its function and the example at the end of its help."""
 
+ALIASES = {"train": "train-rnn"}
+"""Other names of verbs: the classifier that is trained by default is not a recurrent network."""
+
 for name, function, example in VERBS:
-    app.command(name, epilog=f"[bold]Example:[/bold]  [cyan]{example}[/cyan]")(function)
+    app.command(name, epilog=_example(example))(function)
+    for alias in (other for other, meant in ALIASES.items() if meant == name):
+        shown = _example(example.replace(f" {name} ", f" {alias} "))
+        app.command(alias, epilog=shown, short_help=f"The same as {name}.")(function)

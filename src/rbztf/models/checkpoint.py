@@ -107,7 +107,7 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerp
     Raises
     ------
     UsageError
-        If the checkpoint belongs to another configuration or other data.
+        If the checkpoint belongs to another configuration, other data or another network.
     InputError
         If the file is damaged.
     """
@@ -121,7 +121,10 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerp
         raise InputError(f"The checkpoint {path} is damaged ({error}).", "Delete it to start anew.") from None
     if facts["fingerprint"] != fingerprint_:
         raise _another_run(path.parent)
-    model.load_state_dict(_below(tensors, "model."))
+    try:
+        model.load_state_dict(_below(tensors, "model."))
+    except RuntimeError:  # the network has other layers in this version of rbztf
+        raise _another_run(path.parent) from None
     _load_optimiser(optimiser, _below(tensors, "optimiser."))
     return State(facts["epoch"], facts["history"], facts["scores"], facts["done"])
 

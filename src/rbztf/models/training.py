@@ -69,7 +69,12 @@ def seed_epoch(seed: int, epoch: int) -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Run torch's CPU operations on ``count`` threads; 0 leaves the number alone."""
+    """Run torch's CPU operations on ``count`` threads within the block; 0 leaves the number alone.
+
+    One thread suits recurrent layers. They are thousands of small steps, with a barrier between
+    threads in each: two threads gain at most a third, and lose a factor of 50 when another
+    process holds a core.
+    """
     before = torch.get_num_threads()
     if count:
         torch.set_num_threads(count)
@@ -98,18 +103,3 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"This machine has no CUDA device {name!r}.", "Use --device auto or --device cpu.")
     return device
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one CPU thread within the block.
-
-    A recurrent layer is thousands of small steps, with a barrier between threads in each:
-    two threads gain at most a third, and lose a factor of 50 when another process holds a core.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -11,8 +11,9 @@ import torch
 from helpers import random_frames
 
 from rbztf.config import Config, load_config
-from rbztf.errors import DataError
+from rbztf.errors import DataError, UsageError
 from rbztf.frames.normalise import RawFrames, normalise
+from rbztf.models.vae import heads
 from rbztf.models.vae.augment import rotate
 from rbztf.models.vae.fit import FittedVae, fit_vae
 from rbztf.models.vae.training_frames import FrameSet
@@ -53,6 +54,17 @@ def test_the_loss_falls_and_its_parts_add_up() -> None:
 def test_one_seed_one_result() -> None:
     first, again = (fit_vae(frames(), config("vae.rotation_deg=20"), device=CPU) for _ in range(2))
     assert same(first, again)
+
+
+def test_a_checkpoint_of_a_network_with_other_kinds_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    settings = config("training.epochs=1", "vae.artefact_weight=0.1")
+    fit_vae(frames(8), settings, device=CPU, checkpoint_path=path)
+    monkeypatch.setattr(heads, "FRAME_KINDS", (*heads.FRAME_KINDS, "spot"))
+    with pytest.raises(UsageError, match="unfinished run with another configuration"):
+        fit_vae(frames(8), settings, device=CPU, checkpoint_path=path)
 
 
 def test_killed_and_resumed_is_the_same_as_never_killed(tmp_path: Path) -> None:

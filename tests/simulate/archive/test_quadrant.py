@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +12,17 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
 from rbztf.simulate.archive.fitsbytes import card, image_bytes
-from rbztf.simulate.archive.quadrant import cut, epoch_of, write_quadrant
+from rbztf.simulate.archive.quadrant import cut, epoch_of, quadrant_bytes
 from rbztf.simulate.geometry import cutout_window
 from rbztf.simulate.sky import SimulatedSky
 
 
-def test_a_whole_image_holds_the_frames_of_its_objects(sky: SimulatedSky, tmp_path: Path) -> None:
+def test_a_whole_image_holds_the_frames_of_its_objects(sky: SimulatedSky) -> None:
     oid = next(oid for oid in sky.oids if sky.object(oid).kind == "frame_edge")
     plan = sky.plan(oid)
     visit = int(plan.visits[0])
-    path = write_quadrant(tmp_path, sky, plan.quadrant, visit)
-    with warnings.catch_warnings(), fits.open(path) as hdus:
+    content = io.BytesIO(quadrant_bytes(sky, plan.quadrant, visit))
+    with warnings.catch_warnings(), fits.open(content) as hdus:
         warnings.simplefilter("ignore")
         header, image = hdus[0].header, np.array(hdus[0].data)
         wcs = WCS(header)

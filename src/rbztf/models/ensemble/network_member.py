@@ -17,7 +17,7 @@ from rbztf.models.batching import by_length, draw_frames, pad
 from rbztf.models.ensemble.pooled_network import PooledNetwork
 from rbztf.models.objects.frame_reader import PHOTOMETRY_COLUMNS
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
-from rbztf.models.training import learning_rate, one_thread, take_step
+from rbztf.models.training import learning_rate, take_step, threads
 
 BINS = 24
 
@@ -103,7 +103,7 @@ class FittedNetwork:
         device = device or torch.device("cpu")
         self.network.eval().to(device)
         out = np.empty((len(objects), len(self.network.bias)))
-        with one_thread():
+        with threads(1):
             for members, batch in self._batches(objects):
                 out[members] = self.network(*(part.to(device) for part in batch)).cpu().numpy()
         return out
@@ -116,7 +116,7 @@ class FittedNetwork:
         """
         self.network.eval().to("cpu")
         out: dict[int, NDArray[np.float64]] = {}
-        with one_thread():
+        with threads(1):
             for members, batch in self._batches(objects):
                 shares = self.network.shares(*batch).numpy().astype(np.float64)
                 lengths = batch[1].sum(dim=1).tolist()

@@ -18,7 +18,7 @@ from rbztf.models import bundle
 from rbztf.models.batching import by_bucket, by_length, pad
 from rbztf.models.objects.read import network_inputs
 from rbztf.models.rnn.network import RecurrentClassifier
-from rbztf.models.training import one_thread
+from rbztf.models.training import threads
 from rbztf.models.vae.bundle import EncoderBundle, config_of, encoder_in
 from rbztf.stores.embeddings import EmbeddingInfo, Embeddings, ForeignEmbeddings
 
@@ -140,7 +140,7 @@ class ClassifierBundle:
         published = self.config.classifier.padding == "reference"
         batches = by_bucket(lengths) if published else by_length(lengths, FRAMES_PER_BATCH)
         out = np.empty((len(sequences), 2), np.float32)
-        with one_thread():
+        with threads(1):
             for members in batches:
                 batch, n_frames = pad([self.standardisation(sequences[i]) for i in members])
                 out[members] = self.network(batch.to(device), n_frames).cpu().numpy()

@@ -7,14 +7,12 @@ cut from the whole image, equals :meth:`SimulatedSky.frames`.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.simulate.archive.fitsbytes import image_bytes
 from rbztf.simulate.geometry import N_COLUMNS, N_ROWS, Quadrant, Window
-from rbztf.simulate.headers import cutout_cards, exposure_cards, image_name
+from rbztf.simulate.headers import cutout_cards, exposure_cards
 from rbztf.simulate.object_plan import Plan
 from rbztf.simulate.seeds import Stream, stream
 from rbztf.simulate.sky import SimulatedSky
@@ -44,16 +42,6 @@ def cut(sky: SimulatedSky, quadrant: Quadrant, visit: int, window: Window = WHOL
             columns = slice(x0 - spot.x_first, x1 - spot.x_first)
             image[y0 - window.y0 : y1 - window.y0, x0 - window.x0 : x1 - window.x0] = frame[rows, columns]
     return image
-
-
-def write_quadrant(folder: Path | str, sky: SimulatedSky, quadrant: Quadrant, visit: int) -> Path:
-    """Write a whole exposure of a quadrant as ``folder/ztf_…_sciimg.fits``."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    exposures = sky.exposures(quadrant.field)
-    path = folder / image_name(exposures, visit, quadrant)
-    path.write_bytes(quadrant_bytes(sky, quadrant, visit))
-    return path
 
 
 def quadrant_bytes(sky: SimulatedSky, quadrant: Quadrant, visit: int, window: Window = WHOLE) -> bytes:
