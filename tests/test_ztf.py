@@ -44,7 +44,7 @@ def test_a_well_known_object() -> None:
         "abc",
         "12",
         "-686103400034440",
-        "686103400034440.0",
+        "686103400034440.5",
         "686_103_400_034_440",
         "686403400034440",  # band 4
         "686003400034440",  # band 0
@@ -56,7 +56,9 @@ def test_a_well_known_object() -> None:
         "9" * 5000,
         None,
         True,
-        686103400034440.0,
+        686103400034440.5,
+        "1e400",
+        float("nan"),
     ],
 )
 def test_other_numbers_are_refused_with_a_hint(value: object) -> None:
@@ -64,6 +66,28 @@ def test_other_numbers_are_refused_with_a_hint(value: object) -> None:
         Oid(value)  # type: ignore[arg-type]
     assert "686103400034440" in caught.value.next_step
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        686103400034440.0,
+        np.float64(686103400034440),
+        "686103400034440.",
+        '"686103400034440"',
+        "'686103400034440",
+        " 6.86103400034440E+14 ",
+        "6.861034000344400000e+14",
+    ],
+)
+def test_an_oid_written_otherwise_is_taken_with_all_its_digits(value: object) -> None:
+    assert Oid(value) == 686103400034440  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["6.861E+14", "6,86103E+14", "6.8610340003444e14", "7e14"])
+def test_an_oid_that_lost_digits_is_refused_with_a_word_on_spreadsheets(value: str) -> None:
+    with pytest.raises(InputError, match="has lost the last digits of an OID, as happens in spreadsheets"):
+        Oid(value)
 
 
 def test_an_oid_is_an_integer_to_everything_else() -> None:

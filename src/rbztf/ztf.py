@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from typing import Self
@@ -74,7 +75,8 @@ class Oid(int):
 
     The digits are ``FFFF B CC Q SSSSSSSS``: field (3 or 4 digits), band (1 g, 2 r, 3 i),
     CCD 01-16, quadrant 1-4, source. An ``Oid`` is an ``int``, so it indexes arrays and
-    dictionaries as the bare number does.
+    dictionaries as the bare number does. Quoted digits, and those of a floating-point number that
+    has them all (``686103400034440.0``), are taken too.
 
     Raises
     ------
@@ -84,7 +86,9 @@ class Oid(int):
 
     def __new__(cls, value: int | str) -> Self:
         text = str(value).strip()
-        if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+        if not (text.isascii() and text.isdecimal()):
+            text = _digits(text, value)
+        if len(text) > MAX_DIGITS:
             raise _not_an_oid(value)
         number = int(text)
         self = super().__new__(cls, number)
@@ -128,6 +132,29 @@ class Oid(int):
     def viewer_url(self) -> str:
         """Page of the object in the SNAD viewer."""
         return f"https://ztf.snad.space/view/{int(self)}"
+
+
+_QUOTES = "\"'"
+_WITH_POINT = re.compile(r"([0-9]+)\.0*")
+_WITH_EXPONENT = re.compile(r"([0-9])(?:[.,]([0-9]*))?[eE]\+?([0-9]{1,2})")
+
+
+def _digits(text: str, value: object) -> str:
+    """The digits of an OID that was written as text in quotes, or as a floating-point number."""
+    text = text.strip(_QUOTES).strip()
+    if text.isascii() and text.isdecimal():
+        return text
+    if match := _WITH_POINT.fullmatch(text):
+        return match[1]
+    if match := _WITH_EXPONENT.fullmatch(text):
+        digits, n = match[1] + (match[2] or ""), int(match[3]) + 1
+        if len(digits) >= n and not digits[n:].strip("0"):
+            return digits[:n]
+        raise InputError(
+            f"{str(value)[:60]!r} has lost the last digits of an OID, as happens in spreadsheets.",
+            "Export the column again as text, or as whole numbers with all their digits.",
+        )
+    raise _not_an_oid(value)
 
 
 def _not_an_oid(value: object) -> InputError:

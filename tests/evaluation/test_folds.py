@@ -123,14 +123,14 @@ def test_position_is_the_order_within_a_fold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"oid,part\n1,2\n", "lacks a column"),
-        (b"", "lacks a column"),
+        (b"oid,part\n1,2\n", "lacks the column"),
+        (b"", "lacks the column"),
         (b"oid,fold\n600203100000001,one\n", "not a whole number"),
         (b"oid,fold\n600203100000001\n", "not a whole number"),
         (b"oid,fold\n600203100000001,1.0\n", "not a whole number"),
         (b"oid,fold\n12,1\n", "not a ZTF OID"),
-        (b"oid,fold\n600203100000001,1\n600203100000001,2\n", "names an object twice"),
-        (b"\x89PNG\xff\xfe", "is not CSV"),
+        (b"oid,fold\n600203100000001,1\n600203100000001,2\n", "is there twice"),
+        (b"\x89PNG\xff\xfe", "is not text"),
         (b'oid,fold\n600203100000001,"' + b"1" * 200_000, "is not CSV"),
     ],
 )

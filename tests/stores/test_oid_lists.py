@@ -48,14 +48,14 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.txt", b"# nothing\n", "There is no OID in"),
         ("a.txt", b"686103400034440 12", "'12' is not a ZTF OID"),
         ("a.txt", b"\xff\xfe\x00", "is not text"),
-        ("a.csv", b"id\n1\n", "no column 'oid'"),
-        ("a.csv", b"", "no column 'oid'"),
+        ("a.csv", b"id\n1\n", "lacks the column 'oid'"),
+        ("a.csv", b"", "lacks the column 'oid'"),
         ("a.csv", b"x,oid\n1\n", "is not a ZTF OID"),
         ("a.json", b"{", "is not JSON"),
         ("a.json", b"{}", "no JSON list"),
         ("a.json", b"[{}]", "is not a ZTF OID"),
         ("a.json", b"[null]", "is not a ZTF OID"),
-        ("a.parquet", b"PAR1", "no Parquet file"),
+        ("a.parquet", b"PAR1", "not a Parquet file"),
     ],
 )
 def test_a_wrong_list_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -73,9 +73,9 @@ def test_a_parquet_file_without_the_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no list of OIDs"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_oids(tmp_path / "none.txt")
-    with pytest.raises(InputError, match="no list of OIDs"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_oids(tmp_path)
 
 

@@ -160,7 +160,7 @@ def test_objects_without_usable_vectors_are_left_out_and_named(prepared: Path) -
             2,
             "has 5 folds, --folds asks for 3",
         ),
-        (["--models", "models", "--split", "labels.csv"], 2, "lacks a column 'oid' or 'fold'"),
+        (["--models", "models", "--split", "labels.csv"], 2, "lacks the column 'fold'"),
         (["--models", "models", "--split", "reference"], 1, "whole label list"),
         (["--models", "models", "--labels", "none.json"], 2, "none.json"),
         (["--models", "models", "--labels", "rbztf.yaml"], 2, "is not JSON"),

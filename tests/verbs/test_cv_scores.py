@@ -105,7 +105,7 @@ def test_models_on_other_objects_are_not_compared_and_that_is_said(folder: Path)
     ("arguments", "says"),
     [
         (["--scores", "none.csv"], "none.csv cannot be read"),
-        (["--scores", "labels.json"], "lacks the column config"),
+        (["--scores", "labels.json"], "labels.json is not CSV"),
         (["--scores", "good.csv", "--models", "x"], "--models has no effect"),
         (["--scores", "good.csv", "--config", "bigru-l2"], "--config has no effect"),
         (["--scores", "good.csv", "--folds", "3"], "--folds has no effect"),

@@ -281,7 +281,10 @@ def test_paths_come_from_the_configuration(
         (["--model", "m", "--embeddings", "none"], "no embeddings at none"),
         (["--model", "m", "--data", "none"], "no cutout folder none"),
         (["--model", "m", "--embeddings", "e", "--out", "p.txt"], "p.txt names no known format"),
-        (["--model", "m", "--embeddings", "e", "--from", "none.txt"], "no list of OIDs none.txt"),
+        (
+            ["--model", "m", "--embeddings", "e", "--from", "none.txt"],
+            "The list of OIDs none.txt cannot be read",
+        ),
         (["--model", "m", "--embeddings", "e", "123"], "'123' is not a ZTF OID"),
         (["--model", "m", "--embeddings", "e", "--device", "cuda:99"], "cuda:99"),
         (["--model", "m", "--embeddings", "e", "--device", "abacus"], "abacus"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from rbztf.errors import DataError, InputError, UsageError
+from rbztf.csvfiles import open_csv
+from rbztf.errors import DataError, UsageError
 from rbztf.stores.labels import LabelTable
 from rbztf.ztf import Oid
 
@@ -116,36 +116,20 @@ def read_split(path: Path) -> Split:
     InputError
         If the file is of another shape.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(
             f"There is no split {str(path)!r}.", f"Use {', '.join(NAMES)}, or a CSV file with oid,fold."
         )
-    try:
-        rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-        if not {"oid", "fold"} <= set(rows.fieldnames or ()):
-            raise InputError(
-                f"The split file {path} lacks a column 'oid' or 'fold'.", "Give a CSV with oid,fold."
-            )
-        lines = list(rows)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"The split file {path} is not CSV ({error}).", "Give a CSV with oid,fold."
-        ) from None
-    try:
-        entries = [
-            (int(row["fold"]), int(row.get("position") or i), Oid(row["oid"])) for i, row in enumerate(lines)
-        ]
-    except (ValueError, TypeError):
-        raise InputError(
-            f"The split file {path} has a fold that is not a whole number.", "Correct it."
-        ) from None
-    except InputError as error:
-        raise InputError(f"The split file {path}: {error.message}", error.next_step) from None
-    if len({oid for _, _, oid in entries}) != len(entries):
-        raise InputError(f"The split file {path} names an object twice.", "Keep one line for each.")
-    folds: dict[int, list[Oid]] = {k: [] for k in sorted({fold for fold, _, _ in entries})}
-    for fold, _, oid in sorted(entries, key=lambda entry: entry[:2]):
-        folds[fold].append(oid)
+    entries: dict[Oid, tuple[int, int]] = {}
+    with open_csv(path, "The split file", ("oid", "fold"), "Give a CSV with oid,fold.") as rows:
+        for place, row in enumerate(rows):
+            oid = row.oid()
+            if oid in entries:
+                raise row.wrong(f"the object {oid} is there twice", "Keep one line for each object.")
+            entries[oid] = row.whole("fold"), row.whole("position") if row.get("position") else place
+    folds: dict[int, list[Oid]] = {k: [] for k in sorted({fold for fold, _ in entries.values()})}
+    for oid in sorted(entries, key=entries.__getitem__):
+        folds[entries[oid][0]].append(oid)
     return Split(str(path), folds)
 
 

@@ -10,20 +10,18 @@ Numbers are written with all their digits.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rbztf.csvfiles import write_csv
+from rbztf.csvfiles import Row, open_csv, write_csv
 from rbztf.errors import InputError
 from rbztf.evaluation.scores import DECISIONS, Limits, Scored
-from rbztf.ztf import Oid
 
 if TYPE_CHECKING:
     from rbztf.evaluation.summary import Evaluation
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 NEEDED = ("config", "oid", "fold", "label", "p_bogus", "threshold")
 SETS = {"real": (True, False), "bogus": (False, True), "both": (True, True), "none": (False, False)}
 _SET_NAMES = {held: name for name, held in SETS.items()}
+_WHAT = "The scores file"
 _NEXT = "Give a scores.csv that rbztf cv has written."
 
 
@@ -58,10 +57,13 @@ def read_scores(path: Path | str) -> list[ScoredModel]:
         scored twice in a draw, or a fold in two draws.
     """
     path = Path(path)
-    rows = _read_rows(path)
+    with open_csv(path, _WHAT, NEEDED, _NEXT) as file:
+        names, rows = file.header, list(file)
+    if not rows:
+        raise InputError(f"{_WHAT} {path} holds no scores.", _NEXT)
     models = []
-    for (name, variant), mine in _grouped(rows, lambda row: (row["config"], row.get("variant") or "")):
-        folds = {int(number): _fold(path, number, part) for number, part in _grouped(mine, _fold_number)}
+    for (name, variant), mine in _grouped(rows, lambda row: (row.get("config"), row.get("variant"))):
+        folds = {number: _fold(part, names) for number, part in _grouped(mine, lambda row: row.whole("fold"))}
         _check_objects(path, name, folds)
         models.append(ScoredModel(name, variant, folds))
     return models
@@ -101,69 +103,46 @@ def _columns(fold: Scored) -> dict[str, list[Any]]:
     return columns
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, restval="")
-            lacking = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-            if lacking:
-                raise InputError(f"The scores file {path} lacks the column {', '.join(lacking)}.", _NEXT)
-            rows = [{**row, "line": str(reader.line_num)} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is not CSV"
-        raise InputError(f"The scores file {path} cannot be read ({reason}).", _NEXT) from None
-    if not rows:
-        raise InputError(f"The scores file {path} holds no scores.", _NEXT)
-    for row in rows:
-        if None in row:
-            raise _wrong(path, row, "there are more values than columns")
-        _whole(path, row, "fold")
-    return rows
-
-
-def _fold_number(row: Mapping[str, str]) -> str:
-    return row["fold"].strip()
-
-
-def _grouped(
-    rows: Sequence[dict[str, str]], key: Callable[[dict[str, str]], Any]
-) -> list[tuple[Any, list[dict[str, str]]]]:
+def _grouped(rows: Sequence[Row], key: Callable[[Row], Any]) -> list[tuple[Any, list[Row]]]:
     """Rows by key, keys in the order in which they appear."""
-    order = {value: place for place, value in enumerate(dict.fromkeys(map(key, rows)))}
-    ordered = sorted(rows, key=lambda row: order[key(row)])
-    return [(value, list(part)) for value, part in groupby(ordered, key)]
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.items())
 
 
-def _fold(path: Path, number: str, rows: list[dict[str, str]]) -> Scored:
+def _fold(rows: list[Row], names: Sequence[str]) -> Scored:
     first = rows[0]
     for row in rows:
         if row.get("draw") != first.get("draw"):
-            raise _wrong(path, row, f"fold {number} is in more than one draw")
-    named = {
-        name.removeprefix("threshold_"): _limits(path, rows, name)
-        for name in first
-        if name.startswith("threshold_") and first[name]
-    }
+            raise row.wrong(f"fold {row.whole('fold')} is in more than one draw")
+    limits = {name: _limits(rows, name) for name in names if _part_of("threshold_", name) and first.get(name)}
+    kinds = {name: _optional(rows, name) for name in names if _part_of("kind_", name)}
     return Scored(
-        np.array([_oid(path, row) for row in rows], np.int64),
-        np.array([int(_choice(path, row, "label", ("0", "1"))) for row in rows], np.int64),
-        np.array([_probability(path, row, "p_bogus") for row in rows], float),
-        _limits(path, rows, "threshold"),
-        low=_optional(path, rows, "p_low"),
-        high=_optional(path, rows, "p_high"),
-        decisions=_decisions(path, rows),
-        sets=_sets(path, rows),
-        kinds=_kinds(path, rows),
-        thresholds=named,
-        n_frames=_frames(path, rows),
-        mags=_optional(path, rows, "mag", _number),
-        draw=_whole(path, first, "draw") if first.get("draw") else 0,
+        np.array([row.oid() for row in rows], np.int64),
+        np.array([int(row.choice("label", ("0", "1"))) for row in rows], np.int64),
+        np.array([_probability(row, "p_bogus") for row in rows], float),
+        _limits(rows, "threshold"),
+        low=_optional(rows, "p_low"),
+        high=_optional(rows, "p_high"),
+        decisions=_column(rows, "decision", lambda row: row.choice("decision", DECISIONS), np.str_),
+        sets=_column(rows, "set", lambda row: SETS[row.choice("set", tuple(SETS))], np.bool_),
+        kinds={_part_of("kind_", name): p for name, p in kinds.items() if p is not None} or None,
+        thresholds={_part_of("threshold_", name): limit for name, limit in limits.items()},
+        n_frames=_column(rows, "n_frames", lambda row: row.whole("n_frames"), np.int64),
+        mags=_optional(rows, "mag", Row.number),
+        draw=first.whole("draw") if first.get("draw") else 0,
     )
 
 
-def _limits(path: Path, rows: list[dict[str, str]], name: str) -> Limits:
+def _part_of(prefix: str, name: str) -> str:
+    """What follows ``prefix`` in the name of a column; empty where it starts otherwise."""
+    return name[len(prefix) :] if name.lower().startswith(prefix) else ""
+
+
+def _limits(rows: list[Row], name: str) -> Limits:
     """The threshold of all objects, or of each where they differ."""
-    each = np.array([_number(path, row, name) for row in rows], float)
+    each = np.array([row.number(name) for row in rows], float)
     return float(each[0]) if (each == each[0]).all() else each
 
 
@@ -179,80 +158,22 @@ def _check_objects(path: Path, name: str, folds: Mapping[int, Scored]) -> None:
             seen[fold.draw, oid] = label
 
 
-def _optional(
-    path: Path, rows: Sequence[dict[str, str]], name: str, read: Callable[..., float] | None = None
-) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """A column of numbers, empty cells NaN; None where the model does not give it."""
+def _column(rows: Sequence[Row], name: str, read: Callable[[Row], Any], kind: Any) -> NDArray[Any] | None:
+    """A column; None where the model does not give it."""
     if not any(row.get(name) for row in rows):
         return None
-    read = read or _probability
-    return np.array([read(path, row, name) if row[name] else math.nan for row in rows], float)
+    return np.array([read(row) for row in rows], kind)
 
 
-def _kinds(path: Path, rows: Sequence[dict[str, str]]) -> dict[str, Any] | None:
-    names = [name for name in rows[0] if name.startswith("kind_")]
-    found = {name.removeprefix("kind_"): _optional(path, rows, name) for name in names}
-    return {name: values for name, values in found.items() if values is not None} or None
-
-
-def _decisions(path: Path, rows: Sequence[dict[str, str]]) -> np.ndarray[Any, np.dtype[np.str_]] | None:
-    if not any(row.get("decision") for row in rows):
-        return None
-    return np.array([_choice(path, row, "decision", DECISIONS) for row in rows], np.str_)
-
-
-def _sets(path: Path, rows: Sequence[dict[str, str]]) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-    if not any(row.get("set") for row in rows):
-        return None
-    return np.array([SETS[_choice(path, row, "set", tuple(SETS))] for row in rows], bool)
-
-
-def _frames(path: Path, rows: Sequence[dict[str, str]]) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    if not any(row.get("n_frames") for row in rows):
-        return None
-    return np.array([_whole(path, row, "n_frames") for row in rows], np.int64)
-
-
-def _oid(path: Path, row: Mapping[str, str]) -> int:
-    try:
-        return Oid(row["oid"])
-    except InputError as error:
-        raise InputError(f"{path}, line {row['line']}: {error.message}", _NEXT) from None
-
-
-def _choice(path: Path, row: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    value = row[name].strip()
-    if value not in choices:
-        raise _wrong(path, row, f"{name} is {value!r}, not one of {', '.join(choices)}")
-    return value
-
-
-def _whole(path: Path, row: Mapping[str, str], name: str) -> int:
-    try:
-        value = int(row[name])
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise _wrong(path, row, f"{name} is {row[name]!r}, no whole number of 0 or more")
-    return value
-
-
-def _number(path: Path, row: Mapping[str, str], name: str) -> float:
-    try:
-        value = float(row[name])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise _wrong(path, row, f"{name} is {row[name]!r}, no number")
-    return value
-
-
-def _probability(path: Path, row: Mapping[str, str], name: str) -> float:
-    value = _number(path, row, name)
+def _probability(row: Row, name: str) -> float:
+    value = row.number(name)
     if not 0 <= value <= 1:
-        raise _wrong(path, row, f"{name} is {value}, not between 0 and 1")
+        raise row.wrong(f"{name} is {value}, which is not between 0 and 1")
     return value
 
 
-def _wrong(path: Path, row: Mapping[str, str], what: str) -> InputError:
-    return InputError(f"The scores file {path}, line {row['line']}: {what}.", _NEXT)
+def _optional(
+    rows: Sequence[Row], name: str, read: Callable[[Row, str], float] = _probability
+) -> NDArray[np.float64] | None:
+    """A column of numbers, empty cells NaN; None where the model does not give it."""
+    return _column(rows, name, lambda row: read(row, name) if row.get(name) else math.nan, float)

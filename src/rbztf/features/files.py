@@ -6,20 +6,24 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rbztf.csvfiles import open_csv
 from rbztf.errors import InputError
+from rbztf.features.columns import canonical, is_feature
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.files import write_text
+from rbztf.textfiles import parse_json
 from rbztf.ztf import Oid
 
 MARK = "# definition:"
-NOT_FEATURES = ("oid", "label", "")
-"""Columns that are no features; the nameless one is the row number that pandas writes."""
+_WHAT = "The feature table"
 _HELP = "Give a CSV with the column oid and a column for each feature."
 
 
@@ -30,8 +34,8 @@ def read_features(path: Path | str) -> FeatureTable:
     ----------
     path : path
         CSV with the column ``oid`` and a column a feature, such as the SNAD table or what
-        :func:`write_features` wrote. ``label`` and a nameless column are left out. A cell
-        that is empty, ``nan`` or infinite is NaN. The line ``# definition: {…}`` above the
+        :func:`write_features` wrote. Columns that keep books (see :func:`is_feature`) are left
+        out; the case of the 54 known names does not count. A cell that is empty, ``nan`` or infinite is NaN. The line ``# definition: {…}`` above the
         header says how the features were made. A table without it is taken for SNAD's if it
         has exactly SNAD's columns; of any other nobody can know, and the definition's source
         is empty.
@@ -49,33 +53,37 @@ def read_features(path: Path | str) -> FeatureTable:
         definition that makes no sense.
     """
     path = Path(path)
-    comments, text = _split(_text(path))
-    definition = _definition(path, comments)
-    rows = _rows(path, text, len(comments))
-    _, header = next(rows, (0, []))
-    header = [name.strip() for name in header]
-    places = _features_of(path, header)
-    oids: dict[int, int] = {}
-    values: list[list[float]] = []
-    for line, row in rows:
-        if len(row) != len(header):
-            raise InputError(
-                f"Line {line} of {path} has {len(row)} cells; the header has {len(header)}.", _HELP
-            )
-        oid = _oid(path, line, row[header.index("oid")])
-        if oid in oids:
-            raise InputError(
-                f"{path} gives {int(oid)} twice (lines {oids[oid]} and {line}).", "Keep one of the two."
-            )
-        oids[oid] = line
-        values.append([_number(path, line, header[place], row[place]) for place in places])
-    names = tuple(header[place] for place in places)
+    lines: dict[Oid, int] = {}
+    values: list[NDArray[np.float64]] = []
+    with open_csv(path, _WHAT, ("oid",), _HELP) as rows:
+        definition = _definition(path, rows.comments)
+        places = {place: canonical(name) for place, name in enumerate(rows.header) if is_feature(name)}
+        _check_names(path, list(places.values()))
+        for row in rows:
+            if len(row.cells) < len(rows.header):
+                raise row.wrong(f"it has {len(row.cells)} cells; the header has {len(rows.header)}")
+            oid = row.oid()
+            if oid in lines:
+                raise row.wrong(
+                    f"it gives {int(oid)} twice (first in line {lines[oid]})", "Keep one of the two."
+                )
+            lines[oid] = row.line
+            values.append(np.array([row.number_at(place) for place in places]))
+    names = tuple(places.values())
     return FeatureTable(
-        np.array([int(oid) for oid in oids], np.int64),
+        np.array(list(lines), np.int64),
         names,
-        np.array(values, np.float64).reshape(len(values), len(places)),
+        np.array(values, np.float64).reshape(len(values), len(names)),
         known_definition(names, definition),
     )
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    if not names:
+        raise InputError(f"{_WHAT} {path} has no column of features.", _HELP)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{_WHAT} {path} has the column {twice[0]!r} twice.", "Rename one.")
 
 
 def write_features(path: Path | str, table: FeatureTable) -> None:
@@ -88,11 +96,11 @@ def write_features(path: Path | str, table: FeatureTable) -> None:
     WriteError, UsageError
         If it cannot be written.
     ValueError
-        If a name cannot be that of a feature in a file (``oid``, ``label``, empty, or with spaces around it).
+        If a name cannot be that of a feature in a file (see :func:`is_feature`, or spaces around it).
     """
     path = Path(path)
     for name in table.names:
-        if name in NOT_FEATURES or name != name.strip() or not name.isprintable():
+        if not is_feature(name) or name != name.strip() or not name.isprintable():
             raise ValueError(f"not a name for a column of features: {name!r}")
     write_text(path, _csv(table))
 
@@ -113,33 +121,16 @@ def _csv(table: FeatureTable) -> str:
     return text.getvalue()
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"The feature table {path} cannot be read ({reason}).", _HELP) from None
-
-
-def _split(text: str) -> tuple[list[str], str]:
-    """The comment lines at the top, and the rest."""
-    comments: list[str] = []
-    while text.startswith("#"):
-        line, _, text = text.partition("\n")
-        comments.append(line)
-    return comments, text
-
-
 def _definition(path: Path, comments: Sequence[str]) -> Definition:
     found = [line.removeprefix(MARK) for line in comments if line.startswith(MARK)]
     if not found:
         return Definition()
     try:
-        content = json.loads(found[0])
+        content = parse_json(found[0], "", "")
         made = Definition.from_json(content)
         sound = isinstance(made.source, str) and isinstance(made.catflags, int | None)
         sound = sound and all(isinstance(day, int | float) for day in made.span_mjd or ())
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (InputError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         sound = False
     if not sound:
         raise InputError(
@@ -147,50 +138,3 @@ def _definition(path: Path, comments: Sequence[str]) -> Definition:
             "Make the table again, or take the line out.",
         )
     return made
-
-
-def _rows(path: Path, text: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """Lines that are not empty, with their numbers in the file."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if row:
-                yield skipped + reader.line_num, row
-    except csv.Error as error:
-        raise InputError(
-            f"The feature table {path} is not CSV (line {skipped + reader.line_num}: {error}).", _HELP
-        ) from None
-
-
-def _features_of(path: Path, header: Sequence[str]) -> list[int]:
-    """InputPaths of the columns that are features."""
-    if "oid" not in header:
-        raise InputError(f"The feature table {path} lacks the column 'oid'.", _HELP)
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise InputError(f"The feature table {path} has the column {twice[0]!r} twice.", "Rename one.")
-    places = [place for place, name in enumerate(header) if name not in NOT_FEATURES]
-    if not places:
-        raise InputError(f"The feature table {path} does not have a column of features.", _HELP)
-    return places
-
-
-def _oid(path: Path, line: int, text: str) -> Oid:
-    try:
-        return Oid(text)
-    except InputError as error:
-        raise InputError(f"{path}, line {line}: {error.message}", error.next_step) from None
-
-
-def _number(path: Path, line: int, name: str, text: str) -> float:
-    text = text.strip()
-    if not text:
-        return math.nan
-    try:
-        value = float(text.replace("_", "?"))  # Python alone takes 1_000 for a number
-    except ValueError:
-        raise InputError(
-            f"Line {line} of {path}, column {name!r}: {text[:40]!r} is not a number.",
-            "Write a number, or leave the cell empty where it is unknown.",
-        ) from None
-    return value if math.isfinite(value) else math.nan

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.csvfiles import csv_rows
 from rbztf.errors import InputError
-from rbztf.ztf import ARTEFACT_TAG, Band, Label, Oid
+from rbztf.textfiles import json_list, read_text
+from rbztf.ztf import ARTEFACT_KINDS, ARTEFACT_TAG, AUXILIARY_TAGS, UNCERTAIN_TAG, Band, Label, Oid
 
+_WHAT = "The label file"
 _HELP = (
     "Give a SNAD export (a JSON list of objects with 'oid' and 'tags') or a CSV with the columns oid,label."
 )
@@ -60,8 +60,14 @@ class LabelTable(Mapping[Oid, Labelled]):
 def read_labels(path: Path | str) -> LabelTable:
     """Read a label file.
 
-    A CSV label is 0/1 or real/artefact. In the JSON an object is an artefact if
-    ``"artefact"`` is among its tags.
+    A CSV label is 0 or real, 1, artefact, artifact or bogus. In the JSON an object is an artefact
+    if ``artefact`` (or ``artifact``) is among its tags; the case of known tags does not count. An
+    object given twice has the tags of both entries.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv``, ``.json``, or anything else of either form, a pipe too.
 
     Raises
     ------
@@ -70,73 +76,88 @@ def read_labels(path: Path | str) -> LabelTable:
         object given twice with different labels.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"The label file {path} cannot be read ({reason}).", _HELP) from None
-    entries = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_json(path, text)
-    return LabelTable(_without_conflicts(path, entries))
+    text = read_text(path, _WHAT, _HELP)
+    entries = _from_csv(path, text) if _is_csv(path, text) else _from_json(path, text)
+    return LabelTable(_joined(path, entries))
+
+
+def label_of(tags: Collection[str]) -> Label:
+    """Whether an object with these tags, of :func:`clean_tags`, is an artefact."""
+    return Label.ARTEFACT if ARTEFACT_TAG in tags else Label.REAL
+
+
+def clean_tags(tags: object) -> frozenset[str]:
+    """Tags as they are known, written with other capitals, blanks around them or an American ``artifact``.
+
+    Raises
+    ------
+    ValueError
+        If this is not a list of texts; says what is not.
+    """
+    if not isinstance(tags, list):
+        raise ValueError(f"'tags' is {str(tags)[:40]!r}, not a list")
+    for tag in tags:
+        if not isinstance(tag, str):
+            raise ValueError(f"the tag {str(tag)[:40]!r} is not text")
+    words = (tag.strip() for tag in tags)
+    return frozenset(_SPELLINGS.get(word.lower(), word) for word in words if word)
+
+
+_SPELLINGS = {
+    "artifact": ARTEFACT_TAG,
+    **{
+        tag.lower(): tag
+        for tag in (ARTEFACT_TAG, UNCERTAIN_TAG, *ARTEFACT_KINDS, *frozenset().union(*AUXILIARY_TAGS))
+    },
+}
+
+
+def _is_csv(path: Path, text: str) -> bool:
+    """By the ending of the name, or else by the first line."""
+    ending = path.suffix.lower()
+    if ending in (".csv", ".json"):
+        return ending == ".csv"
+    return "oid" in text[:1000].lstrip().partition("\n")[0].lower() and text.lstrip()[:1] not in ("[", "{")
 
 
 def _from_json(path: Path, text: str) -> Iterator[Labelled]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"The label file {path} is not JSON (line {error.lineno}: {error.msg}).", _HELP
-        ) from None
-    if not isinstance(content, list):
-        raise InputError(f"The label file {path} holds no JSON list.", _HELP)
-    for number, entry in enumerate(content, 1):
-        yield _json_entry(path, number, entry)
-
-
-def _json_entry(path: Path, number: int, entry: Any) -> Labelled:
-    tags = entry.get("tags") if isinstance(entry, dict) else None
-    if not isinstance(tags, list) or "oid" not in entry:
-        raise InputError(f"Entry {number} of {path} lacks 'oid' or a list of 'tags'.", _HELP)
-    label = Label.ARTEFACT if ARTEFACT_TAG in tags else Label.REAL
-    return Labelled(_oid(path, number, entry["oid"]), label, frozenset(map(str, tags)))
+    for number, entry in enumerate(json_list(text, f"{_WHAT} {path}", _HELP), 1):
+        if not isinstance(entry, dict) or not {"oid", "tags"} <= set(entry):
+            raise InputError(f"Entry {number} of {path} lacks 'oid' or 'tags'.", _HELP)
+        try:
+            tags = clean_tags(entry["tags"])
+            oid = Oid(entry["oid"])
+        except InputError as error:
+            raise InputError(f"Entry {number} of {path}: {error.message}", error.next_step) from None
+        except ValueError as error:
+            raise InputError(f"Entry {number} of {path} (oid {entry['oid']}): {error}.", _HELP) from None
+        yield Labelled(oid, label_of(tags), tags)
 
 
 def _from_csv(path: Path, text: str) -> Iterator[Labelled]:
-    rows = csv.DictReader(text.splitlines())
-    if not {"oid", "label"} <= set(rows.fieldnames or ()):
-        raise InputError(f"The label file {path} lacks a column 'oid' or 'label'.", _HELP)
-    try:
-        lines = list(rows)
-    except csv.Error as error:
-        raise InputError(f"The label file {path} is not CSV ({error}).", _HELP) from None
-    for number, row in enumerate(lines, 2):
-        yield Labelled(_oid(path, number, row["oid"]), _label(path, number, row["label"]))
+    for row in csv_rows(text, f"{_WHAT} {path}", ("oid", "label"), _HELP):
+        label = _LABELS.get(row.get("label").lower())
+        if label is None:
+            raise row.wrong(f"{row.get('label')[:40]!r} is not a label", "Use 0 (real) or 1 (artefact).")
+        yield Labelled(row.oid(), label)
 
 
-def _label(path: Path, number: int, text: str | None) -> Label:
-    known = {"0": Label.REAL, "1": Label.ARTEFACT, "real": Label.REAL, "artefact": Label.ARTEFACT}
-    label = known.get((text or "").strip().lower())
-    if label is None:
-        raise InputError(
-            f"Line {number} of {path}: {text!r} is not a label.", "Use 0 (real) or 1 (artefact)."
-        )
-    return label
+_LABELS = {
+    **dict.fromkeys(("0", "0.0", "real"), Label.REAL),
+    **dict.fromkeys(("1", "1.0", "artefact", "artifact", "bogus"), Label.ARTEFACT),
+}
 
 
-def _oid(path: Path, number: int, value: object) -> Oid:
-    try:
-        return Oid(str(value))
-    except InputError as error:
-        raise InputError(f"{path}, entry {number}: {error.message}", error.next_step) from None
-
-
-def _without_conflicts(path: Path, entries: Iterator[Labelled]) -> list[Labelled]:
+def _joined(path: Path, entries: Iterable[Labelled]) -> list[Labelled]:
+    """Each object once, with all its tags."""
     seen: dict[Oid, Labelled] = {}
     for entry in entries:
-        earlier = seen.setdefault(entry.oid, entry)
+        earlier = seen.get(entry.oid, entry)
         if earlier.label != entry.label:
             raise InputError(
                 f"{path} gives {entry.oid} twice, as {earlier.label.name.lower()} and as "
                 f"{entry.label.name.lower()}.",
                 "Keep one of the two.",
             )
+        seen[entry.oid] = replace(entry, tags=earlier.tags | entry.tags)
     return list(seen.values())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import io
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
+from rbztf.csvfiles import csv_rows
 from rbztf.errors import InputError
+from rbztf.textfiles import json_list, limited, read_text
 from rbztf.ztf import Oid
+
+_HELP = "Give text, CSV with a column 'oid', JSON or Parquet."
 
 
 def read_oids(source: Path | str) -> list[Oid]:
@@ -18,41 +21,50 @@ def read_oids(source: Path | str) -> list[Oid]:
     Parameters
     ----------
     source : path or str
-        ``.csv`` or ``.parquet`` with a column ``oid``; ``.json``, a list of numbers or of
-        objects with ``oid``; ``-`` for standard input; anything else is text, separated by
-        white space or commas, ``#`` starting a comment.
+        ``.parquet`` with a column ``oid``; ``-`` for standard input; else text, also from a pipe:
+        ``.csv``, or a first line that names ``oid``: CSV with that column, such as what
+        ``rbztf features`` writes; ``.json``, or text that starts with ``[``: a list of numbers or
+        of objects with ``oid``; anything else is OIDs separated by white space or commas, ``#``
+        starting a comment.
 
     Raises
     ------
     InputError
-        For a file that is missing, empty or of another shape, or a number that is no OID.
+        For a file that is missing, empty or of another shape, or a number that is not an OID.
     """
     path = Path(source)
     if str(source) == "-":
-        return _unique(_words(sys.stdin.read()), "standard input")
-    if not path.is_file():
-        raise InputError(f"There is no list of OIDs {path}.", "Check the path.")
+        return _from_stdin()
     if path.suffix.lower() == ".parquet":
         return _unique(_from_parquet(path), str(path))
+    text = read_text(path, "The list of OIDs", _HELP)
+    return _parse(text, path.suffix.lower(), str(path))
+
+
+def _from_stdin() -> list[Oid]:
+    origin = "standard input"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = limited(sys.stdin, origin, _HELP)
     except UnicodeDecodeError:
-        raise InputError(
-            f"{path} is not text.", "Give text, CSV, JSON or Parquet, by the file's ending."
-        ) from None
-    readers: dict[str, Callable[[Path, str], Sequence[object]]] = {".csv": _from_csv, ".json": _from_json}
-    reader = readers.get(path.suffix.lower(), _from_text)
-    return _unique(reader(path, text), str(path))
+        raise InputError(f"{origin} is not text.", _HELP) from None
+    return _parse(text.removeprefix("\ufeff"), "", origin)
 
 
-def _unique(values: Iterable[object], origin: str) -> list[Oid]:
-    try:
-        oids = list(dict.fromkeys(Oid(str(value)) for value in values))
-    except InputError as error:
-        raise InputError(f"{origin}: {error.message}", error.next_step) from None
-    if not oids:
-        raise InputError(f"There is no OID in {origin}.", "Give one OID a line.")
-    return oids
+def _parse(text: str, ending: str, origin: str) -> list[Oid]:
+    if ending == ".csv" or (ending != ".json" and _names_oid(text)):
+        return _joined((row.oid() for row in csv_rows(text, origin, ("oid",), _HELP)), origin)
+    if ending == ".json" or text.lstrip()[:1] in ("[", "{"):
+        entries = json_list(text, origin, _HELP)
+        return _unique((entry.get("oid") if isinstance(entry, dict) else entry for entry in entries), origin)
+    return _unique(_words(text), origin)
+
+
+def _names_oid(text: str) -> bool:
+    """Whether the first line that is not a comment is a CSV header with ``oid``."""
+    for line in io.StringIO(text):
+        if line.strip() and not line.startswith("#"):
+            return "oid" in {name.strip(" \"'").lower() for name in line.strip().split(",")}
+    return False
 
 
 def _words(text: str) -> list[str]:
@@ -60,42 +72,36 @@ def _words(text: str) -> list[str]:
     return [word for line in lines for word in line.replace(",", " ").split()]
 
 
-def _from_text(path: Path, text: str) -> list[str]:
-    return _words(text)
-
-
-def _from_csv(path: Path, text: str) -> list[str]:
-    rows = csv.DictReader(text.splitlines())
-    if "oid" not in (rows.fieldnames or ()):
-        raise InputError(f"{path} has no column 'oid'.", "Add a header line with 'oid'.")
+def _unique(values: Iterable[object], origin: str) -> list[Oid]:
     try:
-        return [row["oid"] for row in rows]
-    except csv.Error as error:
-        raise InputError(f"{path} is not CSV ({error}).", "Check the file.") from None
+        return _joined(map(Oid, map(str, values)), origin)
+    except InputError as error:
+        raise InputError(f"{origin}: {error.message}", error.next_step) from None
 
 
-def _from_json(path: Path, text: str) -> list[object]:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path} is not JSON (line {error.lineno}: {error.msg}).", "Check the file."
-        ) from None
-    if not isinstance(content, list):
-        raise InputError(f"{path} holds no JSON list.", "Give a list of OIDs.")
-    return [entry.get("oid", entry) if isinstance(entry, dict) else entry for entry in content]
+def _joined(oids: Iterable[Oid], origin: str) -> list[Oid]:
+    unique = list(dict.fromkeys(oids))
+    if not unique:
+        raise InputError(f"There is no OID in {origin}.", "Give one OID a line.")
+    return unique
 
 
 def _from_parquet(path: Path) -> list[object]:
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import ArrowException, float64, parquet, types
     except ImportError:
         raise InputError(
             f"Reading {path} needs pyarrow.", 'Install it: pip install "rbztf[parquet]".'
         ) from None
     try:
-        return list(parquet.read_table(path, columns=["oid"])["oid"].to_pylist())
-    except (ArrowException, KeyError, OSError) as error:
+        with path.open("rb") as stream, parquet.ParquetFile(stream) as file:
+            (name,) = [name for name in file.schema_arrow.names if name.strip().lower() == "oid"]
+            column = file.read([name]).column(0)
+    except (ArrowException, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is not a Parquet file with a column 'oid' ({reason}).", _HELP) from None
+    if types.is_floating(column.type) and column.type != float64():
         raise InputError(
-            f"{path} is not a Parquet file with a column 'oid' ({error}).", "Check the file."
-        ) from None
+            f"{path} holds its OIDs as {column.type}, which loses their last digits.", "Write them as int64."
+        )
+    return list(column.to_pylist())

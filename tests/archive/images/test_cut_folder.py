@@ -201,8 +201,8 @@ def test_what_cannot_be_cut_is_named(images: Path, tmp_path: Path) -> None:
         ("oid,ra\n1,2\n", "lacks the column 'dec'"),
         ("oid,ra,dec\n", "no object"),
         ("oid,ra,dec\n12,1,2\n", "line 2"),
-        (f"oid,ra,dec\n{FIRST_OID},x,2\n", "no position"),
-        (f"oid,ra,dec\n{FIRST_OID},,\n", "no position"),
+        (f"oid,ra,dec\n{FIRST_OID},x,2\n", "not a finite number"),
+        (f"oid,ra,dec\n{FIRST_OID},,\n", "not a finite number"),
     ],
 )
 def test_targets_that_are_none(text: str, what: str, images: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rbztf.archive.irsa import Exposure
+from rbztf.csvfiles import Row, open_csv
 from rbztf.errors import InputError
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.ztf import Oid
@@ -51,34 +51,17 @@ def read_targets(path: Path) -> list[Target]:
     Raises
     ------
     InputError
-        If it is missing, lacks a column, or holds something that is no OID or position.
+        If it is missing, lacks a column, or holds something that is not an OID or a position.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"The targets {path} cannot be read ({reason}).", _HELP) from None
-    rows = csv.DictReader(lines)
-    names = {(name or "").strip().lower(): name for name in rows.fieldnames or ()}
-    missing = [name for name in ("oid", "ra", "dec") if name not in names]
-    if missing:
-        raise InputError(f"{path} lacks the column {missing[0]!r}.", _HELP)
-    taken = [
-        _target(path, number, row[names["oid"]], row[names["ra"]], row[names["dec"]])
-        for number, row in enumerate(rows, start=2)
-    ]
+    with open_csv(path, "The targets", ("oid", "ra", "dec"), _HELP) as rows:
+        taken = [_target(row) for row in rows]
     return _unique(taken, str(path))
 
 
-def _target(path: Path, number: int, oid: str, ra: str, dec: str) -> Target:
-    try:
-        target = Target(Oid(oid), float(ra or "nan"), float(dec or "nan"))
-    except InputError as error:
-        raise InputError(f"{path}, line {number}: {error.message}", error.next_step) from None
-    except ValueError:
-        raise InputError(f"{path}, line {number}: {ra!r}, {dec!r} is no position.", _HELP) from None
+def _target(row: Row) -> Target:
+    target = Target(row.oid(), row.number("ra"), row.number("dec"))
     if not (0 <= target.ra_deg <= 360 and -90 <= target.dec_deg <= 90):
-        raise InputError(f"{path}, line {number}: {ra}, {dec} is no position in degrees.", _HELP)
+        raise row.wrong(f"{row.get('ra')}, {row.get('dec')} is not a position in degrees")
     return target
 
 
