@@ -93,15 +93,16 @@ def serial(options: argparse.Namespace) -> dict[str, float]:
     import requests
     from astropy.io import fits
 
-    from rbztf.archive.irsa import light_curves_url, parse_light_curves
-    from rbztf.archive.queries import frame_urls
+    from rbztf.archive.irsa import frame_urls, light_curves_url, parse_light_curves
     from rbztf.ztf import Oid
 
     oid = Oid(_oids(options)[0])
     started, cpu_s = time.monotonic(), time.process_time()
     text = requests.get(light_curves_url([oid], archive_url=options.url), timeout=60).text
     light_curve = parse_light_curves(text)[oid]
-    urls = frame_urls(oid, light_curve, options.url)[: options.serial_frames]
+    urls = frame_urls(oid, light_curve.columns, light_curve.ra_deg, light_curve.dec_deg, options.url)[
+        : options.serial_frames
+    ]
     with tempfile.TemporaryDirectory() as folder:
         for number, url in enumerate(urls):
             answer = requests.get(url, timeout=60)

@@ -77,7 +77,11 @@ class NotThere(ArchiveError):
 
 
 class BadRequest(ArchiveError):
-    """HTTP 400: for a cutout, the position is not on the image."""
+    """HTTP 400: for a cutout, the position is not on the image, if ``body`` (the answer's text) says so."""
+
+    def __init__(self, message: str, next_step: str = "", body: str = "") -> None:
+        super().__init__(message, next_step)
+        self.body = body
 
 
 class UnsoundAnswer(ArchiveError):

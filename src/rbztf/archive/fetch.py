@@ -11,24 +11,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from rbztf.archive.fetching.intake import Intake
+from rbztf.archive.fetching.open_object import OpenObject
 from rbztf.archive.http import ArchiveSession
-from rbztf.archive.irsa import LightCurve, cutout_url, parse_light_curves
-from rbztf.archive.journal import Journal, Journaled, journal_path, read_journal
-from rbztf.archive.object_state import ObjectState
-from rbztf.archive.queries import FetchPlan, frame_urls, outcome_of, request_frame, request_light_curves
+from rbztf.archive.irsa import LightCurve
+from rbztf.archive.queries import FetchPlan, outcome_of, request_frame, request_light_curves
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import Frame
 from rbztf.errors import ArchiveDown, ArchiveError, Problem, RbztfError
 from rbztf.files import writing
 from rbztf.parallel import Workers
 from rbztf.progress import Progress, silent
-from rbztf.stores.epochs import FrameStatus
 from rbztf.stores.store_locks import Patience, StoreLocks
 from rbztf.ztf import Oid
 
@@ -67,17 +63,6 @@ def fetch_objects(
 _HELD_BY_ANOTHER = "Another process is fetching it. Run the same command again, or wait longer (--wait)."
 
 
-@dataclass
-class _Open:
-    """An object whose frames are being asked for."""
-
-    state: ObjectState
-    sound_bytes: int
-    waiting: set[int] = field(default_factory=set)
-    journal: Journal | None = None
-    new_plan: tuple[str, str] | None = None
-
-
 class _Run:
     """One run of :func:`fetch_objects`."""
 
@@ -90,13 +75,13 @@ class _Run:
         self._workers = Workers(session.settings.workers)
         self._batch: list[Oid] = []
         self._tables_in_flight = 0
-        self._asks: deque[tuple[_Open, int]] = deque()
-        self._open: dict[Oid, _Open] = {}
+        self._asks: deque[tuple[OpenObject, int]] = deque()
+        self._open: dict[Oid, OpenObject] = {}
         self._results: dict[Oid, ObjectResult] = {}
         self._down: ArchiveDown | None = None
         self._frames_done = self._frames_planned = self._n_objects = 0
         self._last_report = 0.0
-        self._other_release = 0
+        self._other_release = self._moved = 0
 
     def __call__(self, oids: list[Oid]) -> FetchResult:
         started = time.monotonic()
@@ -129,9 +114,7 @@ class _Run:
         """Stop asking; what is under way stays in the journals."""
         self._workers.stop()
         for entry in self._open.values():
-            if entry.journal is not None:
-                with suppress(OSError):  # the disk is full, which has been said
-                    entry.journal.close()
+            entry.close()
 
     def _step(self) -> bool:
         """Hand out, draw, collect or wait for one thing; False when nothing is left to do."""
@@ -172,30 +155,22 @@ class _Run:
 
     def _take_up(self, oid: Oid) -> None:
         """Begin with what is known of an object already, else put it on the list of light curves."""
-        try:
-            state, journaled = self._load(oid)
-        except RbztfError as error:
-            return self._settle(ObjectResult(oid, problem=str(error)))
-        if self._plan.refresh or not state.has_light_curve:
+        entry = self._load(oid)
+        if entry is None:
+            return
+        if self._plan.refresh or not entry.state.has_light_curve:
             self._batch.append(oid)
             return
-        self._other_release += state.collection not in ("", self._plan.collection)
-        self._begin(state, journaled)
+        self._other_release += entry.state.collection not in ("", self._plan.collection)
+        self._begin(entry)
 
-    def _load(self, oid: Oid) -> tuple[ObjectState, Journaled]:
-        """What store and journal know of an object."""
-        journaled = read_journal(journal_path(self._folder, oid))
-        state = ObjectState.from_store(self._folder, oid)
-        if journaled.plan:
-            light_curve = parse_light_curves(journaled.plan["text"])[oid]
-            self._merge(state, light_curve, journaled.plan["collection"])
-        for exposure, outcome in journaled.outcomes.items():
-            state.apply(exposure, outcome)
-        return state, journaled
-
-    def _merge(self, state: ObjectState, light_curve: LightCurve, collection: str) -> None:
-        urls = frame_urls(state.oid, light_curve, self._plan.archive_url)
-        state.merge_light_curve(light_curve, collection, urls)
+    def _load(self, oid: Oid) -> OpenObject | None:
+        """What store and journal know of an object; None if that cannot be read, which is noted."""
+        try:
+            return OpenObject(self._folder, oid, self._plan)
+        except RbztfError as error:
+            self._settle(ObjectResult(oid, problem=str(error)))
+            return None
 
     def _light_curves_came(
         self, batch: list[Oid], found: dict[Oid, LightCurve | RbztfError] | Exception
@@ -207,66 +182,39 @@ class _Run:
             answer = found[oid]
             if isinstance(answer, RbztfError):
                 self._settle(ObjectResult(oid, problem=str(answer)))
-                continue
-            try:
-                state, journaled = self._load(oid)
-            except RbztfError as error:
-                self._settle(ObjectResult(oid, problem=str(error)))
-                continue
-            self._merge(state, answer, self._plan.collection)
-            self._begin(state, journaled, (answer.text, self._plan.collection))
+            elif entry := self._load(oid):
+                entry.take_light_curve(answer)
+                self._begin(entry)
 
-    def _begin(
-        self, state: ObjectState, journaled: Journaled, new_plan: tuple[str, str] | None = None
-    ) -> None:
+    def _begin(self, entry: OpenObject) -> None:
         """Queue an object's frames, or finish it if there is nothing to ask."""
-        entry = _Open(state, journaled.sound_bytes, new_plan=new_plan)
-        self._open[state.oid] = entry
-        rows = state.to_ask(self._plan.filters)
-        entry.waiting = set(rows)
+        self._open[entry.state.oid] = entry
+        self._moved += entry.state.moved
+        rows = entry.plan_frames()
         self._frames_planned += len(rows)
         self._asks.extend((entry, row) for row in rows)
         if not rows:
             self._finish(entry)
 
-    def _submit_frame(self, entry: _Open, row: int) -> None:
-        state, exposure = entry.state, entry.state.exposure(row)
-        url = cutout_url(exposure, state.ra_deg, state.dec_deg, self._plan.archive_url)
-        task = partial(request_frame, self._session, url, exposure, state.ra_deg, state.dec_deg)
+    def _submit_frame(self, entry: OpenObject, row: int) -> None:
+        state, url = entry.state, entry.url(row)
+        task = partial(request_frame, self._session, url, state.exposure(row), state.ra_deg, state.dec_deg)
         self._workers.submit(task, partial(self._frame_came, entry, url, row))
 
-    def _frame_came(self, entry: _Open, url: str, row: int, answer: Frame | Exception) -> None:
+    def _frame_came(self, entry: OpenObject, url: str, row: int, answer: Frame | Exception) -> None:
         if isinstance(answer, Exception) and not isinstance(answer, ArchiveError):
             raise answer
         if isinstance(answer, ArchiveDown):
             return self._expect(answer)
-        state, filters = entry.state, self._plan.filters
-        outcome = outcome_of(answer, url, filters, state.ra_deg, state.dec_deg)
-        key = state.exposure(row).filefracday
-        self._journal(entry).outcome(key, outcome)
-        state.apply(key, outcome)
-        entry.waiting.remove(row)
+        state = entry.state
+        entry.take_frame(row, outcome_of(answer, url, self._plan.filters, state.ra_deg, state.dec_deg))
         self._frames_done += 1
         self._report()
         if not entry.waiting:
             self._finish(entry)
 
-    def _journal(self, entry: _Open) -> Journal:
-        """The object's journal, opened when there is something to write."""
-        if entry.journal is None:
-            entry.journal = Journal(journal_path(self._folder, entry.state.oid), entry.sound_bytes)
-            if entry.new_plan is not None:
-                entry.journal.plan(*entry.new_plan)
-        return entry.journal
-
-    def _finish(self, entry: _Open) -> None:
-        """Write the object from its journal, then drop the journal."""
-        path = journal_path(self._folder, entry.state.oid)
-        kept = {key: o.frame for key, o in read_journal(path).outcomes.items() if o.frame is not None}
-        result = entry.state.finish(self._folder, self._plan.filters, kept)
-        if entry.journal is not None:
-            entry.journal.close()
-        path.unlink(missing_ok=True)
+    def _finish(self, entry: OpenObject) -> None:
+        result = entry.finish()
         del self._open[entry.state.oid]
         self._settle(result)
 
@@ -291,16 +239,18 @@ class _Run:
                 oid, problem="Its light curve was not asked for: the archive is down."
             )
             return
-        entry.state.columns["status"][list(entry.waiting)] = FrameStatus.FAILED.value
-        self._results[oid] = entry.state.result(
-            f"{len(entry.waiting)} frames were not asked for: the archive is down. The others are kept."
-        )
+        self._results[oid] = entry.abandon()
 
     def _notes(self, n_other_bands: int) -> Iterator[str]:
         if self._locks.warning:
             yield self._locks.warning
         if n_other_bands:
             yield f"{n_other_bands} objects in other bands were left out."
+        if self._moved:
+            yield (
+                f"{self._moved} objects have another position than in the store, by more than a pixel: "
+                "their frames were asked for again."
+            )
         if self._other_release:
             yield (
                 f"{self._other_release} objects in the store come from another data release than "

@@ -37,6 +37,8 @@ from rbztf.errors import (
 
 T = TypeVar("T")
 CHUNK_BYTES = 65536
+MAX_MESSAGE_BYTES = 4096
+"""What is kept of the text of a refusal."""
 GZIP_MAGIC = b"\x1f\x8b"
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 
@@ -146,7 +148,7 @@ class ArchiveSession:
             raise NoAnswer(f"{url}: {_reason(error)}.") from None
         if status == HTTPStatus.OK:
             return _gunzip(body, max_bytes)
-        raise self._refusal(url, status, retry_after)
+        raise self._refusal(url, status, retry_after, body)
 
     def _read(self, raw: Any, deadline: float, max_bytes: int) -> bytes:
         """The whole body, checked against the clock after every piece that arrives."""
@@ -168,12 +170,12 @@ class ArchiveSession:
             self.n_bytes += length
         return b"".join(pieces)
 
-    def _refusal(self, url: str, status: int, retry_after: str | None) -> ArchiveError:
+    def _refusal(self, url: str, status: int, retry_after: str | None, body: bytes) -> ArchiveError:
         what = f"{url}: the archive answers {status} {_phrase(status)}".rstrip() + "."
         if status == HTTPStatus.NOT_FOUND:
             return NotThere(what, "Images can be missing for days: ask again another day.")
         if status == HTTPStatus.BAD_REQUEST:
-            return BadRequest(what)
+            return BadRequest(what, body=body[:MAX_MESSAGE_BYTES].decode("utf-8", "replace"))
         pause_s = _seconds(retry_after)
         if pause_s > self.settings.max_pause_s:
             return self._open(f"The archive asks to be left alone for {pause_s:.0f} s.")

@@ -7,8 +7,9 @@ handed to :class:`rbztf.archive.http.ArchiveSession`.
 from __future__ import annotations
 
 import html
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +25,7 @@ from rbztf.ztf import SIZE_PIX, Oid
 ARCHIVE_URL = "https://irsa.ipac.caltech.edu"
 COLLECTION = "ztf_dr24"
 """Newest data release known to this version; pinned, since the archive's default moves."""
+PIXEL_ARCSEC = 1.012
 BAD_EPOCH_FLAG = 32768
 """``catflags`` bit of epochs that the survey itself calls bad."""
 _SCIENCE = re.compile(r"ztf_(\d{14})_(\d{6})_(z[gri])_c(\d{2})_o_q([1-4])_sciimg\.fits(?:\.gz|\.fz)?$")
@@ -94,6 +96,26 @@ def cutout_url(exposure: Exposure, ra_deg: float, dec_deg: float, archive_url: s
     """URL of the 28 x 28 pixels around a position (the service counts 27 as "to the next pixel")."""
     place = f"center={ra_deg:.7f},{dec_deg:.7f}&size={SIZE_PIX - 1}pix"
     return f"{image_url(exposure, archive_url)}?{place}&gzip=false"
+
+
+def separation_deg(ra1_deg: float, dec1_deg: float, ra2_deg: float, dec2_deg: float) -> float:
+    """Angle between two positions, all in degrees, by the haversine formula."""
+    ra1, dec1, ra2, dec2 = (math.radians(angle) for angle in (ra1_deg, dec1_deg, ra2_deg, dec2_deg))
+    a = math.sin((dec2 - dec1) / 2) ** 2
+    a += math.cos(dec1) * math.cos(dec2) * math.sin((ra2 - ra1) / 2) ** 2
+    return math.degrees(2 * math.asin(min(1.0, math.sqrt(a))))
+
+
+def frame_urls(
+    oid: Oid, columns: Mapping[str, NDArray[Any]], ra_deg: float, dec_deg: float, archive_url: str
+) -> list[str]:
+    """Where the frame of each epoch of a light curve is asked for."""
+    days = (columns[name].tolist() for name in ("filefracday", "field", "ccdid", "qid"))
+    code = oid.band.filter_code
+    return [
+        cutout_url(Exposure(day, number, code, ccd, quadrant), ra_deg, dec_deg, archive_url)
+        for day, number, ccd, quadrant in zip(*days)
+    ]
 
 
 def exposure_of_name(name: str) -> Exposure | None:

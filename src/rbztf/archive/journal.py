@@ -23,6 +23,10 @@ from rbztf.stores.epochs import FrameStatus
 from rbztf.ztf import SIZE_PIX
 
 MAGIC = b"RBZTFJ1\n"
+EDGE_PIX = "edge_pix"
+"""Fact of a frame: pixels between it and the nearest edge of its chip."""
+BAD_REQUEST = "bad_request"
+"""Fact of an epoch whose frame the archive refused (HTTP 400) without saying that it is off the chip."""
 _FRAMING = struct.Struct("<II")
 _LENGTH = struct.Struct("<I")
 _PIXELS = np.dtype("<f4")
@@ -38,7 +42,7 @@ class Outcome:
     url : str
         What was asked.
     facts : dict
-        Columns of the epoch that the frame's header filled.
+        Columns of the epoch that the frame's header filled, :data:`EDGE_PIX` and :data:`BAD_REQUEST`.
     frame : ndarray (28, 28), float32, or None
         The pixels, where ``status`` is ok.
     reason : str

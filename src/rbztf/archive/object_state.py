@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.epoch_filters import Filters
-from rbztf.archive.irsa import Exposure, LightCurve
-from rbztf.archive.journal import Outcome
+from rbztf.archive.fetching.refusals import NEAR_EDGE_PIX, is_clipped, judge_refusals, off_chip_by_archive
+from rbztf.archive.irsa import PIXEL_ARCSEC, Exposure, LightCurve, frame_urls, separation_deg
+from rbztf.archive.journal import BAD_REQUEST, EDGE_PIX, Outcome
 from rbztf.archive.results import UNFINISHED, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError
 from rbztf.stores.cutouts import read_object
 from rbztf.stores.epochs import (
     COLUMNS,
+    NO_FRAME,
     Columns,
     FrameStatus,
     blank_columns,
@@ -30,7 +32,9 @@ from rbztf.ztf import SIZE_PIX, Oid
 
 _ASK = {*(status.value for status in UNFINISHED), FrameStatus.SKIPPED.value}
 _SETTLED = {FrameStatus.OK.value, FrameStatus.OFF_CHIP.value}
-_KEPT_ON_MERGE = (*FRAME_FACTS, "status", "frame", "url")
+_KEPT_ON_MERGE = (*FRAME_FACTS, "status", "frame")
+MAX_MOVE_DEG = PIXEL_ARCSEC / 3600
+"""Frames cut farther than this from an object's position are not its frames."""
 
 
 class ObjectState:
@@ -43,6 +47,8 @@ class ObjectState:
         Position (ICRS) in degrees.
     collection : str
         Data release of the light curve; empty where there is none.
+    moved : bool
+        Whether it was given a position more than a pixel away from that of its frames.
     columns : dict of str to ndarray (n,)
         As :data:`rbztf.stores.epochs.COLUMNS`; ``frame`` points into the file of the store.
     """
@@ -52,9 +58,12 @@ class ObjectState:
         self.ra_deg = self.dec_deg = float("nan")
         self.collection = ""
         self.columns = blank_columns(0)
+        self.moved = False
         self._stored: Path | None = None
         self._changed = False
         self._new: set[int] = set()
+        self._refused: set[int] = set()
+        self._edge_pix = float("inf")
         self._rows: dict[int, int] | None = None
 
     @classmethod
@@ -99,23 +108,51 @@ class ObjectState:
         """Whether the store has a file of the object."""
         return self._stored is not None
 
-    def merge_light_curve(self, light_curve: LightCurve, collection: str, urls: list[str]) -> None:
+    def merge_light_curve(self, light_curve: LightCurve, collection: str, archive_url: str) -> bool:
         """Take the epochs of a light curve; what is known of frames stays with its exposure.
 
         Epochs that the light curve does not have (any more) stay where they have a frame.
 
-        Parameters
-        ----------
-        urls : list of str
-            Where the frame of each epoch of ``light_curve`` would be asked for.
+        Returns
+        -------
+        bool
+            Whether the object has moved, so that frames known before are not its frames.
         """
+        moved = self.move_to(light_curve.ra_deg, light_curve.dec_deg)
         fresh = blank_columns(len(light_curve))
         for name, values in light_curve.columns.items():
             fresh[name] = values
+        urls = frame_urls(self.oid, light_curve.columns, self.ra_deg, self.dec_deg, archive_url)
         fresh["url"] = np.array(urls, object)
         self._take(fresh, replace=True)
-        self.ra_deg, self.dec_deg = light_curve.ra_deg, light_curve.dec_deg
         self.collection = collection
+        return moved
+
+    def move_to(self, ra_deg: float, dec_deg: float) -> bool:
+        """Give the object a position, in degrees (ICRS).
+
+        Where frames were asked for at another position, within a pixel, that one stays, so that
+        position and pixels agree; farther away, all frames are given up.
+
+        Returns
+        -------
+        bool
+            Whether frames were given up.
+        """
+        asked = self.columns["status"] != FrameStatus.SKIPPED.value
+        known = bool(asked.any()) and np.isfinite(self.ra_deg + self.dec_deg)
+        moved = known and separation_deg(self.ra_deg, self.dec_deg, ra_deg, dec_deg) > MAX_MOVE_DEG
+        if known and not moved:
+            return False
+        if moved:
+            self.columns["status"][:] = FrameStatus.SKIPPED.value
+            self.columns["frame"][:] = NO_FRAME
+            self._new.clear()
+            self._refused.clear()
+            self._edge_pix = float("inf")
+            self.moved = self._changed = True
+        self.ra_deg, self.dec_deg = ra_deg, dec_deg
+        return bool(moved)
 
     def add_epochs(self, fresh: Columns) -> None:
         """Add epochs whose exposures are not there yet, known from images at hand."""
@@ -128,6 +165,8 @@ class ObjectState:
         if replace:
             for name in _KEPT_ON_MERGE:
                 fresh[name][known >= 0] = old[name][known[known >= 0]]
+            asked = fresh["status"] != FrameStatus.SKIPPED.value
+            fresh["url"][asked] = old["url"][known[asked]]
             stay = old["status"] == FrameStatus.OK.value
             stay[known[known >= 0]] = False
         else:
@@ -155,11 +194,19 @@ class ObjectState:
         """``filefracday`` of the exposures that need not be asked for again, (m,) int64."""
         return self.columns["filefracday"][np.isin(self.columns["status"].astype(str), list(_SETTLED))]
 
-    def to_ask(self, filters: Filters) -> list[int]:
-        """Rows whose frames are wanted and neither there nor known to be off the chip."""
-        open_rows = np.isin(self.columns["status"].astype(str), list(_ASK)) & (
-            self.columns["filefracday"] > 0
-        )
+    def to_ask(self, filters: Filters, *, off_chip_too: bool = False) -> list[int]:
+        """Rows whose frames are wanted and neither there nor known to be off the chip.
+
+        Parameters
+        ----------
+        off_chip_too : bool
+            Ask again for those that the archive said are off the chip.
+        """
+        status = self.columns["status"].astype(str)
+        open_rows = np.isin(status, list(_ASK))
+        if off_chip_too or not (status == FrameStatus.OK.value).any():
+            open_rows |= off_chip_by_archive(self.columns)
+        open_rows &= self.columns["filefracday"] > 0
         return [int(row) for row in np.flatnonzero(open_rows & filters.wanted(self.columns))]
 
     def apply(self, exposure: int, outcome: Outcome) -> None:
@@ -167,8 +214,13 @@ class ObjectState:
         row = self.rows().get(exposure)
         if row is None or self.columns["status"][row] == FrameStatus.OK:
             return
-        for name, value in outcome.facts.items():
-            self.columns[name][row] = value
+        for name in COLUMNS.keys() & outcome.facts.keys():
+            self.columns[name][row] = outcome.facts[name]
+        self._edge_pix = min(self._edge_pix, outcome.facts.get(EDGE_PIX, float("inf")))
+        if BAD_REQUEST in outcome.facts:
+            self._refused.add(exposure)
+        else:
+            self._refused.discard(exposure)
         self._changed |= self.columns["status"][row] != outcome.status.value or outcome.frame is not None
         self.columns["status"][row] = outcome.status.value
         self.columns["url"][row] = outcome.url
@@ -191,15 +243,25 @@ class ObjectState:
         )
         self.columns["status"][given_up] = FrameStatus.SKIPPED.value
         self._mark_lost(frames)
+        before = self.columns["status"].copy()
+        refused = [self.rows()[key] for key in self._refused]
+        problem = judge_refusals(self.columns, refused, lambda: self._is_near_edge(frames))
+        self._changed |= bool((self.columns["status"] != before).any())
         if self._changed or given_up.any() or not self.in_store:
             self._stored = self._write(folder, frames)
-        return self.result()
+        return self.result(problem)
 
     def _mark_lost(self, frames: Mapping[int, NDArray[np.float32]]) -> None:
         """Frames that came and are not in the journal (another process cut it, without locks): ask again."""
         for row in np.flatnonzero(self.columns["status"] == FrameStatus.OK.value):
             if self.columns["frame"][row] < 0 and int(self.columns["filefracday"][row]) not in frames:
                 self.columns["status"][row] = FrameStatus.FAILED.value
+
+    def _is_near_edge(self, frames: Mapping[int, NDArray[np.float32]]) -> bool:
+        """Whether a frame of the object shows that it lies near the edge of its chip."""
+        if self._edge_pix < NEAR_EDGE_PIX or any(map(is_clipped, frames.values())):
+            return True
+        return self._stored is not None and any(map(is_clipped, read_object(self._stored).frames))
 
     def _write(self, folder: Path, frames: Mapping[int, NDArray[np.float32]]) -> Path:
         stored = None if self._stored is None else read_object(self._stored).frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,11 +13,10 @@ from rbztf.archive.irsa import (
     COLLECTION,
     Exposure,
     LightCurve,
-    cutout_url,
     light_curves_url,
     parse_light_curves,
 )
-from rbztf.archive.journal import Outcome
+from rbztf.archive.journal import BAD_REQUEST, EDGE_PIX, Outcome
 from rbztf.archive.validate import MAX_FRAME_BYTES, Frame, check_frame
 from rbztf.errors import ArchiveDown, ArchiveError, BadRequest, DataError, NotThere, RbztfError, UnsoundAnswer
 from rbztf.stores.epochs import FrameStatus
@@ -25,6 +25,7 @@ from rbztf.ztf import Oid
 MAX_TABLE_BYTES = 512 * 2**20
 BATCH_TRIES = 2
 """Tries for several light curves at once, before each is asked for alone."""
+_SAYS_OFF_CHIP = re.compile(r"overlap|intersect|outside|off[- _]?(the )?(chip|image)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def request_light_curves(
     found: dict[Oid, LightCurve | RbztfError] = {}
     if len(oids) > 1:
         try:
-            found.update(ask(oids, 2))
+            found.update(ask(oids, BATCH_TRIES))
         except ArchiveDown:
             raise
         except ArchiveError:
@@ -97,16 +98,6 @@ def _unknown(oid: Oid, collection: str) -> DataError:
     )
 
 
-def frame_urls(oid: Oid, light_curve: LightCurve, archive_url: str) -> list[str]:
-    """Where the frame of each epoch of a light curve is asked for."""
-    columns = (light_curve.columns[name].tolist() for name in ("filefracday", "field", "ccdid", "qid"))
-    code, ra_deg, dec_deg = oid.band.filter_code, light_curve.ra_deg, light_curve.dec_deg
-    return [
-        cutout_url(Exposure(day, number, code, ccd, quadrant), ra_deg, dec_deg, archive_url)
-        for day, number, ccd, quadrant in zip(*columns)
-    ]
-
-
 def request_frame(
     session: ArchiveSession, url: str, exposure: Exposure, ra_deg: float, dec_deg: float
 ) -> Frame:
@@ -126,14 +117,17 @@ def outcome_of(
 ) -> Outcome:
     """The status that an answer, or the error that came instead, gives to an epoch."""
     if isinstance(answer, Frame):
-        if filters.good_quality(answer.facts):
-            return Outcome(FrameStatus.OK, url, answer.facts, answer.placed(ra_deg, dec_deg))
-        return Outcome(FrameStatus.SKIPPED, url, answer.facts)
+        facts = {**answer.facts, EDGE_PIX: answer.edge_pix}
+        if filters.good_quality(facts):
+            return Outcome(FrameStatus.OK, url, facts, answer.placed(ra_deg, dec_deg))
+        return Outcome(FrameStatus.SKIPPED, url, facts)
+    if isinstance(answer, BadRequest):
+        if _SAYS_OFF_CHIP.search(answer.body):
+            return Outcome(FrameStatus.OFF_CHIP, url, reason=answer.message)
+        return Outcome(FrameStatus.FAILED, url, {BAD_REQUEST: 1}, reason=answer.message)
     status = FrameStatus.FAILED
     if isinstance(answer, NotThere):
         status = FrameStatus.MISSING
-    elif isinstance(answer, BadRequest):
-        status = FrameStatus.OFF_CHIP
     elif isinstance(answer, UnsoundAnswer):
         status = FrameStatus.CORRUPT
     return Outcome(status, url, reason=answer.message)

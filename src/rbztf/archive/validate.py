@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.archive.irsa import Exposure
+from rbztf.archive.irsa import Exposure, separation_deg
 from rbztf.errors import UnsoundAnswer
 from rbztf.stores import fastfits, irsa_cutouts
 from rbztf.stores.epochs import header_facts
@@ -27,6 +27,8 @@ TIME_TOLERANCE_DAYS = 2.5e-4
 """22 s: names and headers have been seen 13 s apart, two exposures of a field are 40 s apart at least."""
 CENTRE_TOLERANCE_DEG = 45 / 3600
 """Half the diagonal of a cutout, 20 arcsec, and as much again for clipping and distortion."""
+QUADRANT_CENTRE = (1536.5, 1540.5)
+"""CRPIX1 and CRPIX2 of every whole image (3072 columns, 3080 rows), from which a cutout's differ."""
 _WCS_NUMBERS = ("CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
 
 
@@ -42,11 +44,14 @@ class Frame:
         :data:`FRAME_FACTS` as far as the header has them.
     content : bytes
         The file as served.
+    edge_pix : float
+        Pixels between the frame and the nearest edge of its chip.
     """
 
     pixels: NDArray[np.float32]
     facts: dict[str, float | int]
     content: bytes
+    edge_pix: float
 
     def placed(self, ra_deg: float, dec_deg: float) -> NDArray[np.float32]:
         """All 28 x 28 pixels around a position; NaN where the chip has none.
@@ -89,7 +94,17 @@ def check_frame(content: bytes, exposure: Exposure, ra_deg: float, dec_deg: floa
     _check_wcs(header)
     _check_place(header, pixels.shape, ra_deg, dec_deg)
     facts = header_facts(header)
-    return Frame(pixels, {name: facts[name] for name in FRAME_FACTS if name in facts}, content)
+    kept = {name: facts[name] for name in FRAME_FACTS if name in facts}
+    return Frame(pixels, kept, content, _edge_distance(header, pixels.shape))
+
+
+def _edge_distance(header: Mapping[str, Any], shape: tuple[int, ...]) -> float:
+    """Pixels between a cutout and the nearest edge of its chip."""
+    distances = []
+    for keyword, centre, length in zip(("CRPIX1", "CRPIX2"), QUADRANT_CENTRE, reversed(shape)):
+        start = centre - float(header[keyword])
+        distances += [start, 2 * centre - 1 - start - length]
+    return min(distances)
 
 
 def _read(content: bytes) -> tuple[Mapping[str, Any], NDArray[np.float32]]:
@@ -136,13 +151,6 @@ def _check_place(header: Mapping[str, Any], shape: tuple[int, ...], ra_deg: floa
     towards = math.cos(dec0) - eta * math.sin(dec0)
     ra = math.radians(header["CRVAL1"]) + math.atan2(xi, towards)
     dec = math.atan2(math.sin(dec0) + eta * math.cos(dec0), math.hypot(xi, towards))
-    if _separation_deg(ra, dec, math.radians(ra_deg), math.radians(dec_deg)) > CENTRE_TOLERANCE_DEG:
+    if separation_deg(math.degrees(ra), math.degrees(dec), ra_deg, dec_deg) > CENTRE_TOLERANCE_DEG:
         place = f"{math.degrees(ra) % 360:.4f}, {math.degrees(dec):.4f}"
         raise UnsoundAnswer(f"The frame lies around {place}, not {ra_deg:.4f}, {dec_deg:.4f}.")
-
-
-def _separation_deg(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
-    """Angle between two directions given in radians, in degrees (haversine)."""
-    a = math.sin((dec2 - dec1) / 2) ** 2
-    a += math.cos(dec1) * math.cos(dec2) * math.sin((ra2 - ra1) / 2) ** 2
-    return math.degrees(2 * math.asin(min(1.0, math.sqrt(a))))

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Cut:
         Which objects were cut out, ascending, as numbers in the list of targets.
     on_chip : ndarray (n,), bool
         Whether any pixel of each lies on the image.
+    near : ndarray (n,), bool
+        Whether each lies on the image or not far from it.
     """
 
     exposure: Exposure
@@ -50,6 +52,16 @@ class Cut:
     facts: dict[str, float | int]
     rows: NDArray[np.int64]
     on_chip: NDArray[np.bool_]
+    near: NDArray[np.bool_]
+
+
+class CutFrame(NamedTuple):
+    """One object in one image: ``frame`` is (28, 28) float32."""
+
+    cut: Cut
+    on_chip: bool
+    near: bool
+    frame: NDArray[np.float32]
 
 
 class CutCache:
@@ -66,7 +78,8 @@ class CutCache:
         text = "\n".join(f"{int(t.oid)} {t.ra_deg!r} {t.dec_deg!r}" for t in targets)
         self.folder = store / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         self._n_targets = len(targets)
-        self.cuts = {cut.name: cut for cut in map(_read_cut, sorted(self.folder.glob("*.json")))}
+        found = [_read_cut(path) for path in sorted(self.folder.glob("*.json"))]
+        self.cuts = {cut.name: cut for cut in found if cut is not None}
 
     def add(self, cut: Cut, frames: NDArray[np.float32]) -> None:
         """Keep the frames (n, 28, 28) of one image; they count once the note beside them is there."""
@@ -77,25 +90,27 @@ class CutCache:
             "facts": cut.facts,
             "rows": cut.rows.tolist(),
             "on_chip": cut.on_chip.tolist(),
+            "near": cut.near.tolist(),
         }
         write_text(self.folder / f"{cut.name}.json", json.dumps(note))
         self.cuts[cut.name] = cut
 
-    def objects(self) -> Iterator[tuple[int, list[tuple[Cut, bool, NDArray[np.float32]]]]]:
-        """Every object's number with its cuts: the image, whether on the chip, the frame (28, 28)."""
+    def objects(self) -> Iterator[tuple[int, list[CutFrame]]]:
+        """Every object's number with its cuts."""
         cuts = sorted(self.cuts.values(), key=lambda cut: cut.exposure.filefracday)
         n_per_block = max(1, BLOCK_BYTES // (_FRAME_BYTES * max(1, len(cuts))))
         for start in range(0, self._n_targets, n_per_block):
             stop = min(start + n_per_block, self._n_targets)
             yield from self._block(cuts, start, stop)
 
-    def _block(self, cuts: list[Cut], start: int, stop: int) -> Iterator[tuple[int, list[Any]]]:
-        found: dict[int, list[Any]] = {number: [] for number in range(start, stop)}
+    def _block(self, cuts: list[Cut], start: int, stop: int) -> Iterator[tuple[int, list[CutFrame]]]:
+        found: dict[int, list[CutFrame]] = {number: [] for number in range(start, stop)}
         for cut in cuts:
             low, high = np.searchsorted(cut.rows, [start, stop])
             frames = np.load(self._frames_path(cut), mmap_mode="r")[low:high].copy()
-            for number, on_chip, frame in zip(cut.rows[low:high], cut.on_chip[low:high], frames):
-                found[int(number)].append((cut, bool(on_chip), frame))
+            for place, frame in enumerate(frames, start=low):
+                taken = CutFrame(cut, bool(cut.on_chip[place]), bool(cut.near[place]), frame)
+                found[int(cut.rows[place])].append(taken)
         yield from found.items()
 
     def remove(self) -> None:
@@ -106,16 +121,24 @@ class CutCache:
         return self.folder / f"{cut.name}.npy"
 
 
-def remove_other_spills(store: Path, keep: Sequence[Path]) -> None:
+def remove_other_caches(store: Path, keep: Sequence[Path]) -> None:
     """Remove what runs with other targets left behind."""
     for folder in store.glob(f"{PREFIX}*"):
         if folder not in keep:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read_cut(path: Path) -> Cut:
-    note = json.loads(path.read_text())
-    exposure = exposure_of_name(note["name"])
-    assert exposure is not None  # written by CutCache.add
-    rows, on_chip = np.array(note["rows"], np.int64), np.array(note["on_chip"], bool)
-    return Cut(exposure, note["name"], note["facts"], rows, on_chip)
+def _read_cut(path: Path) -> Cut | None:
+    """What a note says of its image; None if it is damaged, or of another version."""
+    try:
+        note = json.loads(path.read_text())
+        exposure = exposure_of_name(note["name"])
+        rows = np.array(note["rows"], np.int64)
+        on_chip, near = np.array(note["on_chip"], bool), np.array(note["near"], bool)
+        frames = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+        facts = dict(note["facts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if exposure is None or not len(rows) == len(on_chip) == len(near) == len(frames):
+        return None
+    return Cut(exposure, note["name"], facts, rows, on_chip, near)

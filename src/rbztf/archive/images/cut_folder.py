@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.epoch_filters import Filters
-from rbztf.archive.images.cut_cache import Cut, CutCache, remove_other_spills
-from rbztf.archive.images.quadrants import cut, find_quadrants, read_quadrant, sky_to_pixel
+from rbztf.archive.images.cut_cache import Cut, CutCache, CutFrame, remove_other_caches
+from rbztf.archive.images.quadrants import cut, find_quadrants, is_near, read_quadrant, sky_to_pixel
 from rbztf.archive.images.targets import Readout, Target, readout_of, readout_of_image
-from rbztf.archive.irsa import Exposure
+from rbztf.archive.irsa import Exposure, separation_deg
 from rbztf.archive.journal import Outcome
-from rbztf.archive.object_state import ObjectState
+from rbztf.archive.object_state import MAX_MOVE_DEG, ObjectState
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
-from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.errors import DataError, InputError, Problem, RbztfError
 from rbztf.files import writing
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
-from rbztf.stores.store_locks import IMAGES, Patience, StoreLocks
+from rbztf.stores.store_locks import IMAGES, Busy, Patience, StoreLocks
 from rbztf.times import fill_hjd, mjd_of_filefracday
 
 Images = Sequence[tuple[Exposure, Path]]
@@ -31,8 +31,9 @@ Images = Sequence[tuple[Exposure, Path]]
 
 @dataclass(frozen=True)
 class _Needs:
-    """Which exposures an object needs: those of its light curve, or all where it has none."""
+    """Which exposures an object needs, and where it is cut: those of its light curve, or all where it has none."""
 
+    target: Target
     settled: NDArray[np.int64]
     light_curve: NDArray[np.int64] | None
 
@@ -98,51 +99,76 @@ class _Run:
             self._groups.setdefault(readout_of(target.oid), []).append(target)
         self._n_images = sum(len(images.get(readout, ())) for readout in self._groups)
         self._n_targets = len(targets)
-        self._images_done = self._n_bytes = 0
+        self._images_done = self._n_bytes = self._elsewhere = 0
         self._results: list[ObjectResult] = []
         self._problems: list[Problem] = []
 
     def __call__(self) -> FetchResult:
         started = time.monotonic()
-        spills = {readout: CutCache(self._out, group) for readout, group in self._groups.items()}
-        remove_other_spills(self._out, [spill.folder for spill in spills.values()])
-        for readout, group in self._groups.items():
-            self._cut_group(group, self._images.get(readout, []), spills[readout])
+        needs = {
+            readout: [need for target in group if (need := self._needs(target))]
+            for readout, group in self._groups.items()
+        }
+        caches = {
+            readout: CutCache(self._out, [need.target for need in group]) for readout, group in needs.items()
+        }
+        remove_other_caches(self._out, [cache.folder for cache in caches.values()])
+        for readout, group in needs.items():
+            self._cut_group(group, self._images.get(readout, []), caches[readout])
         return FetchResult(
             tuple(sorted(self._results, key=lambda entry: entry.oid)),
             n_bytes=self._n_bytes,
             seconds=time.monotonic() - started,
-            notes=(self._locks.warning,) if self._locks.warning else (),
+            notes=tuple(self._notes()),
             problems=tuple(self._problems),
         )
 
-    def _cut_group(self, group: list[Target], images: Images, spill: CutCache) -> None:
+    def _notes(self) -> Iterator[str]:
+        if self._locks.warning:
+            yield self._locks.warning
+        if self._elsewhere:
+            yield (
+                f"{self._elsewhere} targets lie more than a pixel from the position of their light curve in "
+                f"{self._out}; they were cut at the light curve's."
+            )
+
+    def _cut_group(self, group: list[_Needs], images: Images, cache: CutCache) -> None:
         """All targets of one quadrant."""
-        needs = [self._needs(target) for target in group]
         for exposure, path in images:
-            wanted = [n for n, need in enumerate(needs) if need is not None and exposure.filefracday in need]
-            if wanted and path.name not in spill.cuts:
-                self._cut_image(exposure, path, group, np.array(wanted), spill)
+            wanted = [number for number, need in enumerate(group) if exposure.filefracday in need]
+            if wanted and path.name not in cache.cuts:
+                self._cut_image(exposure, path, [group[n].target for n in wanted], np.array(wanted), cache)
             self._images_done += 1
             self._progress("images", self._images_done, self._n_images, path.name)
-        for number, cuts in spill.objects():
-            if needs[number] is not None:
-                self._merge_alone(group[number], cuts, has_images=bool(images))
+        for number, cuts in cache.objects():
+            self._merge_alone(group[number].target, cuts, has_images=bool(images))
             self._progress("objects", len(self._results), self._n_targets)
-        spill.remove()
+        cache.remove()
 
     def _needs(self, target: Target) -> _Needs | None:
+        """What the store lacks of an object; None if it cannot be read, which is noted.
+
+        An object is cut at the position that its file has: that of its light curve, else that
+        of the target, from which older frames may differ by less than a pixel.
+        """
         try:
             state = ObjectState.from_store(self._out, target.oid)
         except RbztfError as error:
-            self._results.append(ObjectResult(target.oid, problem=str(error)))
-            self._problems.append(Problem(str(int(target.oid)), str(error)))
+            self._fail(target, str(error))
             return None
+        if state.has_light_curve:
+            self._elsewhere += is_elsewhere(state, target)
+        else:
+            state.move_to(target.ra_deg, target.dec_deg)
         light_curve = state.columns["filefracday"] if state.has_light_curve else None
-        return _Needs(state.settled(), light_curve)
+        return _Needs(Target(target.oid, state.ra_deg, state.dec_deg), state.settled(), light_curve)
+
+    def _fail(self, target: Target, problem: str) -> None:
+        self._results.append(ObjectResult(target.oid, problem=problem))
+        self._problems.append(Problem(str(int(target.oid)), problem))
 
     def _cut_image(
-        self, exposure: Exposure, path: Path, group: list[Target], wanted: NDArray[np.int64], spill: CutCache
+        self, exposure: Exposure, path: Path, targets: list[Target], rows: NDArray[np.int64], cache: CutCache
     ) -> None:
         try:
             image = read_quadrant(path)
@@ -150,43 +176,58 @@ class _Run:
             self._problems.append(Problem(str(path), error.message))
             return
         self._n_bytes += path.stat().st_size
-        ra_deg = np.array([group[n].ra_deg for n in wanted])
-        dec_deg = np.array([group[n].dec_deg for n in wanted])
-        frames, on_chip = cut(image.pixels, *sky_to_pixel(image.header, ra_deg, dec_deg))
-        spill.add(Cut(exposure, path.name, header_facts(image.header), wanted, on_chip), frames)
+        ra_deg = np.array([target.ra_deg for target in targets])
+        dec_deg = np.array([target.dec_deg for target in targets])
+        x_pix, y_pix = sky_to_pixel(image.header, ra_deg, dec_deg)
+        frames, on_chip = cut(image.pixels, x_pix, y_pix)
+        near = is_near(image.pixels.shape, x_pix, y_pix)
+        cache.add(Cut(exposure, path.name, header_facts(image.header), rows, on_chip, near), frames)
 
-    def _merge_alone(
-        self, target: Target, cuts: list[tuple[Cut, bool, NDArray[np.float32]]], *, has_images: bool
-    ) -> None:
+    def _merge_alone(self, target: Target, cuts: list[CutFrame], *, has_images: bool) -> None:
         """Put an object's cuts into its file, which no other process writes meanwhile."""
         try:
             with self._locks.held(target.oid, self._patience, f"object {int(target.oid)}"):
-                self._merge(target, cuts, has_images=has_images)
-        except RbztfError as error:
-            self._results.append(ObjectResult(target.oid, problem=str(error)))
-            self._problems.append(Problem(str(int(target.oid)), str(error)))
+                self._results.append(self._merge(target, cuts, has_images=has_images))
+        except (Busy, DataError, InputError) as error:
+            self._fail(target, str(error))
 
-    def _merge(
-        self, target: Target, cuts: list[tuple[Cut, bool, NDArray[np.float32]]], *, has_images: bool
-    ) -> None:
-        """Put an object's cuts into its file."""
+    def _merge(self, target: Target, cuts: list[CutFrame], *, has_images: bool) -> ObjectResult:
+        """Put an object's cuts into its file.
+
+        Raises
+        ------
+        DataError
+            If there are none, or they are not of the place where the object is.
+        """
         state = ObjectState.from_store(self._out, target.oid)
         if not (has_images or state.in_store):
-            problem = f"{self._images_dir} holds no image of its field, filter, CCD and quadrant."
-            self._results.append(ObjectResult(target.oid, problem=problem))
-            self._problems.append(Problem(str(int(target.oid)), problem))
-            return
+            raise DataError(f"{self._images_dir} holds no image of its field, filter, CCD and quadrant.")
+        if cuts and not any(entry.near for entry in cuts):
+            raise DataError(
+                f"Its position ({target.ra_deg:.5f}, {target.dec_deg:.5f}) is not near the images of the "
+                "quadrant that its OID names.",
+                "Check RA and Dec (degrees) and the OID.",
+            )
         if not state.has_light_curve:
-            state.ra_deg, state.dec_deg = target.ra_deg, target.dec_deg
-            state.add_epochs(_epochs([cut for cut, _, _ in cuts], target))
+            state.move_to(target.ra_deg, target.dec_deg)
+            state.add_epochs(_epochs([entry.cut for entry in cuts], target))
+        if is_elsewhere(state, target):
+            raise DataError(
+                "Another process changed its position while images were cut.", "Run the same command again."
+            )
         frames: dict[int, NDArray[np.float32]] = {}
-        for taken, on_chip, frame in cuts:
+        for taken, on_chip, _, frame in cuts:
             key = taken.exposure.filefracday
             facts = {name: taken.facts[name] for name in FRAME_FACTS if name in taken.facts}
             status = FrameStatus.OK if on_chip else FrameStatus.OFF_CHIP
             frames[key] = frame
             state.apply(key, Outcome(status, taken.name, facts, frame if on_chip else None))
-        self._results.append(state.finish(self._out, Filters(), frames))
+        return state.finish(self._out, Filters(), frames)
+
+
+def is_elsewhere(state: ObjectState, target: Target) -> bool:
+    """Whether a target lies more than a pixel from the object's position in the store."""
+    return separation_deg(state.ra_deg, state.dec_deg, target.ra_deg, target.dec_deg) > MAX_MOVE_DEG
 
 
 def _epochs(cuts: list[Cut], target: Target) -> Columns:

@@ -21,6 +21,7 @@ from rbztf.ztf import SIZE_PIX
 
 MAX_DISTANCE_DEG = 2.0
 """A quadrant is 0.9 degrees wide: what is farther from its reference point is not on it."""
+NEAR_PIX = 500
 MIN_SIDE_PIX = 256
 """Anything smaller is a cutout, not a quadrant."""
 
@@ -161,6 +162,20 @@ def cut(
     for index in np.flatnonzero(on_chip & ~inside):
         _cut_at_edge(pixels, int(top[index]), int(left[index]), frames[index])
     return frames, on_chip
+
+
+def is_near(
+    shape: tuple[int, ...], x_pix: NDArray[np.float64], y_pix: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether pixels (0-based, NaN where unknown) are on an image of ``shape`` or not far from it, (n,) bool.
+
+    Exposures of a field point at places that differ by less than :data:`NEAR_PIX`, so whatever is
+    farther away from one is in none.
+    """
+    near: NDArray[np.bool_] = (np.abs(x_pix - shape[1] / 2) < shape[1] / 2 + NEAR_PIX) & (
+        np.abs(y_pix - shape[0] / 2) < shape[0] / 2 + NEAR_PIX
+    )
+    return near
 
 
 def _lower_edge(centre_pix: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.int64]:

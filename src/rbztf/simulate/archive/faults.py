@@ -29,9 +29,14 @@ TRANSIENT_KINDS = (
 what it sends, which is half a file; ``wrong_image`` answers with a cutout of another field
 (for anything but a cutout it is an HTML page).
 """
+HOSTILE_KINDS = ("bad_request",)
+"""Faults that are not among the default kinds, since a client that asks again may not get there.
+
+``bad_request`` answers 400 without saying why.
+"""
 PERSISTENT_KINDS = ("missing", "off_chip")
 """Images that are never there: 404 as from an empty folder, and 400."""
-KINDS = (*TRANSIENT_KINDS, *PERSISTENT_KINDS)
+KINDS = (*TRANSIENT_KINDS, *HOSTILE_KINDS, *PERSISTENT_KINDS)
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,8 @@ class Faults:
 
     @property
     def transient(self) -> tuple[str, ...]:
-        """The chosen kinds that go away."""
-        return tuple(kind for kind in self.kinds if kind in TRANSIENT_KINDS)
+        """The chosen kinds that belong to single answers, not to images."""
+        return tuple(kind for kind in self.kinds if kind not in PERSISTENT_KINDS)
 
     def of_answer(self, url: str, asked: int) -> str | None:
         """The fault of the answer to a request.

@@ -11,9 +11,9 @@ from threading import Lock
 
 import numpy as np
 
+from rbztf.archive.irsa import separation_deg
 from rbztf.simulate.archive.answers import Answer, BadRequest, Query
 from rbztf.simulate.archive.fitsbytes import image_bytes
-from rbztf.simulate.archive.lightcurves import separation_deg
 from rbztf.simulate.archive.quadrant import epoch_of, quadrant_bytes
 from rbztf.simulate.archive.realquadrant import RealQuadrant
 from rbztf.simulate.geometry import N_COLUMNS, N_ROWS, PIXEL_DEG, Quadrant, Window, cutout_window

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from rbztf.archive.irsa import separation_deg
 from rbztf.errors import InputError
 from rbztf.simulate.archive.answers import Answer, BadRequest, Query, delimited, votable
 from rbztf.simulate.sky import SimulatedSky
@@ -129,14 +130,6 @@ def objects_near(sky: SimulatedSky, ra_deg: float, dec_deg: float, radius_deg: f
         for oid in sky.oids
         if separation_deg(sky.object(oid).ra_deg, sky.object(oid).dec_deg, ra_deg, dec_deg) <= radius_deg
     ]
-
-
-def separation_deg(ra1_deg: float, dec1_deg: float, ra2_deg: float, dec2_deg: float) -> float:
-    """Angle between two positions, by the haversine formula."""
-    ra1, dec1, ra2, dec2 = (math.radians(angle) for angle in (ra1_deg, dec1_deg, ra2_deg, dec2_deg))
-    half = math.sin((dec2 - dec1) / 2) ** 2
-    half += math.cos(dec1) * math.cos(dec2) * math.sin((ra2 - ra1) / 2) ** 2
-    return math.degrees(2 * math.asin(min(1.0, math.sqrt(half))))
 
 
 def _public(curve: Columns, share: float) -> Columns:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from rbztf.archive.irsa import separation_deg
 from rbztf.simulate.archive.answers import Answer, BadRequest, Query, delimited
-from rbztf.simulate.archive.lightcurves import separation_deg
 from rbztf.simulate.geometry import N_COLUMNS, N_ROWS, Quadrant
 from rbztf.simulate.headers import exposure_cards
 from rbztf.simulate.sky import SimulatedSky

@@ -232,6 +232,8 @@ class _Handler(BaseHTTPRequestHandler):
             wait = str(archive.faults.retry_after_s if archive.faults else 0)
             headers = {} if fault == "500" else {"Retry-After": wait}
             return Answer(b"try again later\n", status=int(fault), headers=headers)
+        if fault == "bad_request":
+            return Answer(b"Bad Request\n", status=400)
         if fault == "html":
             return page("Service maintenance")
         if fault == "votable_error":
