@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -56,10 +56,11 @@ def take_step(
     optimiser.step()
 
 
-def autocast(device: torch.device, section: TrainingSection) -> torch.autocast:
+def autocast(device: torch.device, section: TrainingSection) -> AbstractContextManager[object]:
     """Mixed precision (bfloat16) on CUDA where the configuration allows it; nothing elsewhere."""
-    enabled = section.mixed_precision and device.type == "cuda"
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    if section.mixed_precision and device.type == "cuda":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
 
 
 def seed_epoch(seed: int, epoch: int) -> None:

@@ -125,7 +125,7 @@ def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.devic
     write_history(target / "history.csv", {"train-vae": fitted.history})
     vae.training(fitted.history, bundle.encoder.latent, target / "losses.png")
     few = slice(PLOT_FRAMES)
-    _draw(target, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
+    _draw_pictures(target, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
     return n_objects, len(own)
 
 
@@ -150,7 +150,7 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).permutation(rows)[:count]
 
 
-def _draw(
+def _draw_pictures(
     folder: Path,
     bundle: EncoderBundle,
     sample: Inputs,

@@ -261,7 +261,7 @@ def collate(frames: Sequence[Floats], rows: Floats) -> tuple[Tensor, Tensor, Ten
     rows : Tensor (n, row columns), float32
     """
     batch, lengths = pad(frames)
-    valid = torch.arange(batch.shape[1]) < lengths[:, None]
+    valid = torch.arange(batch.shape[1], device=lengths.device) < lengths[:, None]
     return batch, valid, torch.from_numpy(rows)
 
 

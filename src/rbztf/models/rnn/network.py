@@ -91,7 +91,7 @@ class RecurrentClassifier(nn.Module):
         sequences reversed within their length; the state after the last valid frame is
         then what the network had seen of the object, and nothing else.
         """
-        rows = torch.arange(len(sequences))
+        rows = torch.arange(len(sequences), device=lengths.device)
         last = lengths - 1
         states = [self._run(sequences, "")[rows, last]]
         if self.rnn_layer.bidirectional:
@@ -119,6 +119,6 @@ def reverse_within(sequences: Tensor, lengths: Tensor) -> Tensor:
     sequences : Tensor (batch, longest, columns)
     lengths : Tensor (batch,), int64
     """
-    steps = torch.arange(sequences.shape[1])[None, :]
+    steps = torch.arange(sequences.shape[1], device=lengths.device)[None, :]
     index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     return torch.take_along_dim(sequences, index[:, :, None].to(sequences.device), dim=1)

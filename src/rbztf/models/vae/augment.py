@@ -35,8 +35,8 @@ def augment(values: Tensor, states: Tensor, section: VaeSection, *, stretched: b
         how much noise a shift takes away.
     """
     if section.rotation_deg:
-        angles = (2 * torch.rand(len(values)) - 1) * math.radians(section.rotation_deg)
-        values = rotate(values, angles.to(values.device))
+        angles = (2 * _draw(values.device, len(values)) - 1) * math.radians(section.rotation_deg)
+        values = rotate(values, angles)
     if section.mask_share:
         states = hide_edges(states, section.mask_share)
         values = torch.where(states == NO_DATA, 0, values)
@@ -45,6 +45,11 @@ def augment(values: Tensor, states: Tensor, section: VaeSection, *, stretched: b
     if section.shift_share:
         values, states = shift(values, states, section.shift_share, stretched=stretched)
     return values, states
+
+
+def _draw(device: torch.device, *shape: int) -> Tensor:
+    """Uniform numbers, drawn on the CPU, so that the same seed gives the same on every device."""
+    return torch.rand(*shape).to(device)
 
 
 def rotate(frames: Tensor, angles_rad: Tensor) -> Tensor:
@@ -63,7 +68,7 @@ def rotate(frames: Tensor, angles_rad: Tensor) -> Tensor:
 
 def flip(values: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
     """One of the eight quarter turns and mirror images for each frame."""
-    turned, mirrored, upturned = (torch.rand(3, len(values), 1, 1, 1) < 0.5).to(values.device)
+    turned, mirrored, upturned = _draw(values.device, 3, len(values), 1, 1, 1) < 0.5
     flipped = []
     for planes in (values, states):
         planes = torch.where(turned, planes.transpose(2, 3), planes)
@@ -80,8 +85,8 @@ def shift(values: Tensor, states: Tensor, share: float, *, stretched: bool) -> t
     one unit, what is lost is drawn anew, so that the signal-to-noise ratio stays as it was.
     Pixels into which one without data is mixed lose theirs.
     """
-    moved = torch.rand(len(values)) < share
-    fx, fy = (torch.rand(2, len(values)) * moved).to(values.device)[:, :, None, None, None]
+    moved = _draw(values.device, len(values)) < share
+    fx, fy = (_draw(values.device, 2, len(values)) * moved)[:, :, None, None, None]
     linear = SOFTENING * torch.sinh(values) if stretched else values
     linear = _mix(_mix(linear, fx, 3), fy, 2)
     if stretched:
@@ -109,7 +114,7 @@ def hide_edges(states: Tensor, share: float) -> Tensor:
 
     Before :func:`flip`, which brings the hidden side to any other.
     """
-    draw, depth = torch.rand(2, len(states)).to(states.device)[:, :, None, None, None]
+    draw, depth = _draw(states.device, 2, len(states))[:, :, None, None, None]
     size = states.shape[-1]
     place = torch.arange(size, device=states.device)
     near = torch.minimum(place, size - 1 - place) < BORDER_PIX

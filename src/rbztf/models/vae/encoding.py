@@ -67,10 +67,11 @@ def encode(encoder: Encoder, inputs: Inputs, device: torch.device) -> NDArray[np
 
 def encoder_input(encoder: Encoder, inputs: Inputs, device: torch.device) -> Tensor:
     """What ``encoder`` reads of frames, (n, channels, 28, 28), channels last, on ``device``."""
-    values = torch.from_numpy(np.ascontiguousarray(inputs.values))[:, None]
+    values = torch.from_numpy(np.ascontiguousarray(inputs.values))[:, None].to(device)
     if encoder.channels > 1:
-        values = with_mask(values, torch.from_numpy(np.ascontiguousarray(inputs.states))[:, None])
-    return values.to(device, memory_format=torch.channels_last)
+        states = torch.from_numpy(np.ascontiguousarray(inputs.states))[:, None].to(device)
+        values = with_mask(values, states)
+    return values.contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

@@ -116,21 +116,19 @@ class _Totals:
     def __init__(self) -> None:
         self.count = 0
         self._terms: list[Tensor] = []
-        self._sum: Tensor | float = 0.0
-        self._squares: Tensor | float = 0.0
+        self._moments: list[Tensor] = []
 
     def add(self, terms: Terms) -> None:
         mean, n = terms.mean.detach().double(), len(terms.mean)
         self._terms.append(n * torch.stack(terms[:-1]).detach())
-        self._sum, self._squares = self._sum + mean.sum(0), self._squares + mean.square().sum(0)
+        self._moments.append(torch.stack([mean.sum(0), mean.square().sum(0)]))
         self.count += n
 
     def row(self) -> dict[str, float]:
         """Means of the terms, and how many latents are active."""
         means = (torch.stack(self._terms).sum(dim=0) / self.count).tolist()
-        average = torch.as_tensor(self._sum) / self.count
-        variance = torch.as_tensor(self._squares) / self.count - average.square()
-        active = int((variance > ACTIVE_VARIANCE).sum())
+        average, square = torch.stack(self._moments).sum(dim=0) / self.count
+        active = int((square - average.square() > ACTIVE_VARIANCE).sum())
         return {**dict(zip(Terms._fields[:-1], means)), "active": active}
 
 
