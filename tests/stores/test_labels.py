@@ -62,6 +62,39 @@ def test_the_published_file(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("tag", ["Artefact", "ARTEFACT", "artifact", "Artifact", "artefact ", " artefact\n"])
+def test_an_artefact_is_one_however_its_tag_is_written(tmp_path: Path, tag: str) -> None:
+    labels = read_labels(write(tmp_path / "l.json", [snad(A, "VAR", tag), snad(B, "not " + tag)]))
+    assert labels.labels([A, B]).tolist() == [1, 0]
+    assert labels[A].tags == {"artefact", "VAR"}
+
+
+def test_known_tags_are_told_whatever_their_case(tmp_path: Path) -> None:
+    labels = read_labels(write(tmp_path / "l.json", [snad(A, "artefact", "Ghost", "FRAME_EDGE", "Nova", "")]))
+    assert labels[A].tags == {"artefact", "ghost", "frame_edge", "Nova"}
+
+
+@pytest.mark.parametrize(
+    "tags", [None, "artefact", {"name": "artefact"}, [{"name": "artefact"}], [1], [None], 5]
+)
+def test_tags_that_are_not_a_list_of_texts_are_refused_by_name(tmp_path: Path, tags: object) -> None:
+    path = write(tmp_path / "l.json", [snad(A), {"oid": B, "tags": tags}])
+    with pytest.raises(InputError, match=rf"Entry 2 of .*l.json \(oid {B}\): .*(not a list|not text)"):
+        read_labels(path)
+
+
+def test_an_object_given_twice_has_the_tags_of_both(tmp_path: Path) -> None:
+    entries = [snad(A, "artefact", "ghost"), snad(B), snad(A, "Artefact", "spike"), snad(A, "artifact")]
+    labels = read_labels(write(tmp_path / "l.json", entries))
+    assert list(labels) == [A, B]
+    assert labels[A].tags == {"artefact", "ghost", "spike"}
+
+
+def test_a_file_of_no_known_ending_is_told_by_its_content(tmp_path: Path) -> None:
+    for name, text in (("a", f"OID,Label\n{A},bogus\n"), ("b.txt", json.dumps([snad(A, "artefact")]))):
+        assert read_labels(write(tmp_path / name, text)).labels([A]).tolist() == [1]
+
+
 def test_an_object_given_twice_alike_is_taken_once(tmp_path: Path) -> None:
     labels = read_labels(write(tmp_path / "l.json", [snad(A, "artefact"), snad(B), snad(A, "artefact")]))
     assert list(labels) == [A, B]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from rbztf.archive.http import ArchiveSession
-from rbztf.errors import UnsoundAnswer
+from rbztf.errors import InputError, Problem, UnsoundAnswer
 from rbztf.files import write_text
-from rbztf.ztf import ARTEFACT_TAG
+from rbztf.stores.labels import labelled
+from rbztf.textfiles import parse_json
 
 LABELS_URL = "https://akb.ztf.snad.space"
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = 64 * 2**20
+MAX_PAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,18 @@ class LabelsResult:
         The file written.
     n_objects, n_artefacts : int
         Objects in it, in all bands, and those tagged as artefacts.
+    problems : tuple of Problem
+        Entries of the knowledge base that were left out, as they say nothing that can be used.
     """
 
     path: Path
     n_objects: int
     n_artefacts: int
+    problems: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"path": str(self.path), "n_objects": self.n_objects, "n_artefacts": self.n_artefacts}
+        return {**asdict(self), "path": str(self.path)}
 
 
 def labels_request(labels_url: str = LABELS_URL) -> str:
@@ -52,33 +58,76 @@ def fetch_knowledge(session: ArchiveSession, out: Path, labels_url: str = LABELS
     WriteError, UsageError
         If the file cannot be written.
     """
-    entries = session.get(
-        labels_request(labels_url),
-        parse_knowledge,
-        budget_s=session.settings.table_budget_s,
-        max_bytes=MAX_BYTES,
-    )
-    write_text(out, json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
-    return LabelsResult(out, len(entries), sum(ARTEFACT_TAG in entry["tags"] for entry in entries))
+    entries = _all_pages(session, labels_request(labels_url))
+    kept, labels, problems = [], [], []
+    for number, entry in enumerate(entries, 1):
+        try:
+            labels.append(labelled(entry).label)
+            kept.append(entry)
+        except (ValueError, InputError) as error:
+            oid = entry.get("oid") if isinstance(entry, dict) else None
+            reason = error.message if isinstance(error, InputError) else f"{error}."
+            problems.append(Problem(f"entry {number} (oid {str(oid)[:40]})", f"left out: {reason}"))
+    if not kept:
+        first = f" {problems[0]}" if problems else ""
+        raise UnsoundAnswer(f"The knowledge base answered no object with 'oid' and 'tags'.{first}")
+    write_text(out, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
+    return LabelsResult(out, len(kept), sum(labels), tuple(problems))
 
 
-def parse_knowledge(body: bytes) -> list[dict[str, Any]]:
-    """Read the answer of the knowledge base.
+def _all_pages(session: ArchiveSession, url: str) -> list[Any]:
+    """The entries of a list, page by page where the service answers so."""
+    entries: list[Any] = []
+    for _ in range(MAX_PAGES):
+        page = session.get(url, parse_page, budget_s=session.settings.table_budget_s, max_bytes=MAX_BYTES)
+        entries += page.entries
+        if not page.following:
+            if page.count is not None and page.count != len(entries):
+                raise UnsoundAnswer(f"The knowledge base answered {len(entries)} of {page.count} objects.")
+            return entries
+        following = urljoin(url, page.following)
+        if urlsplit(following).netloc != urlsplit(url).netloc:
+            raise UnsoundAnswer("The next page of the knowledge base is at another address.")
+        url = urlsplit(following)._replace(scheme=urlsplit(url).scheme).geturl()
+    raise UnsoundAnswer(f"The knowledge base has more than {MAX_PAGES} pages.")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of the knowledge base.
+
+    Attributes
+    ----------
+    entries : list
+    following : str
+        Address of the next page; empty if there is none.
+    count : int or None
+        How many entries all pages have together, where the service says so.
+    """
+
+    entries: list[Any]
+    following: str = ""
+    count: int | None = None
+
+
+def parse_page(body: bytes) -> Page:
+    """Read an answer of the knowledge base: a list, or ``results`` with ``next`` and ``count``.
 
     Raises
     ------
     UnsoundAnswer
-        If it is not a JSON list of objects with ``oid`` and a list of ``tags``.
+        If it is another thing.
     """
     try:
-        entries = json.loads(body)
-    except ValueError:
+        content = parse_json(body, "The answer of the knowledge base", "")
+    except InputError as error:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
-        raise UnsoundAnswer(f"The knowledge base answered no JSON but {start[:40]!r}.") from None
-    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
-        raise UnsoundAnswer("The knowledge base answered no list of objects with 'oid' and 'tags'.")
-    return entries
-
-
-def _is_entry(entry: object) -> bool:
-    return isinstance(entry, dict) and "oid" in entry and isinstance(entry.get("tags"), list)
+        raise UnsoundAnswer(f"{error.message} It starts with {start[:40]!r}.") from None
+    if isinstance(content, list):
+        return Page(content)
+    if not isinstance(content, dict) or not isinstance(content.get("results"), list):
+        raise UnsoundAnswer("The knowledge base did not answer a list of objects.")
+    following, count = content.get("next") or "", content.get("count")
+    if not isinstance(following, str):
+        raise UnsoundAnswer("The knowledge base did not answer the address of its next page.")
+    return Page(content["results"], following, count if isinstance(count, int) else None)

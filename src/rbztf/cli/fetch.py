@@ -153,6 +153,7 @@ def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> No
         show.document(found.to_json())
     else:
         show.say(f"{found.n_objects} objects, {found.n_artefacts} of them artefacts → {found.path}")
+    show.finish(found.problems)
 
 
 def _finish_check(show: Screen, folder: Path) -> None:

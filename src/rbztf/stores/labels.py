@@ -81,12 +81,21 @@ def read_labels(path: Path | str) -> LabelTable:
     return LabelTable(_joined(path, entries))
 
 
-def label_of(tags: Collection[str]) -> Label:
-    """Whether an object with these tags, of :func:`clean_tags`, is an artefact."""
-    return Label.ARTEFACT if ARTEFACT_TAG in tags else Label.REAL
+def labelled(entry: object) -> Labelled:
+    """What an entry of the knowledge base says.
+
+    Raises
+    ------
+    ValueError, InputError
+        If it says nothing that can be used; the message says why, as the end of a sentence.
+    """
+    if not isinstance(entry, dict) or not {"oid", "tags"} <= set(entry):
+        raise ValueError("it lacks 'oid' or 'tags'")
+    tags = _clean_tags(entry["tags"])
+    return Labelled(Oid(entry["oid"]), Label.ARTEFACT if ARTEFACT_TAG in tags else Label.REAL, tags)
 
 
-def clean_tags(tags: object) -> frozenset[str]:
+def _clean_tags(tags: object) -> frozenset[str]:
     """Tags as they are known, written with other capitals, blanks around them or an American ``artifact``.
 
     Raises
@@ -122,16 +131,13 @@ def _is_csv(path: Path, text: str) -> bool:
 
 def _from_json(path: Path, text: str) -> Iterator[Labelled]:
     for number, entry in enumerate(json_list(text, f"{_WHAT} {path}", _HELP), 1):
-        if not isinstance(entry, dict) or not {"oid", "tags"} <= set(entry):
-            raise InputError(f"Entry {number} of {path} lacks 'oid' or 'tags'.", _HELP)
         try:
-            tags = clean_tags(entry["tags"])
-            oid = Oid(entry["oid"])
+            yield labelled(entry)
         except InputError as error:
             raise InputError(f"Entry {number} of {path}: {error.message}", error.next_step) from None
         except ValueError as error:
-            raise InputError(f"Entry {number} of {path} (oid {entry['oid']}): {error}.", _HELP) from None
-        yield Labelled(oid, label_of(tags), tags)
+            oid = entry.get("oid") if isinstance(entry, dict) else None
+            raise InputError(f"Entry {number} of {path} (oid {str(oid)[:40]}): {error}.", _HELP) from None
 
 
 def _from_csv(path: Path, text: str) -> Iterator[Labelled]:
