@@ -94,8 +94,8 @@ def test_no_rows_is_no_light_curve() -> None:
     ("text", "what"),
     [
         ('<VOTABLE><INFO name="QUERY_STATUS" value="ERROR">No such &lt;thing&gt;</INFO>', "No such <thing>"),
-        ("<!DOCTYPE html><html>", "no light-curve table"),
-        ("", "no light-curve table"),
+        ("<!DOCTYPE html><html>", "not a light-curve table"),
+        ("", "not a light-curve table"),
         ("oid,mjd\n1,2\n", "lacks the columns"),
         (f"{HEADER}\n{ROW[:100]}", "Line 2"),
         (f"{HEADER}\n{ROW.replace('0x3', 'three')}", "cannot be read"),
@@ -106,6 +106,64 @@ def test_no_rows_is_no_light_curve() -> None:
 def test_answers_that_are_no_light_curve(text: str, what: str) -> None:
     with pytest.raises(UnsoundAnswer, match=what):
         parse_light_curves(text)
+
+
+@pytest.mark.parametrize("kept", [f"{ROW}"[:-1], ROW, ROW[:-1] + "\n", f"{ROW}\n{ROW}"])
+def test_a_table_that_breaks_off_is_not_whole(kept: str) -> None:
+    """Before the last value, and before the last line end."""
+    with pytest.raises(UnsoundAnswer, match="breaks off"):
+        parse_light_curves(f"{HEADER}\n{kept}")
+
+
+def column(name: str, value: str) -> str:
+    """The row with another value in one column."""
+    values = ROW.split(",")
+    values[HEADER.split(",").index(name)] = value
+    return ",".join(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("catflags", "0x1FFFFFFFFFFFFFFFFF", "out of range"),
+        ("ccdid", "9" * 5000, "cannot be read"),
+        ("expid", "-1E400", "cannot be read"),
+        ("programid", "1_0_0_0_0_0_0_0_0_0_0", "out of range"),
+        ("mjd", "1e400", "without a time"),
+        ("mjd", "2458202.5", "not a time of the survey"),
+        ("filefracday", "20181399000000", "cannot be read"),
+        ("filefracday", "-5", "without a time"),
+        ("ra", "NaN", "not a position"),
+        ("ra", "-1", "not a position"),
+        ("dec", "", "not a position"),
+        ("dec", "90.0001", "not a position"),
+        ("mag", "bright", "cannot be read"),
+    ],
+)
+def test_values_that_no_epoch_has_are_unsound(name: str, value: str, what: str) -> None:
+    with pytest.raises(UnsoundAnswer, match=what):
+        parse_light_curves(f"{HEADER}\n{column(name, value)}\n")
+
+
+@pytest.mark.parametrize("value", ["1E400", "-inf", "NaN", "", "null", "1e39"])
+def test_measurements_that_are_not_finite_are_unknown(value: str) -> None:
+    (curve,) = parse_light_curves(f"{HEADER}\n{column('mag', value)}\n").values()
+    assert np.isnan(curve.columns["mag"][0])
+
+
+def test_a_position_is_the_median_of_the_epochs() -> None:
+    """One epoch has none, one is far off; an object at 0 h has positions on both sides."""
+    places = [("359.9999", "10"), ("0.0001", "10.0002"), ("0.0002", "10.0001"), ("-1", "-1"), ("0.01", "10")]
+    lines = []
+    for number, (ra, dec) in enumerate(places):
+        row = column("ra", ra).split(",")
+        row[HEADER.split(",").index("dec")] = dec
+        row[HEADER.split(",").index("filefracday")] = f"2018032{number}353160"
+        lines.append(",".join(row))
+    (curve,) = parse_light_curves("\n".join([HEADER, *lines, ""])).values()
+    assert curve.ra_deg == pytest.approx(0.00015)
+    assert curve.dec_deg == pytest.approx(10.00005)
+    assert curve.n_rows == 5
 
 
 def test_names_of_exposures_are_times() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rbztf.archive.journal import Journal, Journaled, Outcome, read_journal
+from rbztf.archive.journal import MAGIC, Journal, Journaled, Outcome, read_journal
 from rbztf.stores.epochs import FrameStatus
 
 FRAME = np.random.default_rng(0).normal(200, 10, (28, 28)).astype(np.float32)
@@ -94,3 +97,45 @@ def test_the_last_word_counts(tmp_path: Path) -> None:
     journal.outcome(1, Outcome(FrameStatus.OK, "u", {}, FRAME))
     journal.close()
     assert read_journal(tmp_path / "j").outcomes[1].status is FrameStatus.OK
+
+
+def handmade(record: object, pixels: bytes = b"") -> bytes:
+    """A record with the right checksum, whatever it says."""
+    text = record if isinstance(record, bytes) else json.dumps(record).encode()
+    payload = struct.pack("<I", len(text)) + text + pixels
+    return struct.pack("<II", len(payload), zlib.crc32(payload)) + payload
+
+
+SOUND = {"exposure": 1, "status": "missing", "url": "u", "facts": {}, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        handmade(b"not JSON"),
+        handmade(b"[" * 100_000),
+        handmade([1, 2]),
+        handmade({"exposure": 2}),
+        handmade({**SOUND, "exposure": "two"}),
+        handmade({**SOUND, "status": "lost"}),
+        handmade({**SOUND, "status": "ok"}),
+        handmade({**SOUND, "facts": [1]}),
+        handmade({**SOUND, "status": "ok"}, b"1234"),
+        handmade({**SOUND, "status": "ok"}, b"12345"),
+        handmade({"plan": "none"}),
+        struct.pack("<II", 0, 0),
+        struct.pack("<II", 2**32 - 1, 0),
+    ],
+)
+def test_a_record_made_by_hand_ends_what_is_read(tmp_path: Path, bad: bytes) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(MAGIC + handmade(SOUND) + bad + handmade({**SOUND, "exposure": 3}))
+    found = read_journal(path)
+    assert list(found.outcomes) == [1]
+    assert found.sound_bytes == len(MAGIC + handmade(SOUND))
+
+
+def test_facts_made_by_hand_are_left_out(tmp_path: Path) -> None:
+    facts = {"seeing": 1e300, "infobits": 2**70, "colour": 1, "gain": "6", "maglimit": 20.5, "edge_pix": 3.5}
+    (tmp_path / "j").write_bytes(MAGIC + handmade({**SOUND, "facts": facts}))
+    assert read_journal(tmp_path / "j").outcomes[1].facts == {"maglimit": 20.5, "edge_pix": 3.5}

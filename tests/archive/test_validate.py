@@ -105,11 +105,42 @@ def test_another_frame_is_refused(change: Change, what: str) -> None:
         check_frame(served(cards), EXPOSURE, *at)
 
 
+def test_the_name_in_a_header_says_which_exposure_it_is() -> None:
+    """Shutters opened up to 118 s after the time in the name of an exposure (2 % by more than 22 s)."""
+    at = place(header(), 13.5, 13.5)
+    cards = header()
+    cards["OBSMJD"] += 118 / 86400
+    with pytest.raises(UnsoundAnswer, match="taken at MJD"):
+        check_frame(served(cards), EXPOSURE, *at)
+    cards["FILENAME"] = "ztf_20200924431759_000655_zr_c13_o.fits"
+    assert check_frame(served(cards), EXPOSURE, *at).facts["seeing"] == 2.1
+    cards["FILENAME"] = "ztf_20200924431999_000655_zr_c13_o.fits"
+    with pytest.raises(UnsoundAnswer, match="exposure 20200924431999"):
+        check_frame(served(cards), EXPOSURE, *at)
+
+
+@pytest.mark.parametrize(
+    ("card", "fact"),
+    [
+        ("GAIN    = 1E400", "gain"),
+        ("INFOBITS= 99999999999999999999", "infobits"),
+        ("SEEING  = 0x1F", "seeing"),
+    ],
+)
+def test_values_that_no_column_can_hold_are_unknown(card: str, fact: str) -> None:
+    content = served(header())
+    name = card[:8].encode()
+    start = content.find(name) if name in content else content.find(b"INFOBITS")
+    changed = content[:start] + card.ljust(80).encode() + content[start + 80 :]
+    frame = check_frame(changed, EXPOSURE, *place(header(), 13.5, 13.5))
+    assert fact not in frame.facts
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"", "no FITS file"),
-        (b"<!DOCTYPE html><html>Service maintenance", "no FITS file"),
+        (b"", "not a FITS file"),
+        (b"<!DOCTYPE html><html>Service maintenance", "not a FITS file"),
         (served(header())[:4000], "cut short"),
         (served(header())[: 2880 * 2], "cut short"),
         (served(header(), PIXELS.astype(np.int16)), "plain float32"),

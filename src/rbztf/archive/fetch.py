@@ -74,6 +74,7 @@ class _Run:
         self._intake = Intake((), locks, Patience(plan.wait_s, progress))
         self._workers = Workers(session.settings.workers)
         self._batch: list[Oid] = []
+        self._n_epochs: dict[int, int] = dict(plan.n_epochs)
         self._tables_in_flight = 0
         self._asks: deque[tuple[OpenObject, int]] = deque()
         self._open: dict[Oid, OpenObject] = {}
@@ -148,7 +149,14 @@ class _Run:
             batch, self._batch = self._batch, []
             self._tables_in_flight += 1
             plan = self._plan
-            task = partial(request_light_curves, self._session, batch, plan.collection, plan.archive_url)
+            task = partial(
+                request_light_curves,
+                self._session,
+                batch,
+                plan.collection,
+                plan.archive_url,
+                {oid: n for oid in batch if (n := self._n_epochs.get(oid))},
+            )
             self._workers.submit(task, partial(self._light_curves_came, batch))
             return True
         return oid is not None
@@ -159,6 +167,8 @@ class _Run:
         if entry is None:
             return
         if self._plan.refresh or not entry.state.has_light_curve:
+            if entry.state.collection == self._plan.collection:
+                self._n_epochs[oid] = entry.state.n_light_curve
             self._batch.append(oid)
             return
         self._other_release += entry.state.collection not in ("", self._plan.collection)

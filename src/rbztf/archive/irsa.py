@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import InputError, UnsoundAnswer
 from rbztf.stores.epochs import COLUMNS
-from rbztf.times import fill_hjd
+from rbztf.times import fill_hjd, mjd_of_filefracday
 from rbztf.ztf import SIZE_PIX, Oid
 
 ARCHIVE_URL = "https://irsa.ipac.caltech.edu"
@@ -31,7 +31,10 @@ BAD_EPOCH_FLAG = 32768
 _SCIENCE = re.compile(r"ztf_(\d{14})_(\d{6})_(z[gri])_c(\d{2})_o_q([1-4])_sciimg\.fits(?:\.gz|\.fz)?$")
 _ERROR = re.compile(r"<INFO[^>]*\bvalue=[\"']ERROR[\"'][^>]*>(.*?)</INFO>", re.IGNORECASE | re.DOTALL)
 _NEEDED = ("oid", "mjd", "filefracday", "field", "ccdid", "qid", "ra", "dec")
-_UNKNOWN_INTEGER = {"", "nan", "null", "none"}
+_UNKNOWN = {"", "nan", "null", "none"}
+_WHOLE = re.compile(r"(?<=\d)\.0+$")
+MJD_RANGE = (50000.0, 100000.0)
+"""Days of epochs that can be: 1995 to 2132."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class LightCurve:
         Columns of :data:`rbztf.stores.epochs.COLUMNS`, in the order of ``mjd``.
     text : str
         The lines it was read from, header first.
+    n_rows : int
+        How many lines that are: an exposure may come twice.
     """
 
     oid: Oid
@@ -74,6 +79,7 @@ class LightCurve:
     dec_deg: float
     columns: dict[str, NDArray[Any]]
     text: str
+    n_rows: int
 
     def __len__(self) -> int:
         return len(self.columns["mjd"])
@@ -138,10 +144,10 @@ def parse_light_curves(text: str) -> dict[Oid, LightCurve]:
     Raises
     ------
     UnsoundAnswer
-        If it is an error message, a web page, or a table cut short.
+        If it is an error message, a web page, a table cut short, or holds values that no epoch can have.
     """
-    lines = text.splitlines()
-    if not lines or not lines[0].strip().lower().startswith("oid"):
+    lines = text.split("\n")
+    if not lines[0].strip().lower().startswith("oid"):
         raise UnsoundAnswer(_error_message(text))
     names = [name.strip().lower() for name in lines[0].split(",")]
     missing = [name for name in _NEEDED if name not in names]
@@ -157,7 +163,10 @@ def parse_light_curves(text: str) -> dict[Oid, LightCurve]:
                 f"Line {number} of the light curves has {len(values)} of {len(names)} values."
             )
         rows.setdefault(_oid(values[names.index("oid")]), []).append(values)
-    return {oid: _light_curve(oid, names, taken) for oid, taken in rows.items()}
+    found = {oid: _light_curve(oid, names, taken) for oid, taken in rows.items()}
+    if not text.endswith("\n") or text.rstrip().endswith(","):
+        raise UnsoundAnswer("The light-curve table breaks off within its last line.")
+    return found
 
 
 def _oid(text: str) -> Oid:
@@ -171,12 +180,12 @@ def _light_curve(oid: Oid, names: list[str], rows: list[list[str]]) -> LightCurv
     """Rows of one object, one per exposure, in time order."""
     by_name = {name: [row[i] for row in rows] for i, name in enumerate(names)}
     try:
-        columns = {name: _column(by_name[name], COLUMNS[name]) for name in names if name in COLUMNS}
-        ra_deg, dec_deg = float(by_name["ra"][0]), float(by_name["dec"][0])
+        columns = {name: _column(by_name[name], name) for name in names if name in COLUMNS}
+        ra_deg, dec_deg = _position(by_name["ra"], by_name["dec"])
+        for day, mjd in zip(columns["filefracday"].tolist(), columns["mjd"].tolist()):
+            _check_time(day, mjd)
     except ValueError as error:
         raise UnsoundAnswer(f"The light curve of {int(oid)} cannot be read: {error}.") from None
-    if (columns["filefracday"] <= 0).any() or not np.isfinite(columns["mjd"]).all():
-        raise UnsoundAnswer(f"The light curve of {int(oid)} has epochs without a time.")
     _, first = np.unique(columns["filefracday"], return_index=True)
     order = first[np.lexsort((columns["filefracday"][first], columns["mjd"][first]))]
     columns = {name: values[order] for name, values in columns.items()}
@@ -184,20 +193,59 @@ def _light_curve(oid: Oid, names: list[str], rows: list[list[str]]) -> LightCurv
     exptime, hjd = columns.get("exptime", unknown), columns.get("hjd", unknown)
     columns["hjd"] = fill_hjd(hjd, columns["mjd"], np.asarray(exptime, float), ra_deg, dec_deg)
     text = "\n".join([",".join(names), *(",".join(row) for row in rows)]) + "\n"
-    return LightCurve(oid, ra_deg, dec_deg, columns, text)
+    return LightCurve(oid, ra_deg, dec_deg, columns, text, len(rows))
 
 
-def _column(values: list[str], kind: tuple[str, str, Any]) -> NDArray[Any]:
-    dtype, _, default = kind
-    if dtype.startswith("i"):
-        return np.array(
-            [default if v.lower() in _UNKNOWN_INTEGER else parse_integer(v) for v in values], dtype
-        )
-    return np.array([np.nan if v.lower() in _UNKNOWN_INTEGER else float(v) for v in values], dtype)
+def _column(values: list[str], name: str) -> NDArray[Any]:
+    """Numbers of one column; the value for "unknown" where a cell is empty or not finite.
+
+    Raises
+    ------
+    ValueError
+        For a cell that is not a number, or not one that the column can hold.
+    """
+    dtype, _, default = COLUMNS[name]
+    if not dtype.startswith("i"):
+        floats = np.array([np.nan if v.lower() in _UNKNOWN else float(v) for v in values])
+        floats[~(np.abs(floats) <= np.finfo(dtype).max)] = np.nan
+        return floats.astype(dtype)
+    integers = [default if v.lower() in _UNKNOWN else parse_integer(v) for v in values]
+    limits = np.iinfo(dtype)
+    for value in integers:
+        if not limits.min <= value <= limits.max:
+            raise ValueError(f"{name} {str(value)[:40]} is out of range")
+    return np.array(integers, dtype)
+
+
+def _position(ra: list[str], dec: list[str]) -> tuple[float, float]:
+    """The median of the positions of all epochs, in degrees: single ones are off by up to an arcsecond.
+
+    Raises
+    ------
+    ValueError
+        If no epoch has a position.
+    """
+    ra_deg, dec_deg = (np.array([float(v or "nan") for v in values]) for values in (ra, dec))
+    known = (ra_deg >= 0) & (ra_deg <= 360) & (dec_deg >= -90) & (dec_deg <= 90)
+    if not known.any():
+        raise ValueError(f"ra {ra[0][:20]!r}, dec {dec[0][:20]!r} is not a position")
+    first = ra_deg[known][0]
+    offsets = (ra_deg[known] - first + 180) % 360 - 180  # positions on both sides of 0 h
+    return float((first + np.median(offsets)) % 360), float(np.median(dec_deg[known]))
+
+
+def _check_time(filefracday: int, mjd: float) -> None:
+    """Raise ValueError for an epoch without a time, or with one at which nothing was observed."""
+    if filefracday <= 0 or not np.isfinite(mjd):
+        raise ValueError("it has epochs without a time")
+    mjd_of_filefracday(filefracday)
+    if not MJD_RANGE[0] <= mjd <= MJD_RANGE[1]:
+        raise ValueError(f"MJD {mjd} is not a time of the survey")
 
 
 def parse_integer(text: str) -> int:
-    """An integer in any of the ways the archive has written them: ``13``, ``0xd``, ``013``."""
+    """An integer in any of the ways the archive has written them: ``13``, ``0xd``, ``013``, ``13.0``."""
+    text = _WHOLE.sub("", text)
     try:
         return int(text, 0)
     except ValueError:
@@ -205,10 +253,10 @@ def parse_integer(text: str) -> int:
 
 
 def _error_message(text: str) -> str:
-    """What an answer that is no table says."""
+    """What an answer says that is not a table."""
     match = _ERROR.search(text)
     if match:
         message = " ".join(html.unescape(match[1]).replace("<![CDATA[", "").replace("]]>", "").split())
         return f"The archive answers with an error: {message[:300] or 'no message'}."
     start = " ".join(text[:80].split())
-    return f"The archive answered no light-curve table but {start[:60]!r}."
+    return f"The archive answered with {start[:60]!r}, which is not a light-curve table."

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.stores.epochs import FrameStatus
+from rbztf.stores.epochs import COLUMNS, FrameStatus, can_hold
 from rbztf.ztf import SIZE_PIX
 
 MAGIC = b"RBZTFJ1\n"
@@ -88,14 +88,24 @@ def read_journal(path: Path) -> Journaled:
     except FileNotFoundError:
         return found
     for payload, end in _payloads(content):
-        length = _LENGTH.unpack_from(payload)[0]
-        record = json.loads(payload[_LENGTH.size : _LENGTH.size + length])
-        if "plan" in record:
-            found.plan = record["plan"]
-        else:
-            found.outcomes[record["exposure"]] = _outcome(record, payload[_LENGTH.size + length :])
+        try:
+            record, pixels = _record(payload)
+            if "plan" in record:
+                found.plan = {
+                    "text": str(record["plan"]["text"]),
+                    "collection": str(record["plan"]["collection"]),
+                }
+            else:
+                found.outcomes[int(record["exposure"])] = _outcome(record, pixels)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error):
+            break  # not written by a Journal, whatever its checksum
         found.sound_bytes = end
     return found
+
+
+def _record(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    length = _LENGTH.unpack_from(payload)[0]
+    return json.loads(payload[_LENGTH.size : _LENGTH.size + length]), payload[_LENGTH.size + length :]
 
 
 def _payloads(content: bytes) -> Iterator[tuple[bytes, int]]:
@@ -117,7 +127,17 @@ def _outcome(record: dict[str, Any], pixels: bytes) -> Outcome:
     frame = None
     if pixels:
         frame = np.frombuffer(pixels, _PIXELS).reshape(SIZE_PIX, SIZE_PIX).astype(np.float32)
-    return Outcome(FrameStatus(record["status"]), record["url"], record["facts"], frame, record["reason"])
+    status = FrameStatus(record["status"])
+    if (status is FrameStatus.OK) != (frame is not None):
+        raise ValueError("a sound frame has pixels, and nothing else has")
+    facts = {name: value for name, value in record["facts"].items() if _is_fact(name, value)}
+    return Outcome(status, str(record["url"]), facts, frame, str(record["reason"]))
+
+
+def _is_fact(name: str, value: object) -> bool:
+    if name in (EDGE_PIX, BAD_REQUEST):
+        return isinstance(value, int | float)
+    return name in COLUMNS and can_hold(value, name)
 
 
 class Journal:

@@ -104,6 +104,11 @@ class ObjectState:
         return bool(self.collection)
 
     @property
+    def n_light_curve(self) -> int:
+        """Epochs with photometry, which a light curve alone can have told of."""
+        return int(np.isfinite(self.columns["mag"]).sum())
+
+    @property
     def in_store(self) -> bool:
         """Whether the store has a file of the object."""
         return self._stored is not None

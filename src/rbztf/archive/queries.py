@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -43,6 +44,9 @@ class FetchPlan:
         Ask for the light curves of objects already in the store again and add what is new.
     wait_s : float, optional
         Longest wait for objects that another process is fetching; None: without end.
+    n_epochs : mapping of int to int
+        Epochs that the light curves of some objects are known to have, by OID; a shorter one is
+        not taken for whole.
     """
 
     archive_url: str = ARCHIVE_URL
@@ -50,12 +54,22 @@ class FetchPlan:
     filters: Filters = field(default_factory=Filters)
     refresh: bool = False
     wait_s: float | None = None
+    n_epochs: Mapping[int, int] = field(default_factory=dict)
 
 
 def request_light_curves(
-    session: ArchiveSession, oids: list[Oid], collection: str, archive_url: str
+    session: ArchiveSession,
+    oids: list[Oid],
+    collection: str,
+    archive_url: str,
+    n_epochs: Mapping[int, int] | None = None,
 ) -> dict[Oid, LightCurve | RbztfError]:
     """Light curves of some objects by one request, or one each where the archive will not have that.
+
+    Parameters
+    ----------
+    n_epochs : mapping of int to int, optional
+        Epochs that some of them are known to have, by OID.
 
     Returns
     -------
@@ -65,7 +79,7 @@ def request_light_curves(
     def ask(some: list[Oid], tries: int | None) -> dict[Oid, LightCurve]:
         return session.get(
             light_curves_url(some, collection, archive_url),
-            lambda body: parse_light_curves(body.decode("utf-8", "replace")),
+            lambda body: _whole(parse_light_curves(body.decode("utf-8", "replace")), n_epochs or {}),
             budget_s=session.settings.table_budget_s,
             max_bytes=MAX_TABLE_BYTES,
             tries=tries,
@@ -89,6 +103,16 @@ def request_light_curves(
             raise
         except ArchiveError as error:
             found[oid] = error
+    return found
+
+
+def _whole(found: dict[Oid, LightCurve], n_epochs: Mapping[int, int]) -> dict[Oid, LightCurve]:
+    """Light curves of which none has fewer epochs than it is known to have; an absent one is not short."""
+    for oid, light_curve in found.items():
+        if light_curve.n_rows < n_epochs.get(oid, 0):
+            raise UnsoundAnswer(
+                f"The light curve of {int(oid)} has {light_curve.n_rows} of {n_epochs[oid]} epochs."
+            )
     return found
 
 

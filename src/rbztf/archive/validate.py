@@ -1,9 +1,10 @@
-"""Is this answer really the frame that was asked for?"""
+"""Validate a cutout response: FITS structure, exposure, WCS and position."""
 
 from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ MAX_FRAME_BYTES = 4 * 2**20
 """Far more than a cutout (29 kB), far less than a whole image (38 MB)."""
 TIME_TOLERANCE_DAYS = 2.5e-4
 """22 s: names and headers have been seen 13 s apart, two exposures of a field are 40 s apart at least."""
+NAMED_TIME_TOLERANCE_DAYS = 300 / 86400
+"""For frames whose header names the exposure: shutters have opened up to 118 s after the time in the name."""
+_NAME = re.compile(r"ztf_(\d{14})_")
 CENTRE_TOLERANCE_DEG = 45 / 3600
 """Half the diagonal of a cutout, 20 arcsec, and as much again for clipping and distortion."""
 QUADRANT_CENTRE = (1536.5, 1540.5)
@@ -110,7 +114,7 @@ def _edge_distance(header: Mapping[str, Any], shape: tuple[int, ...]) -> float:
 def _read(content: bytes) -> tuple[Mapping[str, Any], NDArray[np.float32]]:
     if not content.startswith(b"SIMPLE"):
         start = " ".join(content[:60].decode("ascii", "replace").split())
-        raise UnsoundAnswer(f"The answer is no FITS file but starts with {start[:40]!r}.")
+        raise UnsoundAnswer(f"The answer is not a FITS file; it starts with {start[:40]!r}.")
     try:
         return fastfits.read_primary(content)
     except fastfits.NotPlain:
@@ -126,9 +130,13 @@ def _check_identity(header: Mapping[str, Any], exposure: Exposure) -> None:
         found = header.get(keyword)
         if found != value:
             raise UnsoundAnswer(f"The frame has {keyword} {found}, not {value}.")
+    named = _NAME.match(str(header.get("FILENAME", "")))
+    if named is not None and int(named[1]) != exposure.filefracday:
+        raise UnsoundAnswer(f"The frame is of exposure {named[1]}, not {exposure.filefracday}.")
+    tolerance_days = TIME_TOLERANCE_DAYS if named is None else NAMED_TIME_TOLERANCE_DAYS
     found = header.get("OBSMJD")
     wanted_mjd = mjd_of_filefracday(exposure.filefracday)
-    if not isinstance(found, int | float) or not abs(found - wanted_mjd) <= TIME_TOLERANCE_DAYS:
+    if not isinstance(found, int | float) or not abs(found - wanted_mjd) <= tolerance_days:
         raise UnsoundAnswer(f"The frame was taken at MJD {found}, not {wanted_mjd:.6f}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,13 +128,27 @@ def epoch_table(columns: Mapping[str, Any], n_epochs: int) -> Table:
 
 
 def header_facts(header: Mapping[str, Any]) -> dict[str, float | int]:
-    """The columns of :data:`HEADER_FACTS` that ``header`` (a FITS header) can fill."""
+    """The columns of :data:`HEADER_FACTS` that ``header`` (a FITS header) can fill.
+
+    Values that are not finite numbers, or that the column cannot hold, are left out.
+    """
     facts: dict[str, float | int] = {}
     for column, keyword in HEADER_FACTS.items():
         value = header.get(keyword)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if can_hold(value, column):
             facts[column] = value
     return facts
+
+
+def can_hold(value: object, column: str) -> TypeGuard[float | int]:
+    """Whether ``value`` is a number that a column of an epochs table has room for."""
+    dtype = np.dtype(COLUMNS[column][0])
+    if isinstance(value, bool) or not isinstance(value, int | float) or dtype.kind not in "if":
+        return False
+    if dtype.kind == "i":
+        integers = np.iinfo(dtype)
+        return integers.min <= value <= integers.max and int(value) == value
+    return abs(value) <= float(np.finfo(dtype).max)  # NaN is not
 
 
 Columns = dict[str, NDArray[Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def fetch(
     bad_infobits: int = 0,
     refresh: bool = False,
     wait_s: float | None = None,
+    n_epochs: Mapping[int, int] | None = None,
     settings: HttpSettings | None = None,
     progress: Progress = silent,
 ) -> FetchResult:
@@ -81,6 +82,9 @@ def fetch(
     wait_s : float, optional
         Longest wait for objects that another process is fetching into the same store, once there
         is nothing else to do; left out: without end.
+    n_epochs : mapping of int to int, optional
+        Epochs that the light curves of some objects are known to have, by OID: a shorter answer is
+        not taken for whole.
     settings : HttpSettings, optional
         Patience in detail; ``workers`` counts all the same.
 
@@ -105,7 +109,7 @@ def fetch(
         max_seeing_pix,
         bad_infobits,
     )
-    plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh, wait_s)
+    plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh, wait_s, n_epochs or {})
     patience = dataclasses.replace(settings or HttpSettings(), workers=min(workers, MAX_WORKERS))
     with ArchiveSession(patience) as session:
         result = fetch_objects([int(oid) for oid in oids], Path(out), session, plan, progress)
@@ -146,12 +150,14 @@ def fetch_position(
 
     query = tap.position_query(ra_deg, dec_deg, radius_arcsec, collection)
     found = tap.query_objects(query, _address(archive_url, "--archive"))
-    oids = [entry.oid for entry in tap.in_bands(found, tuple(Band(band) for band in bands))]
-    if not oids:
+    wanted = tap.in_bands(found, tuple(Band(band) for band in bands))
+    if not wanted:
         raise DataError(
             f"{collection} has no object within {radius_arcsec:g} arcsec of {ra_deg}, {dec_deg}.",
             "Check the position, widen the radius, or allow other bands.",
         )
+    options["n_epochs"] = {entry.oid: entry.n_obs for entry in wanted}
+    oids = [entry.oid for entry in wanted]
     return fetch(oids, out=out, archive_url=archive_url, collection=collection, bands=bands, **options)
 
 
