@@ -10,16 +10,22 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
-from helpers import files_below
+from helpers import files_below, largest_file
 
-from rbztf.archive.download import archive_url, cached_repository, is_url
-from rbztf.errors import ArchiveError, InputError, RbztfError, UsageError
+from rbztf.archive import download
+from rbztf.archive.download import archive_url, cached_repository, forget_repository, is_url
+from rbztf.archive.http_settings import HttpSettings
+from rbztf.errors import ArchiveError, InputError, RbztfError, UsageError, WriteError
 
 REPOSITORY = {
     "RB_ZTF-main/README.md": b"hello",
     "RB_ZTF-main/trained_models/vae/encoder.zip": bytes(range(256)) * 500,
 }
+
+
+QUICK = HttpSettings(tries=2, backoff_s=0.01, max_backoff_s=0.01, read_timeout_s=2.0)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -71,13 +77,16 @@ def test_a_repository_is_downloaded_once(server: Server, tmp_path: Path) -> None
     seen: list[tuple[str, int, int | None]] = []
     address = f"{server.address}/semtim/RB_ZTF"
     folder = cached_repository(address, lambda stage, done, total, note="": seen.append((stage, done, total)))
+    assert not [
+        name for name in files_below(tmp_path / "cache") if "part" in name or name.endswith("HEAD.zip")
+    ]
     assert folder.is_relative_to(tmp_path / "cache")
     assert (folder / "README.md").read_bytes() == b"hello"
     packed = folder / "trained_models/vae/encoder.zip"
     assert packed.read_bytes() == REPOSITORY["RB_ZTF-main/trained_models/vae/encoder.zip"]
     assert server.asked == ["/semtim/RB_ZTF/archive/HEAD.zip"]
     assert seen[-1] == ("download", len(server.body), len(server.body))
-    assert cached_repository(address) == folder
+    assert cached_repository(address, settings=QUICK) == folder
     assert len(server.asked) == 1
     assert [entry.name for entry in folder.parent.iterdir()] == [folder.name]
 
@@ -88,8 +97,8 @@ def test_a_repository_is_downloaded_once(server: Server, tmp_path: Path) -> None
         (lambda s: setattr(s, "status", 404), ArchiveError, "404"),
         (lambda s: setattr(s, "status", 503), ArchiveError, "503"),
         (lambda s: setattr(s, "sent", 400), ArchiveError, "HEAD.zip"),
-        (lambda s: setattr(s, "body", b"<html>not found</html>"), InputError, "no sound zip"),
-        (lambda s: setattr(s, "body", s.body[:-300]), InputError, "no sound zip"),
+        (lambda s: setattr(s, "body", b"<html>not found</html>"), InputError, "not a sound zip"),
+        (lambda s: setattr(s, "body", s.body[:-300]), InputError, "not a sound zip"),
     ],
     ids=["absent", "busy", "broken off", "no zip", "cut short"],
 )
@@ -99,10 +108,10 @@ def test_a_failed_download_leaves_nothing_and_may_be_tried_again(
     address = f"{server.address}/semtim/RB_ZTF"
     spoil(server)
     with pytest.raises(kind, match=says):
-        cached_repository(address)
+        cached_repository(address, settings=QUICK)
     assert not [name for name in files_below(tmp_path) if Path(name).name.startswith("RB_ZTF")]
     server.status, server.sent, server.body = 200, None, zipped(REPOSITORY)
-    assert (cached_repository(address) / "README.md").is_file()
+    assert (cached_repository(address, settings=QUICK) / "README.md").is_file()
 
 
 @pytest.mark.parametrize("place", range(60, 700, 40))
@@ -112,8 +121,8 @@ def test_a_flipped_byte_is_noticed(server: Server, tmp_path: Path, place: int) -
     start = content.index(b"noise.bin") + len(b"noise.bin")
     content[start + place] ^= 0xFF
     server.body = bytes(content)
-    with pytest.raises(InputError, match="no sound zip"):
-        cached_repository(f"{server.address}/semtim/RB_ZTF")
+    with pytest.raises(InputError, match="not a sound zip"):
+        cached_repository(f"{server.address}/semtim/RB_ZTF", settings=QUICK)
     assert not [name for name in files_below(tmp_path) if Path(name).name.startswith("RB_ZTF")]
 
 
@@ -138,8 +147,62 @@ def test_encrypted_members_are_refused(server: Server) -> None:
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.rindex(signature) + flags] |= 1
     server.body = bytes(content)
-    with pytest.raises(InputError, match="no sound zip"):
+    with pytest.raises(InputError, match="not a sound zip"):
         cached_repository(f"{server.address}/x/y")
+
+
+def names_of(folder: Path) -> list[str]:
+    return [name for name in files_below(folder) if "RB_ZTF" in name or "part" in name]
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(server: Server, tmp_path: Path) -> None:
+    server.body = zipped({"a/zeros": bytes(80 << 20)})
+    with pytest.raises(InputError, match=r"would take 0\.1 GB when unpacked"):
+        cached_repository(f"{server.address}/semtim/RB_ZTF", settings=QUICK)
+    assert names_of(tmp_path) == []
+
+
+def test_a_bomb_that_lies_about_its_size_is_refused(server: Server, tmp_path: Path) -> None:
+    content = bytearray(zipped({"a/zeros": bytes(1 << 20)}))
+    for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        start = content.rindex(signature) + place
+        content[start : start + 4] = (100).to_bytes(4, "little")
+    server.body = bytes(content)
+    with pytest.raises(InputError, match="not a sound zip"):
+        cached_repository(f"{server.address}/semtim/RB_ZTF", settings=QUICK)
+    assert names_of(tmp_path) == []
+
+
+def test_an_endless_download_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "LARGEST_BYTES", 1000)
+    server.body = bytes(5000)
+    with pytest.raises(ArchiveError, match="longer than 1000 bytes"):
+        cached_repository(f"{server.address}/semtim/RB_ZTF", settings=QUICK)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "BUDGET_S", 1e-9)
+    with pytest.raises(ArchiveError, match="time allowed"):
+        cached_repository(f"{server.address}/semtim/RB_ZTF", settings=QUICK)
+    assert names_of(tmp_path) == []
+
+
+def test_a_full_disk_is_said_as_one(server: Server, tmp_path: Path) -> None:
+    server.body = zipped({"a/noise": np.random.default_rng(0).bytes(200_000)})
+    for limit in (10_000, 150_000):
+        with largest_file(limit), pytest.raises(WriteError, match="larger than files may be here"):
+            cached_repository(f"{server.address}/semtim/RB_ZTF", settings=QUICK)
+        assert names_of(tmp_path) == []
+
+
+def test_what_is_forgotten_is_downloaded_again(server: Server) -> None:
+    address = f"{server.address}/semtim/RB_ZTF"
+    folder = cached_repository(address, settings=QUICK)
+    (folder / "README.md").unlink()
+    assert not (cached_repository(address, settings=QUICK) / "README.md").exists()
+    forget_repository(address)
+    assert (cached_repository(address, settings=QUICK) / "README.md").is_file()
 
 
 def test_only_https_leaves_this_machine() -> None:
@@ -162,4 +225,4 @@ def test_what_is_an_address() -> None:
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(ArchiveError, match="could not be downloaded"):
-        cached_repository("http://127.0.0.1:9/a/b")
+        cached_repository("http://127.0.0.1:9/a/b", settings=QUICK)

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import os
 import shutil
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import IO
 from urllib.parse import urlsplit
 
-import requests
-
+from rbztf.archive.http import ArchiveSession
+from rbztf.archive.http_settings import HttpSettings
 from rbztf.errors import ArchiveError, InputError, UsageError
+from rbztf.files import whole_folder, writing
 from rbztf.progress import Progress, silent
 
-TIMEOUT_S = (10, 60)
+BUDGET_S = 3600.0
 CHUNK_BYTES = 1 << 18
-LARGEST_BYTES = 4 << 30
+LARGEST_BYTES = 2 << 30
+"""Of the zip file."""
+LARGEST_UNPACKED = 4 << 30
+LARGEST_RATIO = 20
+SMALL = 64 << 20
+"""Above this size, files that are so many times larger than their zip are refused: it is a zip bomb."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_HELP = "Try again, or give a local folder."
 
 
 def is_url(source: str) -> bool:
@@ -41,7 +53,9 @@ def archive_url(address: str) -> str:
     return address.rstrip("/").removesuffix(".git") + "/archive/HEAD.zip"
 
 
-def cached_repository(address: str, progress: Progress = silent) -> Path:
+def cached_repository(
+    address: str, progress: Progress = silent, settings: HttpSettings | None = None
+) -> Path:
     """The unpacked files of a repository, downloaded once into the user's cache.
 
     Parameters
@@ -52,66 +66,89 @@ def cached_repository(address: str, progress: Progress = silent) -> Path:
     Raises
     ------
     UsageError, ArchiveError, InputError
-        For a wrong address, a failed download, or an answer that is no sound zip file.
+        For a wrong address, a failed download, or an answer that is not a zip file, is damaged or
+        far too large when unpacked. Nothing is kept then.
+    WriteError
+        If the cache cannot be written.
     """
-    from platformdirs import user_cache_path
-
-    url = archive_url(address)
-    name = hashlib.sha256(url.encode()).hexdigest()[:12]
-    target = (
-        user_cache_path("rbztf") / "repositories" / f"{PurePosixPath(urlsplit(address).path).stem}-{name}"
-    )
+    url, target = archive_url(address), _cache_of(address)
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    archive = target.with_suffix(".zip.part")
-    unpacked = target.with_suffix(".part")
-    shutil.rmtree(unpacked, ignore_errors=True)
-    try:
-        _download(url, archive, progress)
-        _unpack(archive, unpacked, url)
-        unpacked.rename(target)
-    finally:
-        archive.unlink(missing_ok=True)
-        shutil.rmtree(unpacked, ignore_errors=True)
+    with (
+        whole_folder(target) as folder,
+        tempfile.TemporaryFile(dir=folder.parent) as archive,
+        ArchiveSession(settings) as session,
+    ):
+        _download(session, url, archive, target, progress)
+        _unpack(archive, folder, url)
     return target
 
 
-def _download(url: str, path: Path, progress: Progress) -> None:
+def forget_repository(address: str) -> None:
+    """Remove the files of a repository from the cache, so that they are downloaded again."""
+    shutil.rmtree(_cache_of(address), ignore_errors=True)
+
+
+def _cache_of(address: str) -> Path:
+    from platformdirs import user_cache_path
+
+    name = hashlib.sha256(archive_url(address).encode()).hexdigest()[:12]
+    return user_cache_path("rbztf") / "repositories" / f"{PurePosixPath(urlsplit(address).path).stem}-{name}"
+
+
+def _download(session: ArchiveSession, url: str, archive: IO[bytes], place: Path, progress: Progress) -> None:
+    def start(total: int | None) -> Callable[[bytes], None]:
+        archive.seek(0)
+        archive.truncate()
+        return lambda piece: take(piece, total)
+
+    def take(piece: bytes, total: int | None) -> None:
+        with writing(place):
+            archive.write(piece)
+            progress("download", archive.tell(), total, "bytes")
+
     try:
-        with requests.get(url, stream=True, timeout=TIMEOUT_S) as answer:
-            answer.raise_for_status()
-            total = int(answer.headers.get("Content-Length", 0)) or None
-            done = 0
-            with path.open("wb") as stream:
-                for chunk in answer.iter_content(CHUNK_BYTES):
-                    done += stream.write(chunk)
-                    progress("download", done, total, "bytes")
-                    if done > LARGEST_BYTES:
-                        raise ArchiveError(
-                            f"{url} is larger than {LARGEST_BYTES >> 30} GiB.", "Download it by hand."
-                        )
-    except requests.RequestException as error:
-        raise ArchiveError(
-            f"{url} could not be downloaded ({error}).", "Try again, or give a local folder."
-        ) from None
-    if total is not None and done < total:
-        raise ArchiveError(f"{url} broke off after {done} of {total} bytes.", "Try again.")
+        session.get(url, len, budget_s=BUDGET_S, max_bytes=LARGEST_BYTES, into=start)
+    except ArchiveError as error:
+        raise ArchiveError(f"{url} could not be downloaded: {error.message}", _HELP) from None
+    archive.flush()
 
 
-def _unpack(archive: Path, folder: Path, url: str) -> None:
+def _unpack(archive: IO[bytes], folder: Path, url: str) -> None:
     """Unpack without the top folder; every member's checksum is verified on the way."""
     try:
         with zipfile.ZipFile(archive) as packed:
+            total = sum(member.file_size for member in packed.infolist())
+            if total > max(SMALL, min(LARGEST_UNPACKED, LARGEST_RATIO * archive.seek(0, os.SEEK_END))):
+                raise InputError(
+                    f"{url} would take {total / 1e9:.1f} GB when unpacked.", "Check the address."
+                )
             for member in packed.infolist():
                 parts = PurePosixPath(member.filename).parts[1:]
                 if member.is_dir() or not parts or ".." in parts:
                     continue
-                path = folder.joinpath(*parts)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(member) as source, path.open("wb") as target:
-                    shutil.copyfileobj(source, target)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError) as error:
-        raise InputError(
-            f"{url} is no sound zip file ({error}).", "Try again, or give a local folder."
-        ) from None
+                with packed.open(member) as source:
+                    _copy(source, folder.joinpath(*parts))
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+    ) as error:
+        raise InputError(f"{url} is not a sound zip file ({error}).", _HELP) from None
+
+
+def _copy(source: IO[bytes], path: Path) -> None:
+    """Write a member; what fails is told apart: reading is the zip's fault, writing the disk's."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.open("wb", buffering=0)
+    with target:
+        while chunk := source.read(CHUNK_BYTES):
+            with writing(path):
+                view = memoryview(chunk)
+                while view:
+                    view = view[target.write(view) :]

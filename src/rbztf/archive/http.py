@@ -89,6 +89,7 @@ class ArchiveSession:
         budget_s: float,
         max_bytes: int,
         tries: int | None = None,
+        into: Callable[[int | None], Callable[[bytes], object]] | None = None,
     ) -> T:
         """Ask for ``url`` until ``check`` accepts the answer.
 
@@ -102,6 +103,10 @@ class ArchiveSession:
             A longer answer is not read to its end.
         tries : int, optional
             Instead of the session's own number.
+        into : callable, optional
+            Called at the start of a good body with its length, where the archive says it, returns what
+            takes the body piece by piece, for one that is too long for memory; ``check`` then gets
+            no bytes, and a gzip file stays one.
 
         Raises
         ------
@@ -116,7 +121,7 @@ class ArchiveSession:
         for attempt in range(1, tries + 1):
             self._wait_for_turn()
             try:
-                result = check(self._try(url, budget_s, max_bytes))
+                result = check(self._try(url, budget_s, max_bytes, into))
             except (UnsoundAnswer, NoAnswer) as failure:
                 self._failed(url, failure)
                 if attempt == tries or isinstance(failure, Refused):
@@ -130,7 +135,13 @@ class ArchiveSession:
                 return result
         raise AssertionError("unreachable")
 
-    def _try(self, url: str, budget_s: float, max_bytes: int) -> bytes:
+    def _try(
+        self,
+        url: str,
+        budget_s: float,
+        max_bytes: int,
+        into: Callable[[int | None], Callable[[bytes], object]] | None,
+    ) -> bytes:
         """One request: the body of a good answer, else one of this module's errors."""
         deadline = time.monotonic() + budget_s
         timeout = (self.settings.connect_timeout_s, min(self.settings.read_timeout_s, budget_s))
@@ -138,8 +149,12 @@ class ArchiveSession:
             self.n_requests += 1
         try:
             with self._http.get(url, stream=True, timeout=timeout) as response:
-                body = self._read(response.raw, deadline, max_bytes)
                 status, retry_after = response.status_code, response.headers.get("Retry-After")
+                pieces: list[bytes] = []
+                good = into is not None and status == HTTPStatus.OK
+                take = into(_promised(response.raw)) if into and good else pieces.append
+                self._read(response.raw, deadline, max_bytes, take)
+                body = b"".join(pieces)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise UsageError(
                 f"{url} cannot be asked ({error}).", "Check the address of the archive."
@@ -150,12 +165,11 @@ class ArchiveSession:
             return _gunzip(body, max_bytes)
         raise self._refusal(url, status, retry_after, body)
 
-    def _read(self, raw: Any, deadline: float, max_bytes: int) -> bytes:
+    def _read(self, raw: Any, deadline: float, max_bytes: int, take: Callable[[bytes], object]) -> None:
         """The whole body, checked against the clock after every piece that arrives."""
-        pieces: list[bytes] = []
         length = 0
         while piece := raw.read1(CHUNK_BYTES, decode_content=False):
-            pieces.append(piece)
+            take(piece)
             length += len(piece)
             if length > max_bytes:
                 raise UnsoundAnswer(f"The answer is longer than {max_bytes} bytes.")
@@ -163,12 +177,11 @@ class ArchiveSession:
                 raise NoAnswer("The answer took longer than the time allowed.")
             if self._closed.is_set():
                 raise Stopped("The session was closed.")
-        promised = raw.headers.get("Content-Length", "")
-        if promised.isdigit() and int(promised) != length:
+        promised = _promised(raw)
+        if promised is not None and promised != length:
             raise NoAnswer(f"The answer has {length} of {promised} bytes.")
         with self._lock:
             self.n_bytes += length
-        return b"".join(pieces)
 
     def _refusal(self, url: str, status: int, retry_after: str | None, body: bytes) -> ArchiveError:
         what = f"{url}: the archive answers {status} {_phrase(status)}".rstrip() + "."
@@ -230,6 +243,12 @@ def _user_agent() -> str:
     except metadata.PackageNotFoundError:
         version = "dev"
     return f"rbztf/{version} python-requests/{requests.__version__}"
+
+
+def _promised(raw: Any) -> int | None:
+    """The length of a body as its headers have it."""
+    length = raw.headers.get("Content-Length", "")
+    return int(length) if length.isdigit() and len(length) < 19 else None
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:

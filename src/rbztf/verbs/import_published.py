@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from rbztf.archive.download import cached_repository, is_url
+from rbztf.archive.download import cached_repository, forget_repository, is_url
 from rbztf.config import HOME_FILE, Config, load_config
-from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError
+from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError, WriteError
 from rbztf.features.files import read_features
 from rbztf.files import reading, whole, write_text
 from rbztf.models.rnn.published import SOURCE, classifier_from, encoder_from
@@ -96,12 +97,27 @@ def import_published(
     if not result.found:
         if not was_there:
             shutil.rmtree(result.out, ignore_errors=True)
+        if is_url(str(source)):
+            forget_repository(str(source))
         reason = f" {result.problems[0]}" if result.problems else ""
         raise InputError(
             f"{folder} holds nothing of RB_ZTF that could be imported.{reason}", f"Give a copy of {SOURCE}."
         )
     _write_project_file(result)
+    if result.problems and is_url(str(source)):
+        forget_repository(str(source))  # damaged files are not used again
     return result
+
+
+@contextmanager
+def _noting(what: str, result: ImportResult) -> Iterator[None]:
+    """Go on after the block where ``what`` is damaged, and say so; a disk that is full ends all."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except RbztfError as error:
+        result.problems.append(Problem(what, str(error)))
 
 
 def _import_encoders(folder: Path, result: ImportResult) -> dict[str, EncoderBundle]:
@@ -111,14 +127,11 @@ def _import_encoders(folder: Path, result: ImportResult) -> dict[str, EncoderBun
         if path is None:
             result.missing.append(name)
             continue
-        try:
+        with _noting(name, result):
             bundle = encoder_from(path, load_config(recipe, project_file=None))
             bundle.save(result.out / name)
-        except RbztfError as error:
-            result.problems.append(Problem(name, str(error)))
-            continue
-        encoders[name] = bundle
-        result.found[name] = f"{bundle.latent} latents"
+            encoders[name] = bundle
+            result.found[name] = f"{bundle.latent} latents"
     return encoders
 
 
@@ -145,12 +158,10 @@ def _import_classifier(
     if path is None:
         result.missing.append(f"{family}/{k}")
         return False
-    try:
+    n_before = len(result.problems)
+    with _noting(f"{family}/{k}", result):
         classifier_from(path, config, encoder).save(result.out / family / str(k))
-    except RbztfError as error:
-        result.problems.append(Problem(f"{family}/{k}", str(error)))
-        return False
-    return True
+    return len(result.problems) == n_before
 
 
 def _import_embeddings(
@@ -167,27 +178,20 @@ def _import_embeddings(
         return
     frames = encoder.config.frames.model_dump(mode="json") if encoder else None
     stamp = EmbeddingInfo(latent, encoder.hash if encoder else "", frames)
-    n_frames = 0
-    try:
-        with EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer:
-            if encoder:
-                encoder.write_into(writer.beside("encoder"))
-            for oid, read in sources.items():
-                try:
-                    means = _means(read(), latent)
-                except RbztfError as error:
-                    result.problems.append(Problem(f"embeddings of {oid}", str(error)))
-                    continue
+    with (
+        _noting("embeddings", result),
+        EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer,
+    ):
+        if encoder:
+            encoder.write_into(writer.beside("encoder"))
+        for oid, read in sources.items():
+            with _noting(f"embeddings of {oid}", result):
+                means = _means(read(), latent)
                 writer.add(oid, means, no_photometry(len(means)))
-                n_frames += len(means)
-                progress("embeddings", n_frames, None, "frames")
-            n_objects = len(writer)
-            if not n_objects:
-                raise DataError("Not one object's vectors could be read.")
-    except RbztfError as error:
-        result.problems.append(Problem("embeddings", str(error)))
-        return
-    result.found["embeddings"] = f"{n_objects} objects, {n_frames} frames"
+                progress("embeddings", writer.n_frames, None, "frames")
+        if not len(writer):
+            raise DataError("Not one object's vectors could be read.")
+        result.found["embeddings"] = f"{len(writer)} objects, {writer.n_frames} frames"
 
 
 def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Callable[[], _Vectors]]:
@@ -196,17 +200,13 @@ def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Calla
     if exact is None and packed is None:
         result.missing.append("embeddings")
     sources: dict[Oid, Callable[[], _Vectors]] = {}
-    try:
-        if packed:
+    if packed:
+        with _noting(packed.name, result):
             sources |= _packed_vectors(packed)
-    except RbztfError as error:
-        result.problems.append(Problem(packed.name if packed else "", str(error)))
-    try:
-        if exact:
+    if exact:
+        with _noting("embeddings", result):
             published = ForeignEmbeddings(exact, latent)
             sources |= {oid: partial(published.vectors, oid) for oid in published}
-    except RbztfError as error:
-        result.problems.append(Problem("embeddings", str(error)))
     return sources
 
 
@@ -252,14 +252,11 @@ def _import_file(
     if path is None:
         result.missing.append(name)
         return
-    try:
+    with _noting(name, result):
         found = describe(path)
-    except RbztfError as error:
-        result.problems.append(Problem(name, str(error)))
-        return
-    with whole(result.out / name) as part:
-        shutil.copyfile(path, part)
-    result.found[name] = found
+        with whole(result.out / name) as part:
+            shutil.copyfile(path, part)
+        result.found[name] = found
 
 
 def use_model(out: Path) -> None:
