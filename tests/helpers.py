@@ -26,10 +26,10 @@ from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.models.vae.network import Decoder, Encoder
-from rbztf.prediction.result import COLUMNS
+from rbztf.prediction.result import PredictResult
 from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo
-from rbztf.stores.epochs import epoch_table, no_photometry
+from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
 from rbztf.ztf import AUXILIARY_TAGS
 
@@ -160,7 +160,7 @@ def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
     chosen = {name: TINY_MEMBERS[name] for name in members or TINY_MEMBERS}
     return {
         "name": "tiny",
-        "ensemble": {"folds": 2, "members": chosen, "photometry": True, **section},
+        "ensemble": {"folds": 2, "members": chosen, **section},
         "vae": {"latent": 4},
         "data": {"min_frames": 3},
         "cv": {"bootstrap": 20},
@@ -170,8 +170,7 @@ def tiny_ensemble(*members: str, **section: Any) -> dict[str, Any]:
 def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     """Labelled objects in eight fields: artefacts (two of three of them ghosts) differ in latents and features.
 
-    Object 0 has no frames, object 1 no features, object 2 neither. Time and magnitude are known
-    of the frames of every third object.
+    Object 0 has no frames, object 1 no features, object 2 neither.
     """
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n) % 2)
@@ -179,21 +178,18 @@ def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     sequences = random_sequences(rng.integers(3, 12, n).tolist(), 4, seed)
     values = rng.normal(size=(n, len(TINY_FEATURES))) + labels[:, None] * [1.5, 0, 0]
     tags = np.zeros((n, len(AUXILIARY_TAGS)), np.float32)
-    tags[:, 0] = labels * (np.arange(n) // 8 % 3 != 0)
-    for sequence, label, ghost in zip(sequences, labels, tags[:, 0]):
+    ghosts = labels * (np.arange(n) // 8 % 3 != 0)
+    tags[:, list(AUXILIARY_TAGS).index("ghost")] = ghosts
+    for sequence, label, ghost in zip(sequences, labels, ghosts):
         sequence[:, 0] += 1.5 * label
         sequence[:, 1] += 1.5 * ghost
     for i in (0, 2):
         sequences[i] = np.empty((0, 4), np.float32)
     values[[1, 2]] = np.nan
     table = FeatureTable(oids, TINY_FEATURES, values, Definition("a test", 0, (58000.0, 59000.0)))
-    photometry = [
-        no_photometry(len(part)) if i % 3 else random_photometry(len(part), i)
-        for i, part in enumerate(sequences)
-    ]
-    fitted = FrameReader.fit(sequences, photometry, 0.0)
+    fitted = FrameReader.fit(sequences, 0.0)
     reader = replace(fitted, latents=(0, 1, 3), mean=fitted.mean[[0, 1, 3]], scale=fitted.scale[[0, 1, 3]])
-    objects = ObjectSet.of(oids, sequences, reader, table, photometry)
+    objects = ObjectSet.of(oids, sequences, reader, table)
     return LabelledSet(objects, labels, oids // 10**12, tags, np.ones(n), tuple(AUXILIARY_TAGS))
 
 
@@ -252,6 +248,10 @@ def strict_json(text: str) -> Any:
         raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
+
+
+COLUMNS = tuple(column.name for column in PredictResult("", ()).columns())
+"""Of a table of predictions."""
 
 
 def flat(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -215,6 +215,17 @@ def test_a_model_s_own_record_with_old_names_is_read_in_silence() -> None:
     assert "bags" not in config.dump()
 
 
+def test_a_setting_that_is_gone_is_said(own_folder: Path) -> None:
+    text = "ensemble: {photometry: true, members: {t: {kind: trees}}}"
+    Path("mine.yaml").write_text(text)
+    with pytest.warns(
+        RenamedSetting, match=r"'ensemble.photometry' \(mine.yaml\) is no longer there.* Leave it out"
+    ):
+        config = load_config("mine.yaml")
+    assert config.ensemble is not None
+    assert parse_config(text, "a model").ensemble == config.ensemble
+
+
 def test_an_old_name_is_told_once_on_the_command_line(own_folder: Path) -> None:
     Path("rbztf.yaml").write_text("ensemble: {bags: 4}\nclassifier: {min_frames: 3}\n")
     shown = run("cv", "--set", "classifier.min_frames=4").stderr.splitlines()

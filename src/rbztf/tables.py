@@ -144,17 +144,25 @@ def astropy_table(
 
 
 def _for_fits(table: Table) -> Table:
-    """FITS has no null for a logical or a text: there they become text, empty where nothing is known."""
+    """Fit for FITS: no null for a logical or a text (text then, empty where nothing is known), ASCII alone."""
     from astropy.table import Column as Plain
 
     table = table.copy()
+    table.meta = {key: _ascii(str(value)) for key, value in table.meta.items()}
     for name in table.colnames:
         column = table[name]
-        if not hasattr(column, "mask") or column.dtype.kind not in "bU":
+        if column.dtype.kind != "U" and not (hasattr(column, "mask") and column.dtype.kind == "b"):
             continue
-        words = ["" if gone else str(value) for value, gone in zip(column.data.data, column.mask)]
-        table.replace_column(name, Plain(words, name=name, unit=column.unit, description=column.description))
+        gone = getattr(column, "mask", np.zeros(len(column), bool))
+        words = ["" if empty else _ascii(str(value)) for value, empty in zip(np.asarray(column), gone)]
+        table.replace_column(
+            name, Plain(np.array(words, str), name=name, unit=column.unit, description=column.description)
+        )
     return table
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _write_parquet(

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from rbztf.errors import InputError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Number = TypeVar("Number", int, "NDArray[np.int64]")
 MAX_FIELD = 2047  # primary and secondary ZTF grids both number below this
 N_CCD = 16
 N_QUADRANT = 4
@@ -70,6 +75,11 @@ Every saved model keeps the names of its own targets, so these may be extended o
 """
 
 
+def field_of(oid: Number) -> Number:
+    """ZTF field number of an OID, or of each in an array of int64."""
+    return oid // 10**12
+
+
 class Oid(int):
     """Identifier of one light curve in a ZTF data release, one object in one band.
 
@@ -106,7 +116,7 @@ class Oid(int):
     @property
     def field(self) -> int:
         """ZTF field number."""
-        return self // 10**12
+        return field_of(int(self))
 
     @property
     def band(self) -> Band:

@@ -13,12 +13,13 @@ from rbztf.errors import DataError
 from rbztf.evaluation.crossval import check_labels, check_split, cross_validate
 from rbztf.evaluation.folds import Split, make_split
 from rbztf.features.table import FeatureTable
-from rbztf.models.objects.read import usable_objects
+from rbztf.models.objects.read import FrameSelection, usable_objects
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import Labelled, LabelTable
 from rbztf.ztf import Label, Oid
 
 LATENT = 3
+FIVE_FRAMES = FrameSelection(LATENT, 5)
 
 
 def config(*overrides: str) -> Config:
@@ -127,7 +128,7 @@ def test_objects_without_usable_vectors_are_named(tmp_path: Path) -> None:
     vectors[first] = np.full_like(vectors[first], np.nan)
     vectors[second] = vectors[second][:2]
     path = write_embeddings(tmp_path / "embeddings", vectors, LATENT)
-    counts, problems = usable_objects(open_embeddings(path), table, least=5)
+    counts, problems = usable_objects(open_embeddings(path), table, FIVE_FRAMES)
     assert len(counts) == 10
     assert {problem.where for problem in problems} == {str(first), str(second)}
 
@@ -140,11 +141,11 @@ def test_a_light_curve_makes_up_for_frames(tmp_path: Path) -> None:
     del vectors[second], vectors[third], vectors[fourth]
     path = write_embeddings(tmp_path / "embeddings", vectors, LATENT)
     known = FeatureTable(np.array([first, second, third]), ("a",), np.array([[1.0], [2.0], [np.nan]]))
-    counts, problems = usable_objects(open_embeddings(path), table, least=5, features=known)
+    counts, problems = usable_objects(open_embeddings(path), table, FIVE_FRAMES, known)
     assert set(counts) == {*vectors, second}
     assert (counts[first], counts[second]) == (0, 0)
     assert problems == []  # nothing is left out
-    assert usable_objects(None, table, least=5, features=known) == ({first: 0, second: 0}, [])
+    assert usable_objects(None, table, FIVE_FRAMES, known) == ({first: 0, second: 0}, [])
 
 
 def test_a_fold_with_one_class_is_refused() -> None:

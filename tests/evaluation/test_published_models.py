@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from rbztf.errors import InputError
 from rbztf.evaluation.folds import Split
 from rbztf.evaluation.published_models import evaluate_family, find_families
-from rbztf.models.rnn.bundle import load_classifier
+from rbztf.models.rnn.bundle import ClassifierBundle, load_classifier
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import Labelled, LabelTable
 from rbztf.ztf import Label, Oid
@@ -24,13 +24,17 @@ SPLIT = Split("mine", {0: OIDS[:20], 1: OIDS[20:35], 4: OIDS[35:]})
 
 @pytest.fixture
 def vectors() -> dict[int, Vectors]:
-    lengths = np.random.default_rng(0).integers(1, 30, len(OIDS))
+    lengths = np.random.default_rng(0).integers(3, 30, len(OIDS))
     return dict(zip(OIDS, random_sequences(lengths.tolist(), 4)))
 
 
 @pytest.fixture
 def embeddings(vectors: dict[int, Vectors], tmp_path: Path) -> Embeddings:
     return open_embeddings(write_embeddings(tmp_path / "e", vectors, 4))
+
+
+def family(models: Path, name: str) -> dict[int, ClassifierBundle]:
+    return {k: load_classifier(path) for k, path in find_families(models)[name].items()}
 
 
 @pytest.fixture
@@ -45,14 +49,14 @@ def models(tmp_path: Path) -> Path:
 def test_each_model_sees_its_own_fold_alone(
     models: Path, embeddings: Embeddings, vectors: dict[int, Vectors]
 ) -> None:
-    members = find_families(models)["bigru"]
+    members = family(models, "bigru")
     made, warnings = evaluate_family("bigru", members, SPLIT, embeddings, LABELS, draws=10)
     assert [entry.extra["padding"] for entry in made] == ["reference", "masked"]
     assert len(warnings) == 1
     for entry in made:
         assert list(entry.folds) == [0, 1]
         for k, fold in entry.folds.items():
-            model = load_classifier(members[k]).with_padding(entry.extra["padding"])
+            model = members[k].with_padding(entry.extra["padding"])
             expected = model.probabilities([vectors[oid] for oid in SPLIT.folds[k]])
             assert fold.oids.tolist() == SPLIT.folds[k]
             assert np.array_equal(fold.scores, expected)
@@ -66,7 +70,7 @@ def test_each_model_sees_its_own_fold_alone(
 def test_the_article_s_protocol_chooses_the_threshold_on_the_test_fold(
     models: Path, embeddings: Embeddings
 ) -> None:
-    members = find_families(models)["gru"]
+    members = family(models, "gru")
     (entry,), _ = evaluate_family("gru", members, SPLIT, embeddings, LABELS, paddings=["reference"], draws=0)
     best_f1, accuracy = [], []
     for fold in entry.folds.values():
@@ -96,7 +100,7 @@ def test_families_are_found_by_their_folders(models: Path) -> None:
 
 
 def test_models_of_no_fold_are_refused(models: Path, embeddings: Embeddings) -> None:
-    members = {7: find_families(models)["gru"][0]}
+    members = {7: family(models, "gru")[0]}
     with pytest.raises(InputError, match=r"No model of gru \(folds \[7\]\) has objects in the split mine"):
         evaluate_family("gru", members, SPLIT, embeddings, LABELS, draws=0)
 
@@ -107,9 +111,8 @@ def test_vectors_of_another_encoder_are_refused(
     wide = {oid: np.concatenate([array, array], axis=1) for oid, array in vectors.items()}
     embeddings = open_embeddings(write_embeddings(tmp_path / "wide", wide, 8))
     with pytest.raises(InputError, match="the model takes 4 latent means"):
-        evaluate_family("gru", find_families(models)["gru"], SPLIT, embeddings, LABELS, draws=0)
+        evaluate_family("gru", family(models, "gru"), SPLIT, embeddings, LABELS, draws=0)
     own = tiny_classifier(4, encoder=tiny_encoder(4))
-    own.save(tmp_path / "own/0")
     other = open_embeddings(write_embeddings(tmp_path / "other", vectors, 4, encoder="beef"))
     with pytest.raises(InputError, match="made by the encoder beef"):
-        evaluate_family("own", {0: tmp_path / "own/0"}, SPLIT, other, LABELS, draws=0)
+        evaluate_family("own", {0: own}, SPLIT, other, LABELS, draws=0)

@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 
 from rbztf.errors import ConfigError, DataError, InputError, UsageError
 from rbztf.models.bundle import new_bundle, weights_hash
-from rbztf.models.objects.read import network_inputs
-from rbztf.models.rnn.bundle import Standardisation, check_vectors, load_classifier
+from rbztf.models.model import check_vectors
+from rbztf.models.objects.read import FrameSelection
+from rbztf.models.rnn.bundle import Standardisation, load_classifier
 from rbztf.models.vae.bundle import load_encoder
 from rbztf.stores.embeddings import open_embeddings
 
@@ -72,7 +73,7 @@ def test_a_classifier_comes_back_the_same(tmp_path: Path, cell: str, complete: b
     sequences = random_sequences([3, 8, 1], 4 + (inputs != "vectors"))
     assert np.array_equal(found.probabilities(sequences), made.probabilities(sequences))
     assert (found.config, found.threshold, found.notes) == (made.config, made.threshold, made.notes)
-    assert (found.latent, found.uses_loss) == (4, inputs == "vectors+loss")
+    assert (found.latent, found.selection.with_loss) == (4, inputs == "vectors+loss")
     if encoder is not None:
         assert found.encoder is not None
         assert found.encoder.hash == encoder.hash
@@ -255,7 +256,7 @@ def test_foreign_vectors_may_have_log_variances(tmp_path: Path) -> None:
         embeddings = open_embeddings(folder, model.latent)
         if fine:
             assert "does not say which encoder" in check_vectors(model, embeddings, "folder")[0]
-            assert np.array_equal(model.inputs(embeddings, A), vectors[:, :4])
+            assert np.array_equal(model.selection.read(embeddings, A), vectors[:, :4])
         else:
             with pytest.raises(InputError, match=f"holds {width} columns per frame"):
                 check_vectors(model, embeddings, "folder")
@@ -265,11 +266,12 @@ def test_the_loss_of_each_frame_follows_its_means(tmp_path: Path) -> None:
     vectors = random_sequences([5], 9)[0]
     with_loss = open_embeddings(write_embeddings(tmp_path / "a", {A: vectors}, 4, has_loss=True))
     expected = np.concatenate([vectors[:, :4], vectors[:, 8:]], axis=1)
-    assert np.array_equal(network_inputs(with_loss, A, 4, uses_loss=True), expected)
-    assert np.array_equal(network_inputs(with_loss, A, 4, uses_loss=False), vectors[:, :4])
+    reads_loss, reads_means = FrameSelection(4, 1, with_loss=True), FrameSelection(4, 1)
+    assert np.array_equal(reads_loss.read(with_loss, A), expected)
+    assert np.array_equal(reads_means.read(with_loss, A), vectors[:, :4])
     without = open_embeddings(write_embeddings(tmp_path / "b", {A: vectors}, 4))
     with pytest.raises(DataError, match="do not hold the VAE loss"):
-        network_inputs(without, A, 4, uses_loss=True)
+        reads_loss.read(without, A)
 
 
 def test_a_bundle_outlives_changes_to_the_training_settings(tmp_path: Path) -> None:

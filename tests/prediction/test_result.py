@@ -8,16 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from helpers import flat, make_oid, strict_json
+from astropy.table import Table
+from helpers import COLUMNS, flat, make_oid, strict_json
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
 from rbztf.errors import Problem, UsageError
 from rbztf.prediction.result import (
-    COLUMNS,
     ENDINGS,
-    Blamed,
+    EpochContribution,
     Prediction,
     PredictResult,
     check_ending,
@@ -26,6 +26,7 @@ from rbztf.prediction.result import (
     write_predictions,
 )
 from rbztf.stores.oid_lists import read_oids
+from rbztf.tables import ASTROPY_FORMATS
 
 SHARE = st.floats(0, 1)
 
@@ -76,6 +77,14 @@ def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, re
             else:
                 assert row[name] == str(value)
 
+    for ending, name in ASTROPY_FORMATS.items():
+        table = Table.read(folder / f"p{ending}", format=name)
+        assert tuple(table.colnames) == COLUMNS
+        assert table["oid"].tolist() == [entry.oid for entry in result.objects]
+        assert table["p_bogus"].tolist() == [entry.p_bogus for entry in result.objects]
+        if ending != ".fits":  # which has no room for é
+            assert table["model"].tolist() == [entry.model for entry in result.objects]
+
     content = strict_json((folder / "p.json").read_text())
     assert content["model"] == "rnn/0"
     assert content["problems"] == [{"where": "1", "what": "no frame."}]
@@ -95,9 +104,9 @@ def test_nothing_predicted_is_an_empty_table(tmp_path: Path) -> None:
     assert parquet.read_table(tmp_path / "p.parquet").column_names == list(COLUMNS)
 
 
-@pytest.mark.parametrize("name", ["p.txt", "p", "p.csv.gz", "p.fits"])
+@pytest.mark.parametrize("name", ["p.txt", "p", "p.csv.gz", "p.xlsx"])
 def test_other_endings_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=r"End it in \.csv, \.json, \.parquet"):
+    with pytest.raises(UsageError, match=r"End it in \.csv, .*\.json"):
         check_ending(Path(name))
 
 
@@ -112,10 +121,24 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_mask_lists_frames_in_time() -> None:
-    blamed = (Blamed(2.5, 0.75, True), Blamed(1.25, -0.5, False), Blamed(float("nan"), 0.0, False))
+    blamed = (
+        EpochContribution(2.5, 0.75, True),
+        EpochContribution(1.25, -0.5, False),
+        EpochContribution(float("nan"), 0.0, False),
+    )
     oids = [make_oid(1), make_oid(2)]
     entries = [
-        Prediction(oid, 0.5, "real", 0.5, 3, 0, "m", blamed=frames)
+        Prediction(
+            oid=oid,
+            p_bogus=0.5,
+            decision="real",
+            threshold=0.5,
+            n_frames=3,
+            n_missing=0,
+            inputs="image",
+            model="m",
+            blamed=frames,
+        )
         for oid, frames in zip(oids, (blamed[:2], blamed[2:]))
     ]
     assert mask_csv(PredictResult("m", tuple(entries))).splitlines() == [
@@ -124,3 +147,18 @@ def test_a_mask_lists_frames_in_time() -> None:
         f"{oids[0]},2.50000000,0.75,1",
         f"{oids[1]},,0,0",
     ]
+
+
+def test_kinds_that_only_the_model_knows_have_a_column() -> None:
+    known = {"oid": make_oid(1), "p_bogus": 0.5, "decision": "real", "threshold": 0.5, "n_frames": 3}
+    entry = Prediction(**known, n_missing=0, inputs="image", model="m", kinds={"dust": 0.25, "ghost": 0.5})
+    (row,) = csv.DictReader(io.StringIO(predictions_csv(PredictResult("m", (entry,)))))
+    assert (row["p_dust"], row["p_ghost"], row["p_track"]) == ("0.25", "0.5", "")
+    assert list(row)[:-2] == list(COLUMNS)[:-1]
+
+
+def test_every_column_is_described() -> None:
+    """What a format with room for it says; names and units are those of the documentation."""
+    for column in PredictResult("m", ()).columns():
+        assert column.description, column.name
+        assert "{" not in column.description

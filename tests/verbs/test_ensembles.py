@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -240,8 +239,8 @@ def test_goals_that_make_no_sense_are_refused(at: Folders, tmp_path: Path) -> No
     tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
     words = ("predict", "--model", tmp_path / "m", "--embeddings", at["embeddings"])
     refused(*words, "--max-false-alarm", 0.1, says=["one network", "train an ensemble"])
-    refused(*words, "--explain", says=["only an ensemble can explain"])
-    refused(*words, "--mask", tmp_path / "mask.csv", says=["only an ensemble can explain"])
+    refused(*words, "--explain", says=["cannot tell what single epochs contribute"])
+    refused(*words, "--mask", tmp_path / "mask.csv", says=["cannot tell what single epochs contribute"])
     assert not (tmp_path / "mask.csv").exists()
 
 
@@ -269,9 +268,8 @@ def test_blamed_epochs_and_the_mask(at: Folders, tmp_path: Path) -> None:
         vectors = encoder.embed(store[entry["oid"]].frames, rbztf_cpu())[~drop, :4]
         values = light_curve_features(store.epochs(entry["oid"])[~drop])
         table = FeatureTable(np.array([entry["oid"]]), FEATURE_NAMES, values[None])
-        kept = store[entry["oid"]].frame_photometry()[~drop]
         features = table.columns(model.feature_names)
-        rest = ObjectSet.of([entry["oid"]], [vectors], model.reader, features, [kept])
+        rest = ObjectSet.of([entry["oid"]], [vectors], model.reader, features)
         assert model.score(rest).p_bogus[0] == pytest.approx(entry["p_without"], abs=1e-5)
         checked += 1
     assert checked > 3
@@ -367,21 +365,6 @@ def test_objects_with_light_curves_alone_are_trained_on(at: Folders, tmp_path: P
     words = train({**at, "embeddings": few}, "together")  # its one member needs frames as well
     found = strict_json(run_well(*words, "--out", tmp_path / "n", "--json").stdout)
     assert found["n_objects"] == N_OBJECTS - 4
-
-
-def test_frames_without_photometry_are_told_of(at: Folders, tmp_path: Path) -> None:
-    assert load_ensemble(at["model"]).reader.photometry
-    store = shutil.copytree(at["embeddings"], tmp_path / "old")
-    (store / "photometry.npy").unlink()
-    words = train({**at, "embeddings": store}, "image", features=None)
-    (warning,) = strict_json(run_well(*words, "--out", tmp_path / "m", "--json").stdout)["warnings"]
-    assert "No frame has a magnitude" in warning
-    answer = predict(at, "--embeddings", store, "--features", at["features"])
-    assert f"{N_OBJECTS} of {N_OBJECTS} objects have frames without magnitudes" in answer["warnings"][0]
-    whole = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])
-    assert whole["warnings"] == []
-    pairs = zip(answer["objects"], whole["objects"])
-    assert any(abs(one["p_bogus"] - other["p_bogus"]) > 1e-6 for one, other in pairs)
 
 
 @pytest.mark.parametrize("where", ["cutouts", "embeddings"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import (
+    COLUMNS,
     Vectors,
     flat,
     make_oid,
@@ -26,7 +27,6 @@ from helpers import (
 from pyarrow import parquet
 
 import rbztf
-from rbztf.prediction.result import COLUMNS
 
 OIDS = [make_oid(i) for i in range(8)]
 OBJECT_KEYS = {
@@ -190,7 +190,7 @@ def test_objects_that_cannot_be_scored_are_named_and_the_rest_scored(model: Path
     assert said[OIDS[1]].startswith("0 usable frames; a score needs 3")
     assert said[OIDS[2]].startswith("2 usable frames; a score needs 3")
     assert said[OIDS[4]].startswith("2 usable frames")
-    assert "in none of the data" in said[OIDS[7]]
+    assert "not found in the cutouts, embeddings or feature table" in said[OIDS[7]]
     assert result.stderr.count("Not done: ") == 4
     bundle = rbztf.load_classifier(model)
     expected = bundle.probabilities([vectors[OIDS[0]][[0, 3, 4]], vectors[OIDS[3]], vectors[OIDS[5]]])
@@ -280,7 +280,7 @@ def test_paths_come_from_the_configuration(
         (["--model", "m/encoder", "--embeddings", "e"], "kind 'encoder', not 'classifier'"),
         (["--model", "m", "--embeddings", "none"], "no embeddings at none"),
         (["--model", "m", "--data", "none"], "no cutout folder none"),
-        (["--model", "m", "--embeddings", "e", "--out", "p.txt"], "p.txt names no known format"),
+        (["--model", "m", "--embeddings", "e", "--out", "p.txt"], "p.txt does not end in a known format"),
         (
             ["--model", "m", "--embeddings", "e", "--from", "none.txt"],
             "The list of OIDs none.txt cannot be read",

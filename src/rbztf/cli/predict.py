@@ -70,7 +70,9 @@ def predict(
         bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
     ] = False,
     archive: Annotated[str | None, typer.Option(help="Address of the archive.", metavar="URL")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write .csv, .json or .parquet.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write .csv, .json, .parquet, .ecsv, .fits or .vot.", metavar="FILE")
+    ] = None,
     config: ConfigFile = None,
     set_: Set = None,
     device: Device = None,

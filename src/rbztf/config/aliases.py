@@ -1,4 +1,4 @@
-"""Old names of settings. They still work; the new name is said once."""
+"""Old names of settings, which still work, and settings that are gone; each is said once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ RENAMED = {
     "ensemble.bags": "ensemble.folds",
 }
 """Old name of a setting, and the name that it has now."""
+REMOVED = {"ensemble.photometry": "reading the magnitude of each frame added nothing"}
+"""A setting that is no longer there, and why; it is left out."""
 
 
 class RenamedSetting(FutureWarning):
-    """A setting was given by its old name."""
+    """A setting was given by its old name, or is no longer there."""
 
 
 def with_new_names(tree: Mapping[str, Any], origin: str) -> tuple[dict[str, Any], list[str]]:
@@ -32,7 +34,7 @@ def with_new_names(tree: Mapping[str, Any], origin: str) -> tuple[dict[str, Any]
     -------
     dict
     list of str
-        A sentence for each old name that was found.
+        A sentence for each old name and each removed setting that was found.
 
     Raises
     ------
@@ -56,4 +58,10 @@ def with_new_names(tree: Mapping[str, Any], origin: str) -> tuple[dict[str, Any]
             )
         made[place] = there | {name: inside[key]}
         told.append(f"'{old}' ({origin}) is called '{new}' now; the old name still works.")
+    for gone, reason in REMOVED.items():
+        section, _, key = gone.partition(".")
+        inside = made.get(section)
+        if isinstance(inside, dict) and key in inside:
+            made[section] = {name: value for name, value in inside.items() if name != key}
+            told.append(f"'{gone}' ({origin}) is no longer there: {reason}. Leave it out.")
     return made, told

@@ -142,7 +142,14 @@ class TrainingSection(Section):
 Inputs = tuple[Literal["image", "lightcurve"], ...]
 
 
-class NetworkMember(Section):
+class MemberSection(Section):
+    """What the sections of all kinds of members have."""
+
+    kind: str
+    inputs: Inputs
+
+
+class NetworkMember(MemberSection):
     """A network of the ensemble: reads frames, light-curve features, or both (models/pooling.py)."""
 
     kind: Literal["network"]
@@ -179,7 +186,7 @@ class NetworkMember(Section):
         return self
 
 
-class TreesMember(Section):
+class TreesMember(MemberSection):
     """Gradient-boosted trees of the ensemble (LightGBM), on statistics, features, or both."""
 
     kind: Literal["trees"]
@@ -205,9 +212,6 @@ class EnsembleSection(Section):
     """Inner folds of whole fields. Each member is trained without each; all of these are kept."""
     least_spread: float = Field(0.05, ge=0)
     """Latents that vary less than this share of the most variable one are left out."""
-    photometry: bool = False
-    """Whether networks read time and magnitude of each frame, where the training frames have them.
-    On simulated skies this added nothing (benchmarks/frame_contributions.py)."""
     uncertain_weight: float = Field(1.0, gt=0, le=1)
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
     error_rate: float = Field(0.05, gt=0, lt=1)

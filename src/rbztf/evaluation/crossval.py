@@ -20,10 +20,11 @@ from rbztf.evaluation.scores import Scored
 from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.decision.decisions import Goal, decide
-from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
+from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import combine, train_members
 from rbztf.models.objects.object_set import Modality, ObjectSet, label_objects
 from rbztf.models.objects.read import read_objects, read_training_set
+from rbztf.models.objects.scores import ObjectScores
 from rbztf.models.rnn.fit import fit_classifier
 from rbztf.models.training import choose_device, threads
 from rbztf.parallel import map_processes
@@ -188,10 +189,9 @@ def run_fold(task: FoldTask, progress: Progress = silent) -> FoldResult:
 def _run_network(task: FoldTask, device: torch.device, progress: Progress) -> FoldResult:
     assert task.embeddings is not None
     vectors = open_embeddings(task.embeddings, task.config.vae.latent)
-    uses_loss = task.config.classifier.inputs.endswith("+loss")
     train, test = list(task.train), list(task.test)
     fitted = fit_classifier(
-        read_training_set(vectors, train, task.train.labels(train), uses_loss),
+        read_training_set(vectors, train, task.train.labels(train), task.config),
         task.config,
         device=device,
         checkpoint_path=task.checkpoint,
@@ -199,7 +199,7 @@ def _run_network(task: FoldTask, device: torch.device, progress: Progress) -> Fo
         stage=task.stage,
     )
     labels = task.test.labels(test)
-    sequences = read_training_set(vectors, test, labels, uses_loss).sequences
+    sequences = read_training_set(vectors, test, labels, task.config).sequences
     scores = fitted.bundle.probabilities(sequences, device)
     scored = Scored(np.array(test, np.int64), labels, scores, fitted.bundle.threshold)
     return FoldResult(task.fold, scored, fitted.history, sum(row["seconds"] for row in fitted.history))
@@ -225,12 +225,12 @@ def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> F
     model = combine(trained, train, config)
     test = read_objects(list(task.test), vectors, features, config, model.reader)
     outputs = model.outputs(test, device)
-    scored = score_ensemble(model, model.judge(outputs, model.available(test)), test, task.test)
+    scored = score_ensemble(model, model.score_outputs(outputs, model.available(test)), test, task.test)
     variants = {}
     for name, members in ablations(section).items() if config.cv.ablate else ():
         part = combine(trained, train, config, members)
-        verdicts = part.judge(outputs, part.available(test))
-        variants[name] = score_ensemble(part, verdicts, test, task.test)
+        scores = part.score_outputs(outputs, part.available(test))
+        variants[name] = score_ensemble(part, scores, test, task.test)
     cut = _cut(model, scored, test, config, device)
     return FoldResult(task.fold, scored, [], time.perf_counter() - started, cut, variants)
 
@@ -250,20 +250,20 @@ def _cut(
     return score_cut(scored, lengths, score, n, config.seed)
 
 
-def score_ensemble(model: Ensemble, verdicts: Verdicts, objects: ObjectSet, labels: LabelTable) -> Scored:
-    """Test objects with all that an ensemble says of them."""
+def score_ensemble(model: Ensemble, scores: ObjectScores, objects: ObjectSet, labels: LabelTable) -> Scored:
+    """Test objects with their scores, decisions and kinds."""
     oids = objects.oids
-    decided = decide(model, verdicts)
-    far10 = decide(model, verdicts, Goal(max_false_alarm=LARGEST_FALSE_ALARM))
+    decided = decide(model, scores)
+    far10 = decide(model, scores, Goal(max_false_alarm=LARGEST_FALSE_ALARM))
     return Scored(
         oids,
         labels.labels(oids.tolist()),
-        verdicts.p_bogus,
+        scores.p_bogus,
         decided.thresholds,
-        low=verdicts.p_low,
-        high=verdicts.p_high,
+        low=scores.p_low,
+        high=scores.p_high,
         decisions=decided.words,
         sets=decided.sets,
-        kinds=verdicts.kinds or None,
+        kinds=scores.kinds or None,
         thresholds={FAR10: far10.thresholds},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from rbztf.evaluation.metrics import METRICS
 from rbztf.evaluation.scores import Array, Scored
 from rbztf.evaluation.summary import Evaluation, summarise
 from rbztf.models.decision.thresholds import best_f1_threshold
-from rbztf.models.rnn.bundle import ClassifierBundle, check_vectors, load_classifier
+from rbztf.models.model import check_vectors
+from rbztf.models.objects.read import read_sequences
+from rbztf.models.rnn.bundle import ClassifierBundle
 from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import Embeddings
 from rbztf.stores.labels import LabelTable
@@ -57,7 +59,7 @@ def _numbered(folder: Path) -> dict[int, Path]:
 
 def evaluate_family(
     name: str,
-    members: dict[int, Path],
+    members: Mapping[int, ClassifierBundle],
     split: Split,
     embeddings: Embeddings,
     labels: LabelTable,
@@ -68,6 +70,11 @@ def evaluate_family(
     progress: Progress = silent,
 ) -> tuple[list[Evaluation], list[str]]:
     """Score one family, once for each way with padding.
+
+    Parameters
+    ----------
+    members : mapping of int to ClassifierBundle
+        The model that was trained without each fold.
 
     Returns
     -------
@@ -92,9 +99,9 @@ def evaluate_family(
     scored: dict[str, dict[int, Scored]] = {padding: {} for padding in paddings}
     for done, k in enumerate(numbers):
         progress(name, done, len(numbers), f"fold {k}")
-        model = load_classifier(members[k])
+        model = members[k]
         warnings += check_vectors(model, embeddings, "the embeddings")
-        sequences = [_finite(model.inputs(embeddings, oid)) for oid in split.folds[k]]
+        sequences = read_sequences(embeddings, split.folds[k], model.selection)
         for padding in paddings:
             scored[padding][k] = _score(model.with_padding(padding), split, k, sequences, labels, device)
     progress(name, len(numbers), len(numbers))
@@ -103,10 +110,6 @@ def evaluate_family(
         summarise(name, split.name, folds, labels, draws=draws, seconds=seconds, extra=_extra(padding, folds))
         for padding, folds in scored.items()
     ], list(dict.fromkeys(warnings))
-
-
-def _finite(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    return inputs[np.isfinite(inputs).all(axis=1)]
 
 
 def _score(

@@ -9,6 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.ztf import field_of
+
 Array = NDArray[np.float64]
 Limits = float | Array
 """One threshold for all objects, or one for each."""
@@ -86,7 +88,7 @@ class Scored:
     @property
     def fields(self) -> NDArray[np.int64]:
         """ZTF field of each object, (n,) int64."""
-        return self.oids // 10**12
+        return field_of(self.oids)
 
     @property
     def called(self) -> NDArray[np.bool_]:

@@ -1,17 +1,19 @@
-"""Load whatever model a folder holds."""
+"""Load whatever classifier a folder holds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rbztf.models.bundle import read_metadata
 from rbztf.models.ensemble.bundle import KIND as ENSEMBLE
 from rbztf.models.ensemble.bundle import load_ensemble
-from rbztf.models.ensemble.ensemble import Ensemble
+from rbztf.models.model import Model
 from rbztf.models.rnn.bundle import KIND as CLASSIFIER
-from rbztf.models.rnn.bundle import ClassifierBundle, load_classifier
+from rbztf.models.rnn.bundle import load_classifier
 
-Model = ClassifierBundle | Ensemble
+LOADERS: dict[str, Callable[[Path], Model]] = {CLASSIFIER: load_classifier, ENSEMBLE: load_ensemble}
+"""What reads a folder, by the kind that its ``model.yaml`` names."""
 
 
 def load_model(folder: Path | str) -> Model:
@@ -22,5 +24,5 @@ def load_model(folder: Path | str) -> Model:
     InputError
         If the folder holds neither, or is damaged.
     """
-    kind = read_metadata(Path(folder), CLASSIFIER, ENSEMBLE)["kind"]
-    return load_ensemble(folder) if kind == ENSEMBLE else load_classifier(folder)
+    folder = Path(folder)
+    return LOADERS[read_metadata(folder, *LOADERS)["kind"]](folder)

@@ -1,4 +1,4 @@
-"""Where ``predict`` finds what it scores: cutouts, embeddings, tables of features."""
+"""What ``predict`` reads of an object for a model: from cutouts, embeddings and tables of features."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from rbztf.features.lightcurve import check_until, photometry_features, usable_p
 from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.frames.background import usable_frames
-from rbztf.models.ensemble.ensemble import Ensemble
-from rbztf.models.load import Model
-from rbztf.models.objects.object_set import FramePhotometry, Modality
-from rbztf.models.rnn.bundle import ClassifierBundle, check_vectors
+from rbztf.models.model import Model, check_vectors
+from rbztf.models.objects.object_set import Modality, ObjectSet
+from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.models.vae.encoder_inputs import read_usable, usable_facts
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import Embeddings, open_embeddings
-from rbztf.stores.epochs import no_photometry
 from rbztf.times import MJD_TO_JD
 from rbztf.ztf import Oid
 
 Vectors = NDArray[np.float32]
+Times = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,25 @@ class InputPaths:
 
 
 @dataclass(frozen=True)
+class ObjectFeatures:
+    """Light-curve features of an object.
+
+    Attributes
+    ----------
+    values : ndarray (k,), float64
+        Those that the model reads.
+    verified : bool
+        Whether they were made as those it was trained on.
+    goes_on : bool
+        Whether they rest on later epochs than those of the training.
+    """
+
+    values: NDArray[np.float64]
+    verified: bool
+    goes_on: bool
+
+
+@dataclass(frozen=True)
 class ObjectInputs:
     """One object as it was found.
 
@@ -49,40 +67,19 @@ class ObjectInputs:
     ----------
     oid : Oid
     sequence : ndarray (n_frames, columns), float32
-        Finite inputs of the model, in time order; no rows if it has no frames.
-    photometry : ndarray (n_frames, 3), float64
-        Time (HJD, d), magnitude and its error of each; NaN where unknown.
+        What the model reads of its usable frames, in time order.
+    hjd : ndarray (n_frames,), float64
+        Heliocentric Julian date of each, days; NaN where unknown.
     n_missing : int
-        Frames that are missing or useless.
-    features : ndarray (k,), float64, or None
-        Light-curve features that the model reads.
-    verified : bool
-        Whether these were made as those it was trained on.
-    goes_on : bool
-        Whether they rest on later epochs than those of the training.
+        Frames that are missing or unusable.
+    features : ObjectFeatures or None
     """
 
     oid: Oid
     sequence: Vectors
-    photometry: FramePhotometry
+    hjd: Times
     n_missing: int
-    features: NDArray[np.float64] | None
-    verified: bool
-    goes_on: bool = False
-
-    @property
-    def hjd(self) -> NDArray[np.float64]:
-        """Heliocentric Julian date of each frame, (n_frames,) float64 in days; NaN where unknown."""
-        return self.photometry[:, 0]
-
-
-@dataclass(frozen=True)
-class _Features:
-    """Light-curve features of an object, and how they compare with the training's; see :class:`ObjectInputs`."""
-
-    values: NDArray[np.float64]
-    verified: bool
-    goes_on: bool
+    features: ObjectFeatures | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ class ObjectReader:
 
     @classmethod
     def open(
-        cls, model: Model, places: InputPaths, device: torch.device, until_mjd: float | None
+        cls, model: Model, paths: InputPaths, device: torch.device, until_mjd: float | None
     ) -> ObjectReader:
         """Open what there is.
 
@@ -109,150 +106,148 @@ class ObjectReader:
             If there is nothing the model can read, or the vectors are not its own.
         """
         check_until(until_mjd)
-        reads_features = isinstance(model, Ensemble) and Modality.LIGHTCURVE in model.modalities
-        features = places.features if reads_features else None
-        reads_frames = isinstance(model, ClassifierBundle) or Modality.IMAGE in model.modalities
-        if not (places.cutouts or (places.embeddings and reads_frames) or features):
-            embeddings = "--embeddings PATH" if reads_frames else "--features CSV"
-            raise UsageError("No data to score.", f"Give --data DIR (cutouts) or {embeddings}.")
-        if reads_frames and places.cutouts and not places.embeddings and model.encoder is None:
+        reads_frames, reads_features = (kind in model.modalities for kind in Modality)
+        features = paths.features if reads_features else None
+        embeddings = paths.embeddings if reads_frames else None
+        if not (paths.cutouts or embeddings or features):
+            other = "--embeddings PATH" if reads_frames else "--features CSV"
+            raise UsageError("No data to score.", f"Give --data DIR (cutouts) or {other}.")
+        if reads_frames and paths.cutouts and not paths.embeddings and model.encoder is None:
             raise UsageError(
                 "This model has no encoder, so it cannot read cutouts.", "Give --embeddings PATH."
             )
-        vectors = (
-            open_embeddings(places.embeddings, model.latent) if places.embeddings and reads_frames else None
-        )
-        warnings = check_vectors(model, vectors, str(places.embeddings)) if vectors is not None else []
-        usable = places.cutouts and (model.encoder or reads_features)
-        cutouts = open_cutouts(places.cutouts) if usable and places.cutouts else None
+        vectors = open_embeddings(embeddings, model.selection.latent) if embeddings else None
+        warnings = check_vectors(model, vectors, str(embeddings)) if vectors is not None else []
+        readable = model.encoder is not None or reads_features
+        cutouts = open_cutouts(paths.cutouts) if paths.cutouts and readable else None
         table = read_features(features) if features else None
         return cls(model, device, cutouts, vectors, table, until_mjd, tuple(warnings))
 
     def oids(self) -> list[Oid]:
-        """All objects at hand."""
+        """All objects of the embeddings and the cutouts or, without those, of the table of features."""
         in_table = [Oid(oid) for oid in self.table.oids.tolist()] if self.table is not None else []
         own = [*(self.embeddings or ()), *(self.cutouts or ())]
         return list(dict.fromkeys(own or in_table))
 
     def read(self, oid: Oid, problems: list[Problem]) -> ObjectInputs:
-        """Read one object.
+        """Read one object that the model can score; what is wrong with its frames goes to ``problems``.
 
         Raises
         ------
         DataError
-            If it is nowhere.
+            If it is nowhere, or lacks what a score needs.
         """
-        found = self._features(oid, None)
-        features = found.values if found else None
+        features = self._features(oid)
+        inputs, hjd, n_missing = self._frames(oid, features, problems)
+        usable = self.model.selection.usable(inputs)
+        kept = usable & self._in_time(hjd, oid)
+        entry = ObjectInputs(oid, inputs[kept], hjd[kept], n_missing + int(np.sum(~usable)), features)
+        self._check(entry)
+        return entry
+
+    def objects(self, entries: Sequence[ObjectInputs]) -> ObjectSet:
+        """What the model reads of objects; one may come several times."""
+        names, enough = self.model.feature_names, self.model.selection.enough
+        unknown = np.full(len(names), np.nan)
+        rows = [entry.features.values if entry.features else unknown for entry in entries]
+        values = np.array(rows, np.float64).reshape(len(entries), len(names))
+        table = FeatureTable(np.array([int(entry.oid) for entry in entries], np.int64), names, values)
+        return ObjectSet([enough(entry.sequence) for entry in entries], table, self.model.reader)
+
+    def _check(self, entry: ObjectInputs) -> None:
+        """Refuse an object that lacks what a score needs."""
+        n, least = len(entry.sequence), self.model.selection.min_frames
+        found = {Modality.IMAGE: n >= least, Modality.LIGHTCURVE: entry.features is not None}
+        if self.model.can_score([modality for modality in Modality if found[modality]]):
+            return
+        if Modality.IMAGE not in self.model.modalities:
+            raise DataError("it has no light-curve features, or too few usable epochs for them.")
+        if n < least:
+            raise DataError(f"{n} usable frames; a score needs {least} (data.min_frames).")
+        raise DataError("it has no light-curve features, without which the model gives no score.")
+
+    def _frames(
+        self, oid: Oid, features: ObjectFeatures | None, problems: list[Problem]
+    ) -> tuple[Vectors, Times, int]:
+        """Inputs and times of all its frames, usable or not, and how many are missing."""
+        selection, encoder = self.model.selection, self.model.encoder
         if self.embeddings is not None and oid in self.embeddings:
-            inputs, photometry, n_missing = self._inputs(oid), self.embeddings.photometry(oid), 0
-        elif self.cutouts is not None and oid in self.cutouts and self.model.encoder is not None:
-            inputs, photometry, n_missing = self._from_frames(
-                self.cutouts, oid, problems, features is not None
+            return selection.read(self.embeddings, oid), self.embeddings.times(oid), 0
+        store = self.cutouts if self.cutouts is not None and oid in self.cutouts else None
+        if store is not None and encoder is not None:
+            return self._embedded(store, encoder, oid, features, problems)
+        if store is None and features is None:
+            raise DataError(
+                "not found in the cutouts, embeddings or feature table.", "Fetch it first: rbztf fetch."
             )
-        elif features is not None or (self.cutouts is not None and oid in self.cutouts):
-            inputs, photometry, n_missing = *self._no_frames(), 0
-        else:
-            raise DataError("it is in none of the data at hand.", "Fetch it first: rbztf fetch.")
-        finite = np.isfinite(inputs).all(axis=1)
-        kept = finite & self._in_time(photometry[:, 0], oid)
-        n_missing += int(np.sum(~finite))
-        verified, goes_on = (found.verified, found.goes_on) if found else (False, False)
-        return ObjectInputs(oid, inputs[kept], photometry[kept], n_missing, features, verified, goes_on)
+        return np.empty((0, selection.width), np.float32), np.empty(0), 0
 
-    def _no_frames(self) -> tuple[Vectors, FramePhotometry]:
-        return np.empty((0, self.model.latent), np.float32), no_photometry(0)
+    def _embedded(
+        self,
+        store: CutoutStore,
+        encoder: EncoderBundle,
+        oid: Oid,
+        features: ObjectFeatures | None,
+        problems: list[Problem],
+    ) -> tuple[Vectors, Times, int]:
+        cutouts, selection = store[oid], self.model.selection
+        if features is not None and not usable_frames(cutouts.frames).any():
+            return np.empty((0, selection.width), np.float32), np.empty(0), len(cutouts.epochs)
+        frames, photometry = read_usable(cutouts, problems)
+        vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder.config.frames))
+        return selection.columns(vectors), photometry[:, 0], len(cutouts.epochs) - len(vectors)
 
-    def _inputs(self, oid: Oid) -> Vectors:
-        assert self.embeddings is not None
-        if isinstance(self.model, ClassifierBundle):
-            return self.model.inputs(self.embeddings, oid)
-        return np.ascontiguousarray(self.embeddings.vectors(oid)[:, : self.model.latent])
-
-    def _in_time(self, hjd: NDArray[np.float64], oid: Oid) -> NDArray[np.bool_]:
+    def _in_time(self, hjd: Times, oid: Oid) -> NDArray[np.bool_]:
         if self.until_mjd is None or not len(hjd):
             return np.ones(len(hjd), bool)
         if np.isnan(hjd).all():
             raise DataError("its frames have no times, so --until cannot cut them.", "Embed its cutouts.")
         return np.asarray(hjd - MJD_TO_JD <= self.until_mjd)
 
-    def _from_frames(
-        self, store: CutoutStore, oid: Oid, problems: list[Problem], has_features: bool
-    ) -> tuple[Vectors, FramePhotometry, int]:
-        cutouts, encoder = store[oid], self.model.encoder
-        assert encoder is not None  # open() sees to it
-        if has_features and not usable_frames(cutouts.frames).any():
-            return *self._no_frames(), len(cutouts.epochs)
-        frames, photometry = read_usable(cutouts, problems)
-        vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder.config.frames))
-        inputs = vectors[:, : encoder.latent]
-        if isinstance(self.model, ClassifierBundle) and self.model.uses_loss:
-            inputs = np.concatenate([inputs, vectors[:, -1:]], axis=1)
-        return inputs, photometry, len(cutouts.epochs) - len(vectors)
-
-    @cached_property
-    def _table(self) -> FeatureTable | None:
-        """The columns of the table that the model reads."""
-        if self.table is None or not isinstance(self.model, Ensemble):
-            return None
-        return self.table.columns(self.model.feature_names)
-
-    @cached_property
-    def _places(self) -> dict[int, int]:
-        """Row of each object in the table."""
-        return {oid: row for row, oid in enumerate(self.table.oids.tolist())} if self.table else {}
-
-    def _is_before_end(self, made: Definition) -> bool:
-        """Whether features of a table rest on no epoch that ``until_mjd`` leaves out."""
-        return self.until_mjd is None or (made.span_mjd is not None and made.span_mjd[1] <= self.until_mjd)
-
-    def features_without(self, oid: Oid, dropped_hjd: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def features_without(self, oid: Oid, dropped_hjd: Times) -> ObjectFeatures | None:
         """Features of an object without the epochs at ``dropped_hjd``; from its cutouts, else as they are."""
-        found = self._features(oid, dropped_hjd)
-        return found.values if found else None
+        return self._features(oid, dropped_hjd)
 
-    def _features(self, oid: Oid, dropped_hjd: NDArray[np.float64] | None) -> _Features | None:
+    def _features(self, oid: Oid, dropped_hjd: Times | None = None) -> ObjectFeatures | None:
         """The features the model reads; None if it reads none or the object has none."""
-        if not isinstance(self.model, Ensemble) or not self.model.feature_names:
+        if not self.model.feature_names:
             return None
-        trained = self.model.definition
-        if self._table is not None and oid in self._places:
-            values, made = self._table.values[self._places[oid]], self._table.definition
-            verified = made.same_as(trained) and self._is_before_end(made)
-            found = _Features(
-                values, verified, trained.ends_before(made.span_mjd[1] if made.span_mjd else None)
-            )
+        if self._table is not None and oid in self._rows:
+            found = self._stored(self._table, self._rows[oid])
         elif self.cutouts is not None and oid in self.cutouts:
-            found = self._computed(self.cutouts, oid, dropped_hjd, self.model)
+            found = self._computed(self.cutouts, oid, dropped_hjd)
         else:
             return None
         return found if np.isfinite(found.values).any() else None
 
-    def _computed(
-        self, store: CutoutStore, oid: Oid, dropped_hjd: NDArray[np.float64] | None, model: Ensemble
-    ) -> _Features:
+    @cached_property
+    def _table(self) -> FeatureTable | None:
+        """The columns of the table that the model reads."""
+        return self.table.columns(self.model.feature_names) if self.table is not None else None
+
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        """Row of each object in the table."""
+        return {oid: row for row, oid in enumerate(self.table.oids.tolist())} if self.table else {}
+
+    def _stored(self, table: FeatureTable, row: int) -> ObjectFeatures:
+        trained, made = self.model.definition, table.definition
+        end = made.span_mjd[1] if made.span_mjd else None
+        in_time = self.until_mjd is None or (end is not None and end <= self.until_mjd)
+        return ObjectFeatures(table.values[row], made.same_as(trained) and in_time, trained.ends_before(end))
+
+    def _computed(self, store: CutoutStore, oid: Oid, dropped_hjd: Times | None) -> ObjectFeatures:
         """From the epochs of the object's cutouts."""
-        epochs = store.epochs(oid)
+        epochs, trained = store.epochs(oid), self.model.definition
         if dropped_hjd is not None:
             epochs = epochs[~np.isin(np.asarray(epochs["hjd"], float), dropped_hjd)]
-        catflags = model.definition.catflags if model.definition.catflags is not None else ALL_FLAGS
+        catflags = trained.catflags if trained.catflags is not None else ALL_FLAGS
         series = usable_photometry(epochs, until_mjd=self.until_mjd, catflags=catflags)
         definition = Definition(snad_set.source(), catflags)
-        table = FeatureTable(
-            np.array([oid]), snad_set.FEATURE_NAMES, photometry_features(series)[None, :], definition
+        values = photometry_features(series)[None, :]
+        table = FeatureTable(np.array([oid]), snad_set.FEATURE_NAMES, values, definition)
+        return ObjectFeatures(
+            table.columns(self.model.feature_names).values[0],
+            definition.same_as(trained),
+            trained.ends_before(series[0].max(initial=0.0)),
         )
-        return _Features(
-            table.columns(model.feature_names).values[0],
-            definition.same_as(model.definition),
-            model.definition.ends_before(series[0].max(initial=0.0)),
-        )
-
-
-def stack_features(model: Ensemble, found: Sequence[ObjectInputs]) -> FeatureTable:
-    """The features of several objects as a table; NaN where an object has none."""
-    values = np.full((len(found), len(model.feature_names)), np.nan)
-    for row, entry in enumerate(found):
-        if entry.features is not None:
-            values[row] = entry.features
-    oids = np.array([int(entry.oid) for entry in found], np.int64)
-    return FeatureTable(oids, model.feature_names, values)

@@ -1,23 +1,28 @@
-"""Predictions as CSV, JSON or Parquet, by the file's ending."""
+"""What is predicted of an object, and predictions as files: the columns are the fields of :class:`Prediction`."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from rbztf.errors import Problem, UsageError
-from rbztf.files import whole, write_text
+from rbztf.errors import Problem
+from rbztf.files import write_text
+from rbztf.tables import TABLE_ENDINGS, Cell, Column, Kind, check_table_ending, csv_text, write_table
 from rbztf.textfiles import json_text
 from rbztf.ztf import ARTEFACT_KINDS
 
+ENDINGS = (*TABLE_ENDINGS, ".json")
+MASK_COLUMNS = ("oid", "hjd", "share", "drop")
+
 
 @dataclass(frozen=True)
-class Blamed:
-    """An epoch that speaks for bogus.
+class EpochContribution:
+    """What the frame of one epoch contributes to the score of its object.
 
     Attributes
     ----------
@@ -34,47 +39,44 @@ class Blamed:
     dropped: bool
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of one object.
+def _column(kind: Kind, description: str, unit: str = "") -> dict[str, str]:
+    """What makes a field a column of every table of predictions."""
+    return {"kind": kind, "description": description, "unit": unit}
 
-    Attributes
-    ----------
-    p_bogus, p_low, p_high : float
-        Calibrated probability and its 95 % interval (None unless the model can tell).
-    decision : str
-        ``real``, ``bogus`` or ``unsure``.
-    threshold : float
-        Probability from which it is called bogus.
-    n_frames, n_missing : int
-    model : str
-    inputs : str
-        What the score rests on: ``image``, ``lightcurve``, ``image+lightcurve``.
-    features_verified : bool or None
-        Whether the light-curve features were made as those of the training; None if none is used.
-    kinds : dict of str to float
-        Probability that the object is an artefact of each kind.
-    blamed : tuple of Blamed
-        With ``explain``: frames in falling order of their share.
-    p_without, n_dropped
-        With ``explain``: score without the dropped frames, and how many they are.
+
+_VERIFIED = "whether the light-curve features were made as those of the training"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the model predicts of one object.
+
+    Every field with a :func:`_column` is a column of the tables, in this order; ``kinds`` is a column
+    ``p_KIND`` for each kind, and ``blamed`` is in JSON alone (frames in falling order of what they
+    contribute).
     """
 
-    oid: int
-    p_bogus: float
-    decision: str
-    threshold: float
-    n_frames: int
-    n_missing: int
-    model: str
-    p_low: float | None = None
-    p_high: float | None = None
-    inputs: str = "image"
-    features_verified: bool | None = None
-    kinds: dict[str, float] = field(default_factory=dict)
-    blamed: tuple[Blamed, ...] = ()
-    p_without: float | None = None
-    n_dropped: int | None = None
+    oid: int = field(metadata=_column("int", "ZTF object identifier"))
+    p_bogus: float = field(metadata=_column("float", "calibrated probability that the object is an artefact"))
+    p_low: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, from"))
+    p_high: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, to"))
+    decision: str = field(metadata=_column("text", "real, bogus or unsure"))
+    threshold: float = field(metadata=_column("float", "p_bogus from which the object is called bogus"))
+    n_frames: int = field(metadata=_column("int", "frames that were read"))
+    n_missing: int = field(metadata=_column("int", "frames that are missing or unusable"))
+    inputs: str = field(
+        metadata=_column("text", "image, lightcurve or image+lightcurve: what the score rests on")
+    )
+    features_verified: bool | None = field(default=None, metadata=_column("bool", _VERIFIED))
+    p_without: float | None = field(
+        default=None, metadata=_column("float", "p_bogus without the dropped frames")
+    )
+    n_dropped: int | None = field(default=None, metadata=_column("int", "frames dropped for p_without"))
+    kinds: dict[str, float] = field(
+        default_factory=dict, metadata=_column("float", "probability that it is an artefact of the kind {}")
+    )
+    model: str = field(metadata=_column("text", "model folder"))
+    blamed: tuple[EpochContribution, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,33 @@ class PredictResult:
             "warnings": list(self.warnings),
         }
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Artefact kinds that have a column: all of this version, then others that the model knows."""
+        known = (kind for prediction in self.objects for kind in prediction.kinds)
+        return tuple(dict.fromkeys((*ARTEFACT_KINDS, *known)))
 
-ENDINGS = (".csv", ".json", ".parquet")
-COLUMNS = (
-    *("oid", "p_bogus", "p_low", "p_high", "decision", "threshold", "n_frames", "n_missing"),
-    *("inputs", "features_verified", "p_without", "n_dropped"),
-    *(f"p_{kind}" for kind in ARTEFACT_KINDS),
-    "model",
-)
-MASK_COLUMNS = ("oid", "hjd", "share", "drop")
+    def columns(self) -> list[Column]:
+        """The columns of a table of predictions."""
+        return [column for column, _, _ in self._described()]
+
+    def rows(self) -> list[list[Cell]]:
+        """One row an object, one cell for each of :meth:`columns`."""
+        places = [(name, kind) for _, name, kind in self._described()]
+        return [
+            [entry.kinds.get(kind) if kind else getattr(entry, name) for name, kind in places]
+            for entry in self.objects
+        ]
+
+    def _described(self) -> Iterator[tuple[Column, str, str]]:
+        """Each column, the field it is from and, of ``kinds``, the kind."""
+        for entry in fields(Prediction):
+            if not entry.metadata:
+                continue
+            facts = dict(entry.metadata)
+            for kind in self.kinds if entry.name == "kinds" else ("",):
+                described = facts | {"description": facts["description"].format(kind)}
+                yield Column(name=f"p_{kind}" if kind else entry.name, **described), entry.name, kind
 
 
 def check_ending(path: Path) -> None:
@@ -114,31 +134,27 @@ def check_ending(path: Path) -> None:
     UsageError
         For another ending, or Parquet without pyarrow.
     """
-    if path.suffix not in ENDINGS:
-        raise UsageError(f"{path} names no known format.", f"End it in {', '.join(ENDINGS)}.")
-    if path.suffix == ".parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError:
-            raise UsageError(
-                f"Writing {path} needs pyarrow.", 'Install it: pip install "rbztf[parquet]".'
-            ) from None
+    check_table_ending(path, ".json")
 
 
 def write_predictions(path: Path, result: PredictResult) -> None:
-    """Write predictions; the file appears whole or not at all.
+    """Write predictions as JSON or as a table, by the file's ending; the file appears whole or not at all.
 
     Raises
     ------
     WriteError, UsageError
         If it cannot be written.
     """
-    check_ending(path)
-    if path.suffix == ".parquet":
-        with whole(path) as part:
-            _write_parquet(part, result)
+    if path.suffix == ".json":
+        write_text(path, json_text(result.to_json()))
     else:
-        write_text(path, predictions_csv(result) if path.suffix == ".csv" else json_text(result.to_json()))
+        check_ending(path)
+        write_table(path, result.columns(), result.rows(), {"model": result.model})
+
+
+def predictions_csv(result: PredictResult) -> str:
+    """The table of predictions as CSV text."""
+    return csv_text(result.columns(), result.rows())
 
 
 def write_mask(path: Path, result: PredictResult) -> None:
@@ -152,25 +168,8 @@ def write_mask(path: Path, result: PredictResult) -> None:
     write_text(path, mask_csv(result))
 
 
-def predictions_csv(result: PredictResult) -> str:
-    """The flat columns of the predictions as CSV text."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_rows(result))
-    return text.getvalue()
-
-
-def _rows(result: PredictResult) -> list[dict[str, Any]]:
-    return [
-        {name: getattr(prediction, name) for name in COLUMNS if hasattr(prediction, name)}
-        | {f"p_{kind}": prediction.kinds.get(kind) for kind in ARTEFACT_KINDS}
-        for prediction in result.objects
-    ]
-
-
 def mask_csv(result: PredictResult) -> str:
-    """Every frame of the objects as CSV text: HJD, its share in the verdict, 1 where it is to be dropped."""
+    """Every frame of the objects as CSV text: HJD, what it adds to the log odds, 1 where it is to be dropped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(MASK_COLUMNS)
@@ -179,14 +178,3 @@ def mask_csv(result: PredictResult) -> str:
             hjd = f"{epoch.hjd:.8f}" if math.isfinite(epoch.hjd) else ""
             writer.writerow([prediction.oid, hjd, f"{epoch.share:.6g}", int(epoch.dropped)])
     return text.getvalue()
-
-
-def _write_parquet(path: Path, result: PredictResult) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    kinds = {"oid": pa.int64(), "n_frames": pa.int64(), "n_missing": pa.int64()}
-    kinds |= dict.fromkeys(("decision", "model", "inputs"), pa.string())
-    kinds |= {"n_dropped": pa.int64(), "features_verified": pa.bool_()}
-    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in COLUMNS])
-    parquet.write_table(pa.Table.from_pylist(_rows(result), schema), path)

@@ -1,144 +1,100 @@
-"""From scores to answers: intervals, decisions, kinds, blamed epochs."""
+"""From objects to predictions: score, decision, kinds, and the epochs that contribute most."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.errors import UsageError
-from rbztf.features.latent_statistics import image_features
 from rbztf.models.decision.decisions import Goal, decide
-from rbztf.models.ensemble.attribution import Cleaned, Mask, find_cleaned, frame_contributions
-from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
-from rbztf.models.objects.object_set import ObjectSet
-from rbztf.models.rnn.bundle import ClassifierBundle
-from rbztf.prediction.reader import ObjectInputs, ObjectReader, stack_features
+from rbztf.models.ensemble.attribution import Mask, find_cleaned
+from rbztf.models.objects.object_set import Modalities, Modality
+from rbztf.prediction.reader import ObjectInputs, ObjectReader
+from rbztf.prediction.result import EpochContribution, Prediction
 
-if TYPE_CHECKING:
-    from rbztf.prediction.result import Prediction
+Array = NDArray[np.float64]
 
 
 def predict_objects(
-    source: ObjectReader, found: Sequence[ObjectInputs], model: str, goal: Goal | None, *, explain: bool
-) -> Iterator[Prediction]:
+    reader: ObjectReader, entries: Sequence[ObjectInputs], name: str, goal: Goal | None, *, explain: bool
+) -> list[Prediction]:
     """Predictions of objects, in their order.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    explain : bool
+        Also tell what each frame contributes, and the score without the worst.
 
     Raises
     ------
     UsageError
         For a goal that the model cannot serve.
     """
-    if isinstance(source.model, ClassifierBundle):
-        return _judge_network(source, source.model, found, model, goal)
-    return _judge_ensemble(source, source.model, found, model, goal or Goal(), explain)
-
-
-def _judge_network(
-    source: ObjectReader,
-    bundle: ClassifierBundle,
-    found: Sequence[ObjectInputs],
-    model: str,
-    goal: Goal | None,
-) -> Iterator[Prediction]:
-    from rbztf.prediction.result import Prediction
-
-    if goal is not None:
-        raise UsageError(
-            f"{model} is one network without scores of its inner folds, so it can serve no goal.",
-            "Leave out --max-false-alarm, --max-missed and --error-rate, or train an ensemble.",
+    model, objects = reader.model, reader.objects(entries)
+    scores = model.score(objects, reader.device)
+    decided = decide(model, scores, goal)
+    predictions = [
+        Prediction(
+            oid=int(entry.oid),
+            p_bogus=float(scores.p_bogus[i]),
+            p_low=_known(scores.p_low[i]),
+            p_high=_known(scores.p_high[i]),
+            decision=str(decided.words[i]),
+            threshold=float(decided.thresholds[i]),
+            n_frames=len(entry.sequence),
+            n_missing=entry.n_missing,
+            inputs="+".join(scores.inputs[i]),
+            features_verified=_verified(entry, scores.inputs[i]),
+            kinds={kind: float(p[i]) for kind, p in scores.kinds.items() if np.isfinite(p[i])},
+            model=name,
         )
-    scores = bundle.probabilities([entry.sequence for entry in found], source.device)
-    for entry, p in zip(found, scores):
-        decision = "bogus" if p >= bundle.threshold else "real"
-        n = len(entry.sequence)
-        yield Prediction(int(entry.oid), float(p), decision, bundle.threshold, n, entry.n_missing, model)
+        for i, entry in enumerate(entries)
+    ]
+    if not explain:
+        return predictions
+    contributions = model.frame_contributions(objects)
+    return [_explained(reader, *part, goal) for part in zip(entries, predictions, contributions)]
 
 
-def _judge_ensemble(
-    source: ObjectReader,
-    bundle: Ensemble,
-    found: Sequence[ObjectInputs],
-    model: str,
-    goal: Goal,
-    explain: bool,
-) -> Iterator[Prediction]:
-    from rbztf.prediction.result import Prediction
-
-    objects = _objects(bundle, found)
-    verdicts = bundle.score(objects, source.device)
-    decided = decide(bundle, verdicts, goal)
-    shares = frame_contributions(bundle, objects) if explain else None
-    for i, entry in enumerate(found):
-        have, p = verdicts.inputs[i], float(verdicts.p_bogus[i])
-        made = Prediction(
-            int(entry.oid),
-            p,
-            str(decided.words[i]),
-            float(decided.thresholds[i]),
-            len(entry.sequence),
-            entry.n_missing,
-            model,
-            float(verdicts.p_low[i]),
-            float(verdicts.p_high[i]),
-            "+".join(have),
-            entry.verified if "lightcurve" in have else None,
-            _kinds(verdicts, i),
-        )
-        if shares is not None:
-            made = _explained(source, bundle, entry, made, shares[i], goal)
-        yield made
+def _verified(entry: ObjectInputs, inputs: Modalities) -> bool | None:
+    """Whether the features that a score rests on are those of the training; None if it rests on none."""
+    return entry.features.verified if entry.features and Modality.LIGHTCURVE in inputs else None
 
 
-def _objects(bundle: Ensemble, found: Sequence[ObjectInputs]) -> ObjectSet:
-    """What the model reads of them; no frames where there are too few. One may come several times."""
-    least = bundle.config.data.min_frames
-    kept = [slice(None) if len(entry.sequence) >= least else slice(0) for entry in found]
-    sequences = [entry.sequence[part] for entry, part in zip(found, kept)]
-    photometry = [entry.photometry[part] for entry, part in zip(found, kept)]
-    image = image_features([int(entry.oid) for entry in found], sequences, bundle.reader.latents)
-    return ObjectSet(sequences, photometry, bundle.reader, image, stack_features(bundle, found))
-
-
-def _kinds(verdicts: Verdicts, i: int) -> dict[str, float]:
-    return {kind: float(p[i]) for kind, p in verdicts.kinds.items() if np.isfinite(p[i])}
+def _known(value: np.float64) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _explained(
-    source: ObjectReader,
-    bundle: Ensemble,
-    entry: ObjectInputs,
-    made: Prediction,
-    shares: NDArray[np.float64],
-    goal: Goal,
+    reader: ObjectReader, entry: ObjectInputs, made: Prediction, contributions: Array, goal: Goal | None
 ) -> Prediction:
-    """``made`` with the frames to blame and what is left without them."""
-    from rbztf.prediction.result import Blamed
-
-    if not shares.any():  # no network reads its frames
+    """``made`` with what each frame contributes and, if it is called bogus, its score without the worst."""
+    if not contributions.any():  # no network reads its frames
         return made
-    order = np.argsort(-shares, kind="stable")
-    rescue: Cleaned | None = None
+    dropped = np.zeros(len(contributions), bool)
     if made.p_bogus >= made.threshold:
-        rescue = find_cleaned(
-            shares,
-            lambda kept: _rescore(source, bundle, entry, kept, goal),
-            bundle.config.data.min_frames,
+        cleaned = find_cleaned(
+            contributions,
+            lambda kept: _rescore(reader, entry, kept, goal),
+            reader.model.selection.min_frames,
         )
-    dropped = rescue.dropped if rescue else np.zeros(len(shares), bool)
-    blamed = tuple(Blamed(float(entry.hjd[k]), float(shares[k]), bool(dropped[k])) for k in order)
-    if rescue is None:
-        return replace(made, blamed=blamed)
-    return replace(made, blamed=blamed, p_without=rescue.p_bogus, n_dropped=int(dropped.sum()))
+        dropped = cleaned.dropped
+        made = replace(made, p_without=cleaned.p_bogus, n_dropped=int(dropped.sum()))
+    order = np.argsort(-contributions, kind="stable")
+    epochs = (
+        EpochContribution(float(entry.hjd[k]), float(contributions[k]), bool(dropped[k])) for k in order
+    )
+    return replace(made, blamed=tuple(epochs))
 
 
 def _rescore(
-    source: ObjectReader, bundle: Ensemble, entry: ObjectInputs, kept: Sequence[Mask], goal: Goal
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores and thresholds of an object reduced to the frames of each mask, their photometry with them.
+    reader: ObjectReader, entry: ObjectInputs, kept: Sequence[Mask], goal: Goal | None
+) -> tuple[Array, Array]:
+    """Scores and thresholds of an object reduced to the frames of each mask, its light curve to their epochs.
 
     Where too few epochs are left for its light curve, both are those of objects with frames alone.
     """
@@ -146,10 +102,10 @@ def _rescore(
         replace(
             entry,
             sequence=entry.sequence[mask],
-            photometry=entry.photometry[mask],
-            features=source.features_without(entry.oid, entry.hjd[~mask]),
+            hjd=entry.hjd[mask],
+            features=reader.features_without(entry.oid, entry.hjd[~mask]),
         )
         for mask in kept
     ]
-    verdicts = bundle.score(_objects(bundle, variants), source.device)
-    return verdicts.p_bogus, decide(bundle, verdicts, goal).thresholds
+    scores = reader.model.score(reader.objects(variants), reader.device)
+    return scores.p_bogus, decide(reader.model, scores, goal).thresholds

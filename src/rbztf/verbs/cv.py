@@ -22,7 +22,8 @@ from rbztf.evaluation.table_files import write_tables
 from rbztf.features.files import read_features
 from rbztf.files import write_text
 from rbztf.models.checkpoint import History
-from rbztf.models.objects.read import scores_curves_alone, usable_objects
+from rbztf.models.objects.read import FrameSelection, scores_curves_alone, usable_objects
+from rbztf.models.rnn.bundle import load_classifier
 from rbztf.models.training import choose_device
 from rbztf.models.vae.bundle import encoder_in, seen_labels
 from rbztf.plots.common import plot_examples
@@ -103,7 +104,9 @@ def cv(
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
     known = read_features(inputs.features) if inputs.features else None
     alone = known if all(map(scores_curves_alone, configs)) else None
-    counts, problems = usable_objects(vectors, table, first.data.min_frames, alone)
+    latent = vectors.latent if vectors is not None else 0
+    selection = FrameSelection.strictest([FrameSelection.of(config, latent) for config in configs])
+    counts, problems = usable_objects(vectors, table, selection, alone)
     splits = make_splits(first.cv.split, table, first.cv.folds, first.seed, set(counts), first.cv.repeats)
     for split in splits:
         check_split(split)
@@ -170,11 +173,17 @@ def evaluate_models(
         For missing paths, a split without objects, or vectors that are not the models' own.
     """
     config = config or Config()
-    families = find_families(Path(models))
+    families = {
+        name: {k: load_classifier(place) for k, place in members.items()}
+        for name, members in find_families(Path(models)).items()
+    }
+    selection = FrameSelection.strictest(
+        [model.selection for members in families.values() for model in members.values()]
+    )
     path = locate("embeddings", embeddings, config)
-    vectors = open_embeddings(path, latent=_latent(families))
+    vectors = open_embeddings(path, selection.latent)
     table = labels_in_bands(labels, config)
-    counts, problems = usable_objects(vectors, table, least=1)
+    counts, problems = usable_objects(vectors, table, selection)
     split = make_split(config.cv.split, table, config.cv.folds, config.seed, set(counts))
     if not split.oids:
         raise DataError(
@@ -203,13 +212,6 @@ def evaluate_models(
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
     write_result(result, compared)
     return result
-
-
-def _latent(families: dict[str, dict[int, Path]]) -> int:
-    from rbztf.models.rnn.bundle import load_classifier
-
-    first = next(iter(families.values()))
-    return load_classifier(next(iter(first.values()))).latent
 
 
 def _evaluate(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from rbztf.archive.irsa import ARCHIVE_URL
 from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.decision.decisions import Goal
-from rbztf.models.ensemble.ensemble import Ensemble
-from rbztf.models.load import Model, load_model
-from rbztf.models.objects.object_set import Modality
-from rbztf.models.rnn.bundle import ClassifierBundle
+from rbztf.models.load import load_model
+from rbztf.models.model import Model
 from rbztf.models.training import choose_device
 from rbztf.prediction.reader import InputPaths, ObjectInputs, ObjectReader
 from rbztf.prediction.result import Prediction, PredictResult
@@ -30,8 +27,8 @@ from rbztf.ztf import Oid
 
 CHUNK = 128
 """Objects that a thread scores at once."""
-Scores = tuple[list[Prediction], Counter[str]]
-"""Predictions, and of how many objects there is something to say (see :func:`_remarks`)."""
+Scores = tuple[list[Prediction], int]
+"""Predictions, and how many of the objects have light curves that go on after those of the training."""
 
 
 def predict(
@@ -70,7 +67,7 @@ def predict(
         What the decision is for; best F1 on the inner folds, or the conformal decision of an
         ensemble, if left out.
     explain : bool
-        Tell which frames are to blame, and the score without them; ensembles only.
+        Tell what each frame contributes, and the score without the worst; ensembles only.
     fetch : bool
         Fetch objects asked for that the data lack, into the cutout store.
     archive_url : str, optional
@@ -85,36 +82,37 @@ def predict(
     config = config or Config()
     path = locate("model", model, config)
     bundle = load_model(path)
-    if explain and not isinstance(bundle, Ensemble):
+    if explain and not bundle.attributes_frames:
         raise UsageError(
-            f"{path} is one network; only an ensemble can explain.", "Train one: --config default."
+            f"{path} cannot tell what single epochs contribute: no member of it votes frame by frame.",
+            "Train an ensemble with a member that has pooling: votes, such as --config default.",
         )
     wanted = [Oid(oid) for oid in oids] if oids is not None else None
     places = _given(data, embeddings, features, config)
     problems: list[Problem] = []
     if fetch and wanted and bundle.encoder:
-        places, problems = _fetch_lacking(wanted, places, bundle.latent, archive_url, progress)
-    source = ObjectReader.open(bundle, places, choose_device(config.device), until_mjd)
-    wanted = source.oids() if wanted is None else wanted
+        latent = bundle.selection.latent
+        places, problems = _fetch_lacking(wanted, places, latent, archive_url, progress)
+    reader = ObjectReader.open(bundle, places, choose_device(config.device), until_mjd)
+    wanted = reader.oids() if wanted is None else wanted
     failed = {problem.where for problem in problems}  # could not be fetched, which says it all
     chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
-    read = (list(_read_chunk(source, chunk, problems, failed)) for chunk in chunks)
+    read = (list(_read_chunk(reader, chunk, problems, failed)) for chunk in chunks)
 
     def score(found: Sequence[ObjectInputs]) -> Scores:
-        made = list(predict_objects(source, found, str(path), goal, explain=explain)) if found else []
-        return made, _count(found)
+        made = predict_objects(reader, found, str(path), goal, explain=explain) if found else []
+        return made, sum(entry.features.goes_on for entry in found if entry.features)
 
-    n_threads = torch.get_num_threads() if source.device.type == "cpu" and not explain else 1
+    n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not explain else 1
     predictions: list[Prediction] = []
-    counts: Counter[str] = Counter()
-    done = 0
+    n_go_on = done = 0
     progress("predict", 0, len(wanted))
-    for chunk, (made, counted) in zip(chunks, _side_by_side(score, read, n_threads)):
+    for chunk, (made, go_on) in zip(chunks, _side_by_side(score, read, n_threads)):
         predictions += made
-        counts += counted
+        n_go_on += go_on
         done += len(chunk)
         progress("predict", done, len(wanted))
-    warnings = (*source.warnings, *_remarks(bundle, predictions, counts))
+    warnings = (*reader.warnings, *_remarks(bundle, predictions, n_go_on))
     return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
 
 
@@ -171,66 +169,26 @@ def _side_by_side(
 
 
 def _read_chunk(
-    source: ObjectReader, oids: Sequence[Oid], problems: list[Problem], failed: Collection[str]
+    reader: ObjectReader, oids: Sequence[Oid], problems: list[Problem], failed: Collection[str]
 ) -> Iterator[ObjectInputs]:
     """The objects that can be scored; what is wrong with the others goes to ``problems``."""
     for oid in oids:
         try:
-            found = source.read(oid, problems)
+            yield reader.read(oid, problems)
         except RbztfError as error:
             if str(oid) not in failed:
                 problems.append(Problem(str(oid), str(error)))
-            continue
-        if not _can_score(source.model, found):
-            problems.append(Problem(str(oid), _what_lacks(source.model, found)))
-            continue
-        yield found
 
 
-def _can_score(model: Model, found: ObjectInputs) -> bool:
-    has_frames = len(found.sequence) >= model.config.data.min_frames
-    if not isinstance(model, Ensemble):
-        return has_frames
-    have = {Modality.IMAGE: has_frames, Modality.LIGHTCURVE: found.features is not None}
-    return any(all(have[modality] for modality in needed) for needed in model.combinations)
-
-
-def _what_lacks(model: Model, found: ObjectInputs) -> str:
-    least = model.config.data.min_frames
-    if isinstance(model, Ensemble) and Modality.IMAGE not in model.modalities:
-        return "it has no light-curve features, or too few usable epochs for them."
-    few = len(found.sequence) < least
-    what = f"{len(found.sequence)} usable frames; a score needs {least} (data.min_frames)."
-    return what if few else "it has no light-curve features, without which the model gives no score."
-
-
-def _count(found: Sequence[ObjectInputs]) -> Counter[str]:
-    without = [len(entry.sequence) > 0 and not _has_magnitudes(entry) for entry in found]
-    return Counter(without_magnitudes=sum(without), goes_on=sum(entry.goes_on for entry in found))
-
-
-def _has_magnitudes(found: ObjectInputs) -> bool:
-    return bool(np.isfinite(found.photometry[:, 1]).any())
-
-
-def _remarks(
-    model: ClassifierBundle | Ensemble, predictions: Sequence[Prediction], counts: Counter[str]
-) -> Iterator[str]:
+def _remarks(model: Model, predictions: Sequence[Prediction], n_go_on: int) -> Iterator[str]:
     """What all who use the scores should know."""
-    if not isinstance(model, Ensemble):
-        return
     full = "+".join(model.modalities)
     for inputs in sorted({entry.inputs for entry in predictions} - {full}):
         count = sum(entry.inputs == inputs for entry in predictions)
-        auc = {"+".join(have): combination.auc for have, combination in model.combinations.items()}
+        auc = {"+".join(have): area for have, area in model.inner_auc.items()}
         yield (
             f"{count} of {len(predictions)} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
             f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."
-        )
-    if model.reader.photometry and counts["without_magnitudes"]:
-        yield (
-            f"{counts['without_magnitudes']} of {len(predictions)} objects have frames without magnitudes, which the model "
-            "reads; it was trained to do without now and then. Embed their cutouts to give it all."
         )
     unverified = sum(entry.features_verified is False for entry in predictions)
     if unverified:
@@ -238,9 +196,9 @@ def _remarks(
             f"{unverified} of {len(predictions)} objects have light-curve features whose definitions could not be "
             "compared with the training's; their scores are sound only if both were made alike."
         )
-    if model.definition.span_mjd and counts["goes_on"]:
+    if model.definition.span_mjd and n_go_on:
         end = model.definition.span_mjd[1]
         yield (
-            f"{counts['goes_on']} of {len(predictions)} objects have light curves that go on after MJD {end:.0f}, where "
+            f"{n_go_on} of {len(predictions)} objects have light curves that go on after MJD {end:.0f}, where "
             f"those of the training end (another data release). --until {end:.0f} scores what both cover."
         )

@@ -17,7 +17,13 @@ from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.bundle import save_ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.objects.object_set import label_objects
-from rbztf.models.objects.read import read_objects, read_training_set, scores_curves_alone, usable_objects
+from rbztf.models.objects.read import (
+    FrameSelection,
+    read_objects,
+    read_training_set,
+    scores_curves_alone,
+    usable_objects,
+)
 from rbztf.models.rnn.fit import Fitted, fit_classifier
 from rbztf.models.training import choose_device, threads
 from rbztf.models.vae.bundle import encoder_in, seen_labels
@@ -80,13 +86,13 @@ def _train_network(
     assert path is not None  # locate_inputs sees to it
     device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent)
-    counts, problems = usable_objects(vectors, table, config.data.min_frames)
+    counts, problems = usable_objects(vectors, table, FrameSelection.of(config, vectors.latent))
     _check_some(counts, table, path)
     encoder = encoder_in(path)
     oids = list(counts)
     with threads(0 if device.type == "cuda" else 1):
         fitted = fit_classifier(
-            read_training_set(vectors, oids, table.labels(oids), config.classifier.inputs.endswith("+loss")),
+            read_training_set(vectors, oids, table.labels(oids), config),
             config,
             device=device,
             checkpoint_path=scratch / "checkpoint.safetensors",
@@ -121,7 +127,8 @@ def _train_ensemble(
     vectors = open_embeddings(path, config.vae.latent) if path else None
     features = read_features(inputs.features) if inputs.features else None
     alone = features if scores_curves_alone(config) else None
-    counts, problems = usable_objects(vectors, table, config.data.min_frames, alone)
+    selection = FrameSelection.of(config, vectors.latent if vectors is not None else 0)
+    counts, problems = usable_objects(vectors, table, selection, alone)
     _check_some(counts, table, path or inputs.features)
     objects = read_objects(list(counts), vectors, features, config)
     with threads(0 if device.type == "cuda" else 1):
@@ -137,10 +144,6 @@ def _train_ensemble(
     model = model.with_encoder(encoder, _trained_on(table, list(counts)))
     save_ensemble(model, target)
     warnings = [*inputs.warnings, *seen_labels(encoder)]
-    if config.ensemble.photometry and not objects.reader.photometry:
-        warnings.append(
-            "No frame has a magnitude, so ensemble.photometry has no effect. Embed the cutouts again to keep them."
-        )
     if path and not encoder:
         warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")
     return TrainResult(
@@ -153,7 +156,7 @@ def _train_ensemble(
         tuple(problems),
         tuple(warnings),
         seconds=time.perf_counter() - started,
-        inner_auc={" + ".join(have): combination.auc for have, combination in model.combinations.items()},
+        inner_auc={" + ".join(have): area for have, area in model.inner_auc.items()},
     )
 
 

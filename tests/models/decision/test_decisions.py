@@ -13,8 +13,9 @@ from rbztf.evaluation.operating_points import FAR10
 from rbztf.models.decision import conformal
 from rbztf.models.decision.decisions import Goal, decide
 from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
-from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
+from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.models.objects.scores import ObjectScores
 from rbztf.stores.labels import Labelled, LabelTable
 from rbztf.ztf import Label, Oid
 
@@ -22,22 +23,22 @@ CONFIG = Config.model_validate(tiny_ensemble())
 
 
 @pytest.fixture(scope="module")
-def verdicts(model: Ensemble, data: LabelledSet) -> Verdicts:
+def scores(model: Ensemble, data: LabelledSet) -> ObjectScores:
     return model.score(data.objects)
 
 
-def test_the_objects_at_hand_have_this_and_that(verdicts: Verdicts) -> None:
+def test_the_objects_at_hand_have_this_and_that(scores: ObjectScores) -> None:
     both = (Modality.IMAGE, Modality.LIGHTCURVE)
-    assert {*verdicts.inputs} == {(), both[:1], both[1:], both}
+    assert {*scores.inputs} == {(), both[:1], both[1:], both}
 
 
-def test_each_object_is_judged_by_objects_like_it(model: Ensemble, verdicts: Verdicts) -> None:
+def test_each_object_is_judged_by_objects_like_it(model: Ensemble, scores: ObjectScores) -> None:
     assert CONFIG.ensemble is not None
-    decided = decide(model, verdicts)
-    for i, have in enumerate(verdicts.inputs):
+    decided = decide(model, scores)
+    for i, have in enumerate(scores.inputs):
         known = model.combinations[have or model.modalities]
         limits = conformal.fit(known.labels, known.scores, CONFIG.ensemble.error_rate)
-        p = verdicts.p_bogus[i : i + 1]
+        p = scores.p_bogus[i : i + 1]
         assert decided.thresholds[i] == best_f1_threshold(known.labels, known.scores)
         assert decided.words[i] == limits.decide(p)[0]
         assert (decided.sets[i] == limits.sets(p)[0]).all()
@@ -45,45 +46,45 @@ def test_each_object_is_judged_by_objects_like_it(model: Ensemble, verdicts: Ver
 
 
 @pytest.mark.parametrize("goal", [Goal(max_false_alarm=0.1), Goal(max_missed=0.2), Goal(0.2, 0.8)])
-def test_a_goal_is_kept_for_each_kind_of_object(model: Ensemble, verdicts: Verdicts, goal: Goal) -> None:
-    decided = decide(model, verdicts, goal)
-    for i, have in enumerate(verdicts.inputs):
+def test_a_goal_is_kept_for_each_kind_of_object(model: Ensemble, scores: ObjectScores, goal: Goal) -> None:
+    decided = decide(model, scores, goal)
+    for i, have in enumerate(scores.inputs):
         known = model.combinations[have or model.modalities]
         cut = threshold_at(
             known.labels, known.scores, max_false_alarm=goal.max_false_alarm, max_missed=goal.max_missed
         )
         assert decided.thresholds[i] == cut
-        assert decided.words[i] == ("bogus" if verdicts.p_bogus[i] >= cut else "real")
+        assert decided.words[i] == ("bogus" if scores.p_bogus[i] >= cut else "real")
     assert (decided.sets[:, 1] == (decided.words == "bogus")).all()
     assert (decided.sets.sum(axis=1) == 1).all()
 
 
-def test_another_error_rate_changes_how_many_are_unsure(model: Ensemble, verdicts: Verdicts) -> None:
-    strict, loose = (decide(model, verdicts, Goal(error_rate=rate)).words for rate in (0.02, 0.4))
+def test_another_error_rate_changes_how_many_are_unsure(model: Ensemble, scores: ObjectScores) -> None:
+    strict, loose = (decide(model, scores, Goal(error_rate=rate)).words for rate in (0.02, 0.4))
     assert np.sum(strict == "unsure") > np.sum(loose == "unsure")
 
 
 def test_an_object_of_which_nothing_is_known_is_judged_as_complete_ones(
-    model: Ensemble, verdicts: Verdicts
+    model: Ensemble, scores: ObjectScores
 ) -> None:
-    nothing = Verdicts(*(np.array([model.prior] * 1) for _ in range(3)), [()], {})
-    full = Verdicts(*(np.array([model.prior] * 1) for _ in range(3)), [model.modalities], {})
+    nothing = ObjectScores(*(np.array([model.prior] * 1) for _ in range(3)), [()], {})
+    full = ObjectScores(*(np.array([model.prior] * 1) for _ in range(3)), [model.modalities], {})
     assert model.modalities == (Modality.IMAGE, Modality.LIGHTCURVE)
     assert decide(model, nothing).thresholds == decide(model, full).thresholds
     assert decide(model, nothing).words == decide(model, full).words
 
 
-def test_cross_validation_decides_alike(model: Ensemble, data: LabelledSet, verdicts: Verdicts) -> None:
+def test_cross_validation_decides_alike(model: Ensemble, data: LabelledSet, scores: ObjectScores) -> None:
     known = zip(data.objects.oids.tolist(), data.labels.tolist())
     labels = LabelTable([Labelled(Oid(oid), Label(label)) for oid, label in known])
-    scored = score_ensemble(model, verdicts, data.objects, labels)
-    decided = decide(model, verdicts)
+    scored = score_ensemble(model, scores, data.objects, labels)
+    decided = decide(model, scores)
     assert scored.decisions is not None
     assert scored.sets is not None
     assert (scored.decisions == decided.words).all()
     assert (scored.sets == decided.sets).all()
-    assert (scored.called == (verdicts.p_bogus >= decided.thresholds)).all()
-    assert (scored.thresholds[FAR10] == decide(model, verdicts, Goal(max_false_alarm=0.1)).thresholds).all()
+    assert (scored.called == (scores.p_bogus >= decided.thresholds)).all()
+    assert (scored.thresholds[FAR10] == decide(model, scores, Goal(max_false_alarm=0.1)).thresholds).all()
 
 
 def test_goals_that_cannot_be() -> None:
@@ -91,6 +92,6 @@ def test_goals_that_cannot_be() -> None:
         Goal(max_false_alarm=0.1, error_rate=0.1)
 
 
-def test_limits_that_no_threshold_keeps(model: Ensemble, verdicts: Verdicts) -> None:
+def test_limits_that_no_threshold_keeps(model: Ensemble, scores: ObjectScores) -> None:
     with pytest.raises(DataError, match="No threshold keeps"):
-        decide(model, verdicts, Goal(max_false_alarm=0.0, max_missed=0.0))
+        decide(model, scores, Goal(max_false_alarm=0.0, max_missed=0.0))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import rbztf.models.ensemble.fit
 import rbztf.models.objects.object_set
 from rbztf.config import Config
-from rbztf.models.ensemble import bundle
+from rbztf.models.ensemble import bundle, legacy
 from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
@@ -57,7 +57,9 @@ def test_kinds_are_found_by_name(
     if old:
         forget_names(tmp_path / "m")
     again = load_ensemble(tmp_path / "m")
-    assert again.members["frames"][0].tags == model.members["frames"][0].tags == tuple(AUXILIARY_TAGS)
+    assert (
+        again.members["frames"][0].tag_names == model.members["frames"][0].tag_names == tuple(AUXILIARY_TAGS)
+    )
     scored, expected = again.score(data.objects).kinds, model.score(data.objects).kinds
     assert list(scored) == list(expected) == list(ARTEFACT_KINDS)
     for kind, p in expected.items():
@@ -89,5 +91,5 @@ def test_the_names_of_old_bundles_are_frozen() -> None:
     """What versions wrote before bundles named their kinds; nothing else may ever stand here."""
     assert (
         *("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge"),
-    ) == bundle.LEGACY_KINDS
-    assert len(bundle.LEGACY_TAGS) == 16
+    ) == legacy.LEGACY_KINDS
+    assert len(legacy.LEGACY_TAGS) == 16

@@ -19,13 +19,15 @@ from torch import Tensor
 from rbztf.config import Config
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.models.ensemble import fit as fitting
-from rbztf.models.ensemble.attribution import find_cleaned, frame_contributions, voting_member
+from rbztf.models.ensemble.attribution import find_cleaned
 from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
-from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
+from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
+from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.network_member import FittedNetwork
 from rbztf.models.load import load_model
 from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.models.objects.scores import ObjectScores
 from rbztf.ztf import ARTEFACT_KINDS
 
 CPU = torch.device("cpu")
@@ -39,7 +41,7 @@ def saved(model: Ensemble, tmp_path: Path) -> Path:
     return tmp_path / "m"
 
 
-def same(one: Verdicts, other: Verdicts) -> bool:
+def same(one: ObjectScores, other: ObjectScores) -> bool:
     arrays = [(getattr(one, name), getattr(other, name)) for name in ("p_bogus", "p_low", "p_high")]
     arrays += [(one.kinds[kind], other.kinds[kind]) for kind in one.kinds]
     return (
@@ -72,22 +74,22 @@ def test_a_bundle_gives_equal_scores(model: Ensemble, saved: Path, data: Labelle
 
 
 def test_what_a_score_rests_on(model: Ensemble, data: LabelledSet) -> None:
-    verdicts = model.score(data.objects)
-    assert verdicts.inputs == [CURVE, IMAGE, (), *[(*IMAGE, *CURVE)] * (len(data) - 3)]
-    assert verdicts.p_bogus[2] == model.prior == data.labels.mean()
-    assert (verdicts.p_low[2], verdicts.p_high[2]) == (0, 1)
-    assert all(np.isnan(p[2]) for p in verdicts.kinds.values())
+    scores = model.score(data.objects)
+    assert scores.inputs == [CURVE, IMAGE, (), *[(*IMAGE, *CURVE)] * (len(data) - 3)]
+    assert scores.p_bogus[2] == model.prior == data.labels.mean()
+    assert (scores.p_low[2], scores.p_high[2]) == (0, 1)
+    assert all(np.isnan(p[2]) for p in scores.kinds.values())
     assert model.combinations[IMAGE].members == ("frames", "votes", "statistics")
     assert model.combinations[CURVE].members == ("curves",)
     assert model.combinations[(*IMAGE, *CURVE)].members == tuple(model.members)
 
 
 def test_intervals_hold_the_probability(model: Ensemble, data: LabelledSet) -> None:
-    verdicts = model.score(data.objects)
-    assert (verdicts.p_low <= verdicts.p_bogus).all()
-    assert (verdicts.p_bogus <= verdicts.p_high).all()
-    assert (verdicts.p_high - verdicts.p_low)[3:].max() > 0.01
-    assert ((verdicts.p_low >= 0) & (verdicts.p_high <= 1)).all()
+    scores = model.score(data.objects)
+    assert (scores.p_low <= scores.p_bogus).all()
+    assert (scores.p_bogus <= scores.p_high).all()
+    assert (scores.p_high - scores.p_low)[3:].max() > 0.01
+    assert ((scores.p_low >= 0) & (scores.p_high <= 1)).all()
 
 
 def test_alone_as_in_company(model: Ensemble, data: LabelledSet) -> None:
@@ -126,9 +128,13 @@ def test_a_killed_training_goes_on(
         fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s", progress=stop)
     assert len(list((tmp_path / "s").iterdir())) == 6  # and the fingerprint
     trained: list[int] = []
-    network, trees = fitting.fit_network, fitting.fit_trees
-    monkeypatch.setattr(fitting, "fit_network", lambda *given: trained.append(1) or network(*given))
-    monkeypatch.setattr(fitting, "fit_trees", lambda *given: trained.append(1) or trees(*given))
+    class_of = fitting.member_class
+
+    def counted(kind: str) -> type[Member[Any]]:
+        trained.append(1)
+        return class_of(kind)
+
+    monkeypatch.setattr(fitting, "member_class", counted)
     again = fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s")
     assert len(trained) == 5
     assert same(again.score(data.objects), model.score(data.objects))
@@ -178,7 +184,8 @@ def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Pa
         lambda m: (m / "weights.safetensors").write_bytes(b"x"),
         _edit_weights(lambda found: found.update({"combination.0.weights": torch.zeros(1)})),
         _edit_weights(lambda found: found.pop("reader.mean")),
-        _edit_weights(lambda found: found.update({"reader.photometry": torch.tensor(False)})),
+        _edit_weights(lambda found: found.update({"reader.mean": torch.zeros(2)})),
+        _edit_weights(lambda found: found.update({"reader.latents": torch.tensor([0, 1])})),
         lambda m: (m / "model.yaml").write_text("{"),
         lambda m: (m / "model.yaml").write_text("schema: 1\nkind: ensemble\n"),
         _edit(lambda content: content.update(prior="high")),
@@ -262,42 +269,40 @@ def test_members_that_hardly_any_object_serves(data: LabelledSet) -> None:
     assert "curves" in str(error)
 
 
-def test_shares_are_the_log_odds_of_the_member_that_votes(model: Ensemble, data: LabelledSet) -> None:
-    shares = frame_contributions(model, data.objects)
-    assert voting_member(model) == "votes"
-    assert [len(share) for share in shares] == [len(sequence) for sequence in data.objects.sequences]
+def test_contributions_are_the_log_odds_of_the_member_that_votes(model: Ensemble, data: LabelledSet) -> None:
+    parts = model.frame_contributions(data.objects)
+    assert model.attributes_frames
+    assert [len(part) for part in parts] == [len(sequence) for sequence in data.objects.sequences]
     with_frames = data.objects.take(data.objects.has(Modality.IMAGE))
     expected = np.zeros(len(with_frames))
-    for bag in model.members["votes"]:
-        assert isinstance(bag, FittedNetwork)
-        expected += (bag.logits(with_frames) - float(bag.network.bias[0].detach())) / 2
-    assert [share.sum() for share in shares if len(share)] == pytest.approx(expected.tolist(), abs=1e-5)
+    for member in model.members["votes"]:
+        assert isinstance(member, FittedNetwork)
+        expected += (member.outputs(with_frames)[:, 0] - float(member.network.bias[0].detach())) / 2
+    assert [part.sum() for part in parts if len(part)] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_without_a_vote_no_epoch_is_named(model: Ensemble, data: LabelledSet) -> None:
     silent = replace(model, members={"frames": model.members["frames"]})
-    assert isinstance(refusal(lambda: frame_contributions(silent, data.objects)), UsageError)
+    assert isinstance(refusal(lambda: silent.frame_contributions(data.objects)), UsageError)
 
 
-def test_the_rescue_drops_as_few_as_needed() -> None:
+def test_the_cleaned_drops_as_few_as_needed() -> None:
     shares = np.array([0.1, 3.0, -1.0, 2.0, 0.5, 0.0, 1.0, -2.0, 0.2, 0.3])
 
     def score(kept: Any, threshold: float = 0.4) -> Any:
         return np.array([shares[mask].clip(0).sum() / 8 for mask in kept]), np.full(len(kept), threshold)
 
-    rescue = find_cleaned(shares, score, min_frames=3)
-    assert np.flatnonzero(rescue.dropped).tolist() == [1, 3]
-    assert rescue.saved
-    assert rescue.p_bogus == pytest.approx(score([~rescue.dropped])[0][0])
+    cleaned = find_cleaned(shares, score, min_frames=3)
+    assert np.flatnonzero(cleaned.dropped).tolist() == [1, 3]
+    assert cleaned.p_bogus == pytest.approx(score([~cleaned.dropped])[0][0])
     hopeless = find_cleaned(shares, lambda kept: score(kept, -1.0), min_frames=3)
-    assert not hopeless.saved
     assert hopeless.dropped.sum() == 5
     none = find_cleaned(shares, score, min_frames=10)
     assert not none.dropped.any()
     assert none.p_bogus == score([np.ones(10, bool)])[0][0]
 
 
-def test_each_rescue_has_the_threshold_of_what_is_left() -> None:
+def test_each_cleaned_has_the_threshold_of_what_is_left() -> None:
     """With half of the frames the light curve is gone, and with it the higher threshold."""
     shares = np.arange(8.0)[::-1]
 
@@ -305,5 +310,5 @@ def test_each_rescue_has_the_threshold_of_what_is_left() -> None:
         left = np.array([mask.sum() for mask in kept])
         return 0.1 * left, np.where(left > 4, 0.2, 0.45)
 
-    rescue = find_cleaned(shares, score, min_frames=2)
-    assert (rescue.dropped.sum(), rescue.saved) == (4, True)
+    cleaned = find_cleaned(shares, score, min_frames=2)
+    assert cleaned.dropped.sum() == 4

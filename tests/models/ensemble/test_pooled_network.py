@@ -1,8 +1,9 @@
-"""The pooled network: shares that add up, and scores that do not depend on company."""
+"""The pooled network: contributions that add up, and scores that do not depend on company."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,12 @@ import torch
 from helpers import tiny_objects
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rbztf.config import NetworkMember
-from rbztf.models.ensemble.network_member import FittedNetwork, collate, fit_network
+from rbztf.models.ensemble.network_member import FittedNetwork, collate
 from rbztf.models.ensemble.pooled_network import PooledNetwork
-from rbztf.models.objects.object_set import Modality, ObjectSet
-from rbztf.stores.epochs import no_photometry
+from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 
 CPU = torch.device("cpu")
 KINDS = {
@@ -33,6 +34,14 @@ def section_of(kind: str, **more: object) -> NetworkMember:
     return NetworkMember.model_validate({**tiny, "learning_rate": 0.02, **KINDS[kind], **more})
 
 
+def fit(data: LabelledSet, section: NetworkMember, seed: int) -> FittedNetwork:
+    return FittedNetwork.fit(data, section, seed, CPU)
+
+
+def logits(network: FittedNetwork, objects: ObjectSet) -> NDArray[np.float64]:
+    return network.outputs(objects)[:, 0]
+
+
 @pytest.fixture(scope="module")
 def complete() -> ObjectSet:
     """Objects with frames and features."""
@@ -42,18 +51,16 @@ def complete() -> ObjectSet:
 @pytest.fixture(scope="module", params=list(KINDS))
 def fitted(request: pytest.FixtureRequest) -> FittedNetwork:
     data = tiny_objects(24).take(np.arange(3, 24))
-    return fit_network(data, section_of(request.param), 5, CPU)
+    return fit(data, section_of(request.param), 5)
 
 
-def test_shares_and_bias_are_the_logit(fitted: FittedNetwork, complete: ObjectSet) -> None:
-    shares, logits = fitted.shares(complete), fitted.logits(complete)
+def test_contributions_and_bias_are_the_logit(fitted: FittedNetwork, complete: ObjectSet) -> None:
+    parts, total = fitted.contributions(complete), logits(fitted, complete)
     bias = float(fitted.network.bias[0].detach())
-    assert [share.sum() + bias for share in shares] == pytest.approx(logits.tolist(), abs=1e-5)
+    assert [part.sum() + bias for part in parts] == pytest.approx(total.tolist(), abs=1e-5)
     frames = [len(sequence) for sequence in complete.sequences]
-    assert [len(share) for share in shares] == (
-        frames if fitted.network.reads_frames else [1] * len(complete)
-    )
-    assert np.ptp(logits) > 1e-3
+    assert [len(part) for part in parts] == (frames if fitted.network.reads_frames else [1] * len(complete))
+    assert np.ptp(total) > 1e-3
 
 
 def test_alone_as_in_company(fitted: FittedNetwork, complete: ObjectSet) -> None:
@@ -71,45 +78,32 @@ def test_nobody_to_score(fitted: FittedNetwork, complete: ObjectSet) -> None:
 
 def test_what_is_read(fitted: FittedNetwork, complete: ObjectSet) -> None:
     """Each modality that is read changes the score, the other does not."""
-    before = fitted.logits(complete)
+    before = logits(fitted, complete)
     features = replace(complete.lightcurve, values=complete.lightcurve.values + 0.7)
     shifted = ObjectSet.of(
         complete.oids,
         [sequence + np.float32(0.7) for sequence in complete.sequences],
         complete.reader,
         complete.lightcurve,
-        complete.photometry,
     )
     for modality, changed in (
         (Modality.LIGHTCURVE, replace(complete, lightcurve=features)),
         (Modality.IMAGE, shifted),
     ):
-        moved = bool(np.abs(fitted.logits(changed) - before).max() > 1e-6)
+        moved = bool(np.abs(logits(fitted, changed) - before).max() > 1e-6)
         assert moved == (modality in fitted.modalities)
 
 
-def test_photometry_is_read_with_the_frames(fitted: FittedNetwork, complete: ObjectSet) -> None:
-    """A change of magnitudes moves the score of a network that reads frames; without any it still has one."""
-    before = fitted.logits(complete)
-    for changed in (
-        [rows * [1, 1 + 0.1 * (i % 2), 2] for i, rows in enumerate(complete.photometry)],
-        [no_photometry(len(rows)) for rows in complete.photometry],
-    ):
-        for rows in changed:
-            rows[:1, 1] -= 1.5
-        other = ObjectSet.of(complete.oids, complete.sequences, complete.reader, complete.lightcurve, changed)
-        after = fitted.logits(other)
-        assert np.isfinite(after).all()
-        assert bool(np.abs(after - before).max() > 1e-6) == fitted.network.reads_frames
-
-
-def test_tensors_round_trip(fitted: FittedNetwork, complete: ObjectSet) -> None:
-    again = FittedNetwork.restore(fitted.tensors(), fitted.section, fitted.names, fitted.tags)
+def test_a_file_gives_the_same_network(fitted: FittedNetwork, complete: ObjectSet, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "m.safetensors")
+    again = FittedNetwork.load(tmp_path / "m.safetensors", fitted.section, complete.frame_reader)
     np.testing.assert_array_equal(again.outputs(complete), fitted.outputs(complete))
+    assert (again.names, again.tag_names) == (fitted.names, fitted.tag_names)
     if fitted.encoding:
         n = len(fitted.names)
-        with pytest.raises(RuntimeError, match=f"reads {n} columns; {n - 1} are named"):
-            FittedNetwork.restore(fitted.tensors(), fitted.section, fitted.names[1:], fitted.tags)
+        replace(fitted, names=fitted.names[1:]).save(tmp_path / "m.safetensors")
+        with pytest.raises(ValueError, match=f"reads {n} columns; {n - 1} are named"):
+            FittedNetwork.load(tmp_path / "m.safetensors", fitted.section, complete.frame_reader)
 
 
 @given(
@@ -134,10 +128,10 @@ def test_padding_does_not_matter(
     longer[~still] = filler
     with torch.inference_mode():
         logits, other = network(frames, valid, row), network(longer, still, row)
-        shares = network.shares(longer, still, row)
+        parts = network.contributions(longer, still, row)
     torch.testing.assert_close(other, logits, rtol=1e-5, atol=1e-5)
-    assert (shares[~still] == 0).all()
-    torch.testing.assert_close(shares.sum(dim=1) + network.bias[0], logits[:, 0], rtol=1e-5, atol=1e-5)
+    assert (parts[~still] == 0).all()
+    torch.testing.assert_close(parts.sum(dim=1) + network.bias[0], logits[:, 0], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "depends"), [("frames", False), ("recurrent", True)])
@@ -154,7 +148,7 @@ def test_a_recurrent_layer_reads_in_order(kind: str, depends: bool) -> None:
 def test_training_learns_and_repeats() -> None:
     data = tiny_objects(64).take(np.arange(3, 64))
     section = section_of("frames", epochs=12)
-    one, same, other = (fit_network(data, section, seed, CPU).logits(data.objects) for seed in (1, 1, 2))
+    one, same, other = (logits(fit(data, section, seed), data.objects) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3
     assert one[data.labels == 1].mean() > one[data.labels == 0].mean() + 0.5
@@ -162,10 +156,10 @@ def test_training_learns_and_repeats() -> None:
 
 def test_weights_and_tags_count_in_training() -> None:
     data = tiny_objects(24).take(np.arange(3, 24))
-    plain = fit_network(data, section_of("frames"), 1, CPU).logits(data.objects)
+    plain = logits(fit(data, section_of("frames"), 1), data.objects)
     doubted = replace(data, weights=np.where(data.labels == 1, 0.05, 1.0))
-    assert fit_network(doubted, section_of("frames"), 1, CPU).logits(data.objects).mean() < plain.mean()
-    tagged = fit_network(data, section_of("frames", auxiliary=0.5), 1, CPU)
+    assert logits(fit(doubted, section_of("frames"), 1), data.objects).mean() < plain.mean()
+    tagged = fit(data, section_of("frames", auxiliary=0.5), 1)
     assert tagged.outputs(data.objects).shape == (len(data), 1 + data.tags.shape[1])
 
 
@@ -178,5 +172,8 @@ def test_a_vote_is_of_its_frame_alone() -> None:
     for votes in (True, False):
         network = PooledNetwork(5, 0, 1, hidden=6, context=6, heads=2, votes=votes).eval()
         with torch.inference_mode():
-            before, after = network.shares(frames, valid, rows), network.shares(other, valid, rows)
+            before, after = (
+                network.contributions(frames, valid, rows),
+                network.contributions(other, valid, rows),
+            )
         assert (abs(float(after[0, 0] - before[0, 0])) < 1e-7) == votes

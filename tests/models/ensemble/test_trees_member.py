@@ -9,16 +9,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers import TINY_FEATURES, TINY_MEMBERS, refusal, tiny_objects
 
 from rbztf.config import TreesMember
 from rbztf.errors import InputError, RbztfError
 from rbztf.models.ensemble.bundle import read_member, write_member
-from rbztf.models.ensemble.trees_member import FittedTrees, fit_trees, import_lightgbm
+from rbztf.models.ensemble.trees_member import FittedTrees, import_lightgbm
 from rbztf.models.objects.object_set import LabelledSet, Modality
 
+CPU = torch.device("cpu")
 CURVES = TreesMember.model_validate(TINY_MEMBERS["curves"])
 BOTH = CURVES.model_copy(update={"inputs": ("image", "lightcurve")})
+
+
+def fit(data: LabelledSet, section: TreesMember, seed: int) -> FittedTrees:
+    return FittedTrees.fit(data, section, seed, CPU)
+
+
+def text_of(trees: FittedTrees) -> str:
+    return str(trees.booster.model_to_string())
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +38,20 @@ def complete() -> LabelledSet:
 
 @pytest.fixture(scope="module")
 def fitted(complete: LabelledSet) -> FittedTrees:
-    return fit_trees(complete, CURVES, 3)
+    return fit(complete, CURVES, 3)
 
 
 def test_the_seed_decides(complete: LabelledSet, fitted: FittedTrees) -> None:
-    assert fit_trees(complete, CURVES, 3).text() == fitted.text()
-    assert fit_trees(complete, CURVES, 4).text() != fitted.text()
+    assert text_of(fit(complete, CURVES, 3)) == text_of(fitted)
+    assert text_of(fit(complete, CURVES, 4)) != text_of(fitted)
 
 
 def test_what_is_learnt(complete: LabelledSet, fitted: FittedTrees) -> None:
-    logits = fitted.logits(complete.objects)
+    logits = fitted.outputs(complete.objects)[:, 0]
     assert logits[complete.labels == 1].mean() > logits[complete.labels == 0].mean() + 0.5
     assert fitted.modalities == (Modality.LIGHTCURVE,)
     assert fitted.names == TINY_FEATURES
-    both = fit_trees(complete, BOTH, 3)
+    both = fit(complete, BOTH, 3)
     assert both.names == complete.objects.image.names + TINY_FEATURES
 
 
@@ -49,37 +59,42 @@ def test_columns_are_found_by_name(complete: LabelledSet, fitted: FittedTrees) -
     table = complete.objects.lightcurve
     moved = table.columns([*reversed(table.names), "another"])
     shuffled = replace(complete.objects, lightcurve=moved)
-    np.testing.assert_array_equal(fitted.logits(shuffled), fitted.logits(complete.objects))
+    np.testing.assert_array_equal(fitted.outputs(shuffled), fitted.outputs(complete.objects))
 
 
 @pytest.mark.parametrize("section", [CURVES, BOTH])
 def test_a_file_gives_the_same_scores(complete: LabelledSet, tmp_path: Path, section: TreesMember) -> None:
-    made = fit_trees(complete, section, 1)
+    made = fit(complete, section, 1)
+    reader = complete.objects.frame_reader
     write_member(tmp_path, "m", 0, made)
-    again = read_member(tmp_path, "m", 0, section)
+    again = read_member(tmp_path, "m", 0, section, reader)
     assert isinstance(again, FittedTrees)
     assert (again.names, again.modalities) == (made.names, made.modalities)
-    np.testing.assert_array_equal(again.logits(complete.objects), made.logits(complete.objects))
-    assert read_member(tmp_path, "m", 1, section) is None
+    np.testing.assert_array_equal(again.outputs(complete.objects), made.outputs(complete.objects))
+    assert read_member(tmp_path, "m", 1, section, reader) is None
 
 
 @pytest.mark.parametrize("text", ["", "tree", "a poem\nof two lines", "version=v4\n"])
-def test_wrong_text_is_refused(text: str) -> None:
-    error = refusal(lambda: FittedTrees.parse(text, (Modality.LIGHTCURVE,), TINY_FEATURES, "here.txt"))
+def test_wrong_text_is_refused(complete: LabelledSet, tmp_path: Path, text: str) -> None:
+    (tmp_path / "m-0.txt").write_text(f'["a"]\n{text}')
+    error = refusal(lambda: read_member(tmp_path, "m", 0, CURVES, complete.objects.frame_reader))
     assert isinstance(error, InputError)
-    assert "here.txt is no LightGBM model" in str(error)
+    assert "m-0.txt is damaged (it is not a LightGBM model" in str(error)
 
 
-def test_other_columns_are_refused(fitted: FittedTrees) -> None:
-    error = refusal(lambda: FittedTrees.parse(fitted.text(), (Modality.LIGHTCURVE,), ["one"], "here.txt"))
+def test_other_columns_are_refused(complete: LabelledSet, fitted: FittedTrees, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "m-0.txt")
+    (tmp_path / "m-0.txt").write_text(f'["one"]\n{text_of(fitted)}')
+    error = refusal(lambda: read_member(tmp_path, "m", 0, CURVES, complete.objects.frame_reader))
     assert isinstance(error, InputError)
-    assert "here.txt reads 3 columns; its model names 1" in str(error)
+    assert "it reads 3 columns; 1 are named" in str(error)
 
 
 def test_without_lightgbm(
-    complete: LabelledSet, fitted: FittedTrees, monkeypatch: pytest.MonkeyPatch
+    complete: LabelledSet, fitted: FittedTrees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, real = fitted.text(), builtins.__import__
+    real = builtins.__import__
+    fitted.save(tmp_path / "m.txt")
 
     def fail(name: str, *arguments: Any, **more: Any) -> Any:
         if name == "lightgbm":
@@ -89,8 +104,8 @@ def test_without_lightgbm(
     monkeypatch.setattr(builtins, "__import__", fail)
     for call in (
         import_lightgbm,
-        lambda: fit_trees(complete, CURVES, 0),
-        lambda: FittedTrees.parse(text, (), TINY_FEATURES, "here.txt"),
+        lambda: fit(complete, CURVES, 0),
+        lambda: FittedTrees.load(tmp_path / "m.txt", CURVES, complete.objects.frame_reader),
     ):
         error = refusal(call)
         assert isinstance(error, RbztfError)

@@ -6,30 +6,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_photometry, random_sequences
+from helpers import random_sequences
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from rbztf.models.ensemble.network_member import BINS, RowEncoding
 from rbztf.models.objects.frame_reader import (
     LARGEST_DEVIATION,
-    MAG_FLOOR,
     PARTS,
-    PHOTOMETRY_COLUMNS,
     FrameReader,
-    photometry_columns,
 )
-from rbztf.stores.epochs import no_photometry
 
 VALUES = st.floats(-1e3, 1e3)
 
 
 def reader_of(*sequences: NDArray[np.float32], latents: tuple[int, ...]) -> FrameReader:
-    """A reader of some of the latents, without photometry."""
-    fitted = FrameReader.fit(sequences, [no_photometry(len(part)) for part in sequences], 0.0)
-    assert not fitted.photometry
+    """A reader of some of the latents."""
+    fitted = FrameReader.fit(sequences, 0.0)
     return replace(
         fitted, latents=latents, mean=fitted.mean[list(latents)], scale=fitted.scale[list(latents)]
     )
@@ -46,7 +40,7 @@ def test_frames_by_hand() -> None:
     spread = 1.4826 * np.median(np.abs(deviation), axis=0) + 0.1
     step = np.vstack([np.zeros((1, 2)), np.abs(values[1:] - values[:-1])])
     expected = np.hstack([values, deviation, step, deviation / spread / 3])
-    got = reader.inputs(sequences[2], no_photometry(7))
+    got = reader.inputs(sequences[2])
     assert got.dtype == np.float32
     assert got.shape == (7, reader.width) == (7, 2 * PARTS)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
@@ -54,11 +48,11 @@ def test_frames_by_hand() -> None:
 
 def test_one_frame_and_one_outlier() -> None:
     reader = reader_of(random_sequences([50], 2)[0], latents=(0, 1))
-    alone = reader.inputs(np.ones((1, 2), np.float32), no_photometry(1))
+    alone = reader.inputs(np.ones((1, 2), np.float32))
     np.testing.assert_array_equal(alone[0, 2:], 0)
     frames = np.zeros((9, 2), np.float32)
     frames[4, 0] = 1e4
-    inputs = reader.inputs(frames, no_photometry(9))
+    inputs = reader.inputs(frames)
     assert inputs[4, 6] == LARGEST_DEVIATION / 3
     assert np.isfinite(inputs).all()
 
@@ -67,57 +61,21 @@ def test_latents_that_do_not_vary_are_left_out() -> None:
     sequences = random_sequences([30, 20], 4, seed=1)
     for sequence in sequences:
         sequence[:, 2] = 0.3
-    reader = FrameReader.fit(sequences, [random_photometry(30), no_photometry(20)], 0.05)
-    assert (reader.latents, reader.photometry) == ((0, 1, 3), True)
-    assert reader.width == 3 * PARTS + PHOTOMETRY_COLUMNS
-    without = FrameReader.fit(sequences, [random_photometry(30)] * 2, 0.05, with_photometry=False)
-    assert without.width == 3 * PARTS
+    reader = FrameReader.fit(sequences, 0.05)
+    assert (reader.latents, reader.width) == ((0, 1, 3), 3 * PARTS)
 
 
 def test_nothing_to_read() -> None:
-    reader = FrameReader.fit([np.empty((0, 4), np.float32)], [no_photometry(0)], 0.05)
+    reader = FrameReader.fit([np.empty((0, 4), np.float32)], 0.05)
     assert (reader.latents, reader.width) == ((), 0)
 
 
-@pytest.mark.parametrize("photometry", [True, False])
-def test_a_reader_comes_back(photometry: bool) -> None:
+def test_a_reader_comes_back() -> None:
     (sequence,) = random_sequences([30], 3)
-    reader = FrameReader.fit([sequence], [random_photometry(30)], 0.0, with_photometry=photometry)
+    reader = FrameReader.fit([sequence], 0.0)
     again = FrameReader.restore(reader.tensors())
-    assert (again.latents, again.photometry) == (reader.latents, reader.photometry)
-    rows = random_photometry(30, 2)
-    np.testing.assert_array_equal(again.inputs(sequence, rows), reader.inputs(sequence, rows))
-
-
-def test_photometry_by_hand() -> None:
-    rows = np.array(
-        [[0.0, 18.0, 0.02], [1.0, 18.1, 0.02], [1.0, np.nan, np.nan], [10.0, 17.9, 0.04], [109.0, 12.0, 0.02]]
-    )
-    got = photometry_columns(rows)
-    assert (got.shape, got.dtype) == ((5, PHOTOMETRY_COLUMNS), np.float32)
-    spread = 1.4826 * 0.1 + MAG_FLOOR  # |deviations| from 17.95: 0.05, 0.15, 0.05, 5.95; median 0.1
-    expected = [
-        [1, 0.05, 0.05 / spread / 3, 0, 0, 0, np.log10(2)],
-        [1, 0.15, 0.15 / spread / 3, 0.1, 0, np.log10(2), 0],
-        [0, 0, 0, 0, 0, 0, 1],
-        [1, -0.05, -0.05 / spread / 3, 0, np.log(2), 1, 2],
-        [1, -3, -5, 3, 0, 2, 0],
-    ]
-    np.testing.assert_allclose(got, expected, atol=1e-5)
-
-
-@given(
-    rows=hnp.arrays(
-        np.float64,
-        st.tuples(st.integers(0, 6), st.just(3)),
-        elements=st.floats(-1e6, 1e6) | st.just(np.nan) | st.just(np.inf),
-    )
-)
-def test_whatever_photometry_holds_columns_are_small_numbers(rows: NDArray[np.float64]) -> None:
-    columns = photometry_columns(rows)
-    assert columns.shape == (len(rows), PHOTOMETRY_COLUMNS)
-    assert np.isfinite(columns).all()
-    assert (np.abs(columns) <= 7).all()
+    assert again.latents == reader.latents
+    np.testing.assert_array_equal(again.inputs(sequence), reader.inputs(sequence))
 
 
 @given(training=st.lists(VALUES, min_size=2, max_size=40), values=st.lists(VALUES, min_size=2, max_size=20))

@@ -8,6 +8,7 @@ training objects that have them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from rbztf.errors import UsageError
 from rbztf.models.decision import conformal
 from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
-from rbztf.models.ensemble.ensemble import Ensemble, Have, Verdicts
+from rbztf.models.objects.object_set import Modalities
+from rbztf.models.objects.scores import ObjectScores
 
 Array = NDArray[np.float64]
 
@@ -76,35 +78,94 @@ class Decisions:
     sets: NDArray[np.bool_]
 
 
-def decide(model: Ensemble, verdicts: Verdicts, goal: Goal | None = None) -> Decisions:
-    """Decide of each object by the rule for what its score rests on.
+class Rule(Protocol):
+    """What decides of objects whose scores rest on the same modalities."""
 
-    An object of which nothing is known is judged by the rule for objects of which all is.
+    def decide(self, scores: Array, goal: Goal) -> Decisions:
+        """Decide of each of ``scores``, (n,) float64."""
+
+
+@dataclass(frozen=True)
+class FixedThreshold:
+    """The rule of a model that keeps nothing but a threshold."""
+
+    threshold: float
+
+    def decide(self, scores: Array, goal: Goal) -> Decisions:
+        """Bogus from the threshold on.
+
+        Raises
+        ------
+        UsageError
+            For a goal, which takes scores of inner folds.
+        """
+        if goal != Goal():
+            raise UsageError(
+                "The model is one network without scores of its inner folds, so it can serve no goal.",
+                "Leave out --max-false-alarm, --max-missed and --error-rate, or train an ensemble.",
+            )
+        return _called(scores, self.threshold)
+
+
+@dataclass(frozen=True)
+class InnerScores:
+    """Training objects scored by members that were not trained on them: any rule can be made from these.
+
+    Attributes
+    ----------
+    labels : ndarray (n,), int64
+        1 = artefact.
+    scores : ndarray (n,), float64
+    error_rate : float
+        Of conformal decisions, per class, unless the goal names another.
+    """
+
+    labels: NDArray[np.int64]
+    scores: Array
+    error_rate: float
+
+    def decide(self, scores: Array, goal: Goal) -> Decisions:
+        """By a threshold within the limits of ``goal``, or conformal if it has none.
+
+        Raises
+        ------
+        UsageError, DataError
+            For a goal that no threshold serves, or rates that are not shares.
+        """
+        inner = self.labels, self.scores
+        if goal.is_threshold:
+            cut = threshold_at(*inner, max_false_alarm=goal.max_false_alarm, max_missed=goal.max_missed)
+            return _called(scores, cut)
+        fitted = conformal.fit(*inner, self.error_rate if goal.error_rate is None else goal.error_rate)
+        cut = best_f1_threshold(*inner)
+        return Decisions(np.full(len(scores), cut), fitted.decide(scores), fitted.sets(scores))
+
+
+def _called(scores: Array, threshold: float) -> Decisions:
+    called = scores >= threshold
+    words = np.where(called, "bogus", "real")
+    return Decisions(np.full(len(scores), threshold), words, np.stack([~called, called], axis=1))
+
+
+class Decides(Protocol):
+    """A model, as far as decisions go."""
+
+    def decision_rule(self, inputs: Modalities) -> Rule:
+        """What decides of objects whose score rests on ``inputs``."""
+
+
+def decide(model: Decides, scores: ObjectScores, goal: Goal | None = None) -> Decisions:
+    """Decide of each object by the model's rule for what its score rests on.
 
     Raises
     ------
     UsageError, DataError
-        For a goal that no threshold serves, or rates that are no shares.
+        For a goal that the model or its training objects cannot serve.
     """
-    n = len(verdicts.p_bogus)
+    n = len(scores.p_bogus)
     made = Decisions(np.empty(n), np.empty(n, "<U6"), np.empty((n, 2), bool))
-    for have in dict.fromkeys(verdicts.inputs):
-        index = np.array([i for i, found in enumerate(verdicts.inputs) if found == have])
-        part = _decide(model, have, verdicts.p_bogus[index], goal or Goal())
+    for inputs in dict.fromkeys(scores.inputs):
+        index = np.array([i for i, found in enumerate(scores.inputs) if found == inputs])
+        part = model.decision_rule(inputs).decide(scores.p_bogus[index], goal or Goal())
         made.thresholds[index], made.words[index], made.sets[index] = part.thresholds, part.words, part.sets
     return made
-
-
-def _decide(model: Ensemble, have: Have, scores: Array, goal: Goal) -> Decisions:
-    assert model.config.ensemble is not None
-    known = model.combination(have or model.modalities)
-    inner = known.labels, known.scores
-    if goal.is_threshold:
-        cut = threshold_at(*inner, max_false_alarm=goal.max_false_alarm, max_missed=goal.max_missed)
-        called = scores >= cut
-        words = np.where(called, "bogus", "real")
-        return Decisions(np.full(len(scores), cut), words, np.stack([~called, called], axis=1))
-    rate = model.config.ensemble.error_rate if goal.error_rate is None else goal.error_rate
-    limits = conformal.fit(*inner, rate)
-    cut = best_f1_threshold(*inner)
-    return Decisions(np.full(len(scores), cut), limits.decide(scores), limits.sets(scores))

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
 from torch import Tensor
 
-from rbztf.config import Member, NetworkMember, TreesMember
+from rbztf.config import MemberSection
 from rbztf.errors import InputError
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition
-from rbztf.files import write_bytes
 from rbztf.models import bundle
 from rbztf.models.ensemble.card import ensemble_card
-from rbztf.models.ensemble.ensemble import Ensemble, Fitted, Have, KindScale
-from rbztf.models.ensemble.network_member import FittedNetwork
+from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
+from rbztf.models.ensemble.legacy import LEGACY_KINDS
+from rbztf.models.ensemble.member import Member, member_class
 from rbztf.models.ensemble.stacking import Combination
-from rbztf.models.ensemble.trees_member import FittedTrees
 from rbztf.models.objects.frame_reader import FrameReader
-from rbztf.models.objects.object_set import Modality
+from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.models.vae.bundle import config_of, encoder_in
 
 KIND = "ensemble"
 MEMBERS = "members"
-LEGACY_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge")
-"""Artefact kinds of bundles written before they named their own, in their order."""
-LEGACY_TAGS = (
-    *LEGACY_KINDS,
-    *(
-        "1-point",
-        "supernova",
-        "AGN",
-        "VAR",
-        "Pulsating",
-        "Eclipsing",
-        "M_dwarf_flare",
-        "STAR",
-        "non-catalogued",
-    ),
-)
-"""Auxiliary outputs of the networks of such bundles."""
 
 
 def save_ensemble(model: Ensemble, folder: Path) -> None:
@@ -82,9 +62,9 @@ def save_ensemble(model: Ensemble, folder: Path) -> None:
         "config": model.config.model_dump(mode="json"),
     }
     with bundle.new_bundle(folder) as part:
-        for name, bags in model.members.items():
-            for bag, member in enumerate(bags):
-                write_member(part / MEMBERS, name, bag, member)
+        for name, trained in model.members.items():
+            for fold, member in enumerate(trained):
+                write_member(part / MEMBERS, name, fold, member)
         hashes = {path.name: _hash(path) for path in sorted((part / MEMBERS).iterdir())}
         bundle.write_parts(part, {**metadata, "members": hashes}, tensors, ensemble_card(model))
         if model.encoder:
@@ -106,18 +86,25 @@ def load_ensemble(folder: Path | str) -> Ensemble:
     tensors = bundle.read_weights(folder)
     if config.ensemble is None:
         raise InputError(f"{folder} does not say what its members are.", "Make the model again.")
+    if tensors.get("reader.photometry", False):
+        raise InputError(
+            f"The networks of {folder} read the magnitude of each frame (ensemble.photometry), "
+            "which rbztf no longer does.",
+            "Train the model again.",
+        )
     try:
         _check_files(folder, metadata["members"])
         combinations, kinds = _read_combinations(metadata["combinations"], tensors)
+        reader = FrameReader.restore(tensors)
         members = {
-            name: tuple(_read_kept(folder, name, bag, section) for bag in range(config.ensemble.folds))
+            name: tuple(
+                _read_kept(folder, name, fold, section, reader) for fold in range(config.ensemble.folds)
+            )
             for name, section in config.ensemble.members.items()
         }
         names = tuple(metadata["features"]["names"])
         definition = known_definition(names, Definition.from_json(metadata["features"]["definition"]))
         latent, prior = int(metadata["latent"]), float(metadata["prior"])
-        reader = FrameReader.restore(tensors)
-        _check_width(members, reader)
         _check_combinations(combinations, kinds, members)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
@@ -130,9 +117,9 @@ def load_ensemble(folder: Path | str) -> Ensemble:
 
 def _read_combinations(
     described: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]
-) -> tuple[dict[Have, Combination], dict[Have, KindScale]]:
-    combinations: dict[Have, Combination] = {}
-    kinds: dict[Have, KindScale] = {}
+) -> tuple[dict[Modalities, Combination], dict[Modalities, KindScale]]:
+    combinations: dict[Modalities, Combination] = {}
+    kinds: dict[Modalities, KindScale] = {}
     for number, entry in enumerate(described):
         have = tuple(Modality(name) for name in entry["inputs"])
         parts = (tensors[f"combination.{number}.{part}"].numpy() for part in ("weights", "scores", "labels"))
@@ -148,9 +135,9 @@ def _read_combinations(
 
 
 def _check_combinations(
-    combinations: Mapping[Have, Combination],
-    kinds: Mapping[Have, KindScale],
-    members: Mapping[str, Sequence[Fitted]],
+    combinations: Mapping[Modalities, Combination],
+    kinds: Mapping[Modalities, KindScale],
+    members: Mapping[str, Fitted],
 ) -> None:
     for combination in combinations.values():
         if set(combination.members) - set(members) or combination.weights.shape != (
@@ -158,18 +145,11 @@ def _check_combinations(
         ):
             raise ValueError("weights of its members")
     for scale in kinds.values():
-        known = [set(member.tags) for name in scale.members for member in members[name]]
+        known = [set(member.tag_names) for name in scale.members for member in members[name]]
         if scale.slope.shape != (len(scale.kinds),) or any(set(scale.kinds) - tags for tags in known):
             raise ValueError("calibration of its kinds")
     if not combinations:
         raise ValueError("weights of its members")
-
-
-def _check_width(members: Mapping[str, Sequence[Fitted]], reader: FrameReader) -> None:
-    for bags in members.values():
-        for member in bags:
-            if isinstance(member, FittedNetwork) and member.network.frame_inputs not in (0, reader.width):
-                raise ValueError("the columns that its networks read")
 
 
 def _check_files(folder: Path, hashes: Mapping[str, str]) -> None:
@@ -184,26 +164,23 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _read_kept(folder: Path, name: str, bag: int, section: Member) -> Fitted:
-    member = read_member(folder / MEMBERS, name, bag, section)
+def _read_kept(
+    folder: Path, name: str, fold: int, section: MemberSection, reader: FrameReader
+) -> Member[Any]:
+    member = read_member(folder / MEMBERS, name, fold, section, reader)
     if member is None:
-        raise InputError(f"{folder} lacks the member {name}, bag {bag}.", "Make the model again.")
+        raise InputError(f"{folder} lacks the member {name}, fold {fold}.", "Make the model again.")
     return member
 
 
-def write_member(folder: Path, name: str, bag: int, member: Fitted) -> None:
+def write_member(folder: Path, name: str, fold: int, member: Member[Any]) -> None:
     """Write one trained member; its file appears whole or not at all."""
-    path = _member_path(folder, name, bag, isinstance(member, FittedTrees))
-    if isinstance(member, FittedTrees):
-        content = "\n".join((json.dumps(member.names), member.text())).encode()
-    else:
-        tensors = {key: tensor.contiguous() for key, tensor in member.tensors().items()}
-        described = {"columns": json.dumps(member.names), "tags": json.dumps(member.tags)}
-        content = save(tensors, described)
-    write_bytes(path, content)
+    member.save(folder / f"{name}-{fold}{member.ending}")
 
 
-def read_member(folder: Path, name: str, bag: int, section: Member) -> Fitted | None:
+def read_member(
+    folder: Path, name: str, fold: int, section: MemberSection, reader: FrameReader
+) -> Member[Any] | None:
     """Read what :func:`write_member` wrote; None if it is not there.
 
     Raises
@@ -211,23 +188,11 @@ def read_member(folder: Path, name: str, bag: int, section: Member) -> Fitted | 
     InputError
         If the file is damaged.
     """
-    path = _member_path(folder, name, bag, isinstance(section, TreesMember))
+    kind = member_class(section.kind)
+    path = folder / f"{name}-{fold}{kind.ending}"
     if not path.is_file():
         return None
     try:
-        if isinstance(section, NetworkMember):
-            with safe_open(path, "pt") as stored:
-                described = {name: json.loads(text) for name, text in (stored.metadata() or {}).items()}
-            tensors = load_file(path)
-            tags = described.get("tags", LEGACY_TAGS[: len(tensors["network.bias"]) - 1])
-            return FittedNetwork.restore(tensors, section, described["columns"], tags)
-        first, _, text = path.read_text(encoding="utf-8").partition("\n")
-        names = [str(name) for name in json.loads(first)]
+        return kind.load(path, section, reader)
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} is damaged ({error}).", "Make the model again.") from None
-    modalities = [Modality(part) for part in section.inputs]
-    return FittedTrees.parse(text, modalities, names, str(path))
-
-
-def _member_path(folder: Path, name: str, bag: int, trees: bool) -> Path:
-    return folder / f"{name}-{bag}{'.txt' if trees else '.safetensors'}"

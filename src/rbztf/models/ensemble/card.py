@@ -22,10 +22,8 @@ def _members(model: Ensemble) -> str:
     lines = ["## Members", "", "| member | kind | reads | trainings |", "|---|---|---|---|"]
     assert model.config.ensemble is not None
     for name, section in model.config.ensemble.members.items():
-        bags = len(model.members[name])
-        lines.append(f"| {name} | {section.kind} | {' + '.join(section.inputs)} | {bags} |")
-    if model.reader.photometry:
-        lines += ["", "Networks that read frames read their times and magnitudes too."]
+        count = len(model.members[name])
+        lines.append(f"| {name} | {section.kind} | {' + '.join(section.inputs)} | {count} |")
     return "\n".join(lines)
 
 

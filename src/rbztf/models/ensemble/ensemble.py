@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,17 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from rbztf.config import Config
+from rbztf.errors import UsageError
 from rbztf.features.table import Definition
-from rbztf.models.ensemble.network_member import FittedNetwork
+from rbztf.models.decision.decisions import InnerScores
+from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.stacking import Combination, sigmoid
-from rbztf.models.ensemble.trees_member import FittedTrees
 from rbztf.models.objects.frame_reader import FrameReader
-from rbztf.models.objects.object_set import Modality, ObjectSet
+from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.read import FrameSelection
+from rbztf.models.objects.scores import ObjectScores
 from rbztf.models.vae.bundle import EncoderBundle
 
 Array = NDArray[np.float64]
-Fitted = FittedNetwork | FittedTrees
-Have = tuple[Modality, ...]
+Fitted = tuple[Member[Any], ...]
+"""Trainings of one member, each without one inner fold."""
 Outputs = dict[str, Array]
 INTERVAL_SIGMAS = 1.96
 
@@ -34,7 +37,7 @@ class KindScale:
     ----------
     members : tuple of str
     kinds : tuple of str
-        Names of the kinds, which every one of ``members`` has among its ``tags``.
+        Names of the kinds, which every one of ``members`` has among its ``tag_names``.
     slope, offset : ndarray (kinds,), float64
         NaN for a kind with too few examples.
     """
@@ -46,36 +49,13 @@ class KindScale:
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """What an ensemble says of objects.
-
-    Attributes
-    ----------
-    p_bogus : ndarray (n,), float64
-        Calibrated probability of bogus.
-    p_low, p_high : ndarray (n,), float64
-        95 % interval of it from how far the trainings without one inner fold differ.
-    inputs : list of tuple of Modality
-        What each score rests on.
-    kinds : dict of str to ndarray (n,), float64
-        Probability that the object is an artefact of each kind the model knows; NaN where it cannot tell.
-    """
-
-    p_bogus: Array
-    p_low: Array
-    p_high: Array
-    inputs: list[Have]
-    kinds: dict[str, Array]
-
-
-@dataclass(frozen=True)
 class Ensemble:
     """Members, how they are combined, and the encoder of the frames.
 
     Attributes
     ----------
-    members : dict of str to tuple of FittedNetwork or FittedTrees
-        One training a bag.
+    members : dict of str to tuple of Member
+        One training without each inner fold.
     combinations : dict of tuple of Modality to Combination
         For objects with those modalities.
     kinds : dict of tuple of Modality to KindScale
@@ -83,7 +63,7 @@ class Ensemble:
     latent : int
         Latent means per frame; 0 for a model without images.
     reader : FrameReader
-        What is read of them, and of the frames' photometry.
+        How networks read them.
     prior : float
         Share of artefacts among the training objects: the score of an object of which
         nothing is known.
@@ -96,9 +76,9 @@ class Ensemble:
         For the model card.
     """
 
-    members: dict[str, tuple[Fitted, ...]]
-    combinations: dict[Have, Combination]
-    kinds: dict[Have, KindScale]
+    members: dict[str, Fitted]
+    combinations: dict[Modalities, Combination]
+    kinds: dict[Modalities, KindScale]
     config: Config
     latent: int
     reader: FrameReader
@@ -109,51 +89,67 @@ class Ensemble:
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def modalities(self) -> Have:
+    def modalities(self) -> Modalities:
         """What the members read, together."""
-        used = {modality for bags in self.members.values() for modality in bags[0].modalities}
+        used = {modality for trained in self.members.values() for modality in trained[0].modalities}
         return tuple(modality for modality in Modality if modality in used)
 
-    def combination(self, have: Have) -> Combination:
-        """What scores objects with those modalities."""
-        return self.combinations[self._usable(have)]
+    @property
+    def selection(self) -> FrameSelection:
+        """What it reads of frames."""
+        return FrameSelection.of(self.config, self.latent)
 
-    def available(self, objects: ObjectSet) -> list[Have]:
+    @property
+    def inner_auc(self) -> dict[Modalities, float]:
+        """ROC-AUC on the training's inner folds, by what a score rests on."""
+        return {inputs: combination.auc for inputs, combination in self.combinations.items()}
+
+    def can_score(self, have: Collection[Modality]) -> bool:
+        """Whether an object that has these modalities gets a score that rests on any of them."""
+        return bool(self._usable(have))
+
+    def available(self, objects: ObjectSet) -> list[Modalities]:
         """The modalities that the score of each object can rest on; empty if nothing is known."""
         flags = {modality: objects.has(modality) for modality in self.modalities}
         return [
-            self._usable(tuple(modality for modality in self.modalities if flags[modality][i]))
+            self._usable([modality for modality in self.modalities if flags[modality][i]])
             for i in range(len(objects))
         ]
 
-    def _usable(self, have: Have) -> Have:
+    def _usable(self, have: Collection[Modality]) -> Modalities:
         """The largest part of ``have`` for which there is a combination."""
         parts = [key for key in self.combinations if set(key) <= set(have)]
         return max(parts, key=len, default=())
 
-    def score(self, objects: ObjectSet, device: torch.device | None = None) -> Verdicts:
+    def decision_rule(self, inputs: Modalities) -> InnerScores:
+        """What decides of objects whose score rests on ``inputs``; of those without any, as if on all."""
+        known = self.combinations[self._usable(inputs or self.modalities)]
+        assert self.config.ensemble is not None
+        return InnerScores(known.labels, known.scores, self.config.ensemble.error_rate)
+
+    def score(self, objects: ObjectSet, device: torch.device | None = None) -> ObjectScores:
         """Score objects; each alone has the score it has in any company (to 1e-6)."""
-        return self.judge(self.outputs(objects, device), self.available(objects))
+        return self.score_outputs(self.outputs(objects, device), self.available(objects))
 
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> Outputs:
-        """What each member says of objects, (bags, n, 1 + tags) float64; NaN where it cannot tell."""
+        """Logits of each member, (trainings, n, 1 + tags) float64; NaN where an object lacks what it reads."""
         out = {}
         if Modality.IMAGE in self.modalities:
-            objects.make_frames()  # once for all members
-        for name, bags in self.members.items():
-            index = np.flatnonzero(objects.has_all(bags[0].modalities))
-            part = objects.take(index)
-            said = [_say(member, part, device) for member in bags]
-            out[name] = np.full((len(bags), len(objects), said[0].shape[1]), np.nan)
-            out[name][:, index] = said
+            objects.prepare()  # once for all members
+        for name, trained in self.members.items():
+            index = np.flatnonzero(objects.has_all(trained[0].modalities))
+            out[name] = np.full((len(trained), len(objects), 1 + len(trained[0].tag_names)), np.nan)
+            if len(index):
+                part = objects.take(index)
+                out[name][:, index] = [member.outputs(part, device) for member in trained]
         return out
 
-    def judge(self, outputs: Outputs, inputs: list[Have]) -> Verdicts:
-        """Verdicts from what the members say.
+    def score_outputs(self, outputs: Outputs, inputs: list[Modalities]) -> ObjectScores:
+        """Scores from the logits of the members.
 
         Parameters
         ----------
-        outputs : dict of str to ndarray (bags, n, 1 + tags), float64
+        outputs : dict of str to ndarray (trainings, n, 1 + tags), float64
             See :meth:`outputs`.
         inputs : list of tuple of Modality
             What each score is to rest on; see :meth:`available`.
@@ -171,14 +167,14 @@ class Ensemble:
             if have in self.kinds:
                 for kind, found in self._kinds(self.kinds[have], outputs, index).items():
                     kinds[kind][index] = found
-        return Verdicts(p, low, high, inputs, kinds)
+        return ObjectScores(p, low, high, inputs, kinds)
 
     def _kinds(self, scale: KindScale, outputs: Outputs, index: NDArray[np.int64]) -> dict[str, Array]:
         """Calibrated probability of each kind, (len(index),) each."""
         parts = []
         for name in scale.members:
-            tags = self.members[name][0].tags
-            columns = [1 + tags.index(kind) for kind in scale.kinds]
+            tag_names = self.members[name][0].tag_names
+            columns = [1 + tag_names.index(kind) for kind in scale.kinds]
             parts.append(outputs[name][:, index][..., columns])
         p = sigmoid(scale.slope * np.concatenate(parts).mean(axis=0) + scale.offset)
         return dict(zip(scale.kinds, p.T))
@@ -190,13 +186,46 @@ class Ensemble:
         half = INTERVAL_SIGMAS * spread
         return sigmoid(middle), sigmoid(middle - half), sigmoid(middle + half)
 
+    @property
+    def attributes_frames(self) -> bool:
+        """Whether it can tell what each frame adds to the score."""
+        return self._attributing is not None
+
+    @property
+    def _attributing(self) -> str | None:
+        """The first member whose frames vote by themselves."""
+        return next((name for name, trained in self.members.items() if trained[0].attributes_frames), None)
+
+    def frame_contributions(self, objects: ObjectSet) -> list[Array]:
+        """What each frame adds to the log odds of bogus of the member whose frames vote by themselves.
+
+        With the same constant for every object (its bias) the contributions of an object's frames are
+        the log odds of that member, exactly (see :mod:`rbztf.models.ensemble.pooled_network`). What
+        other members make of the frames has no contribution;
+        :func:`rbztf.models.ensemble.attribution.find_cleaned` measures it by scoring again.
+
+        Returns
+        -------
+        list of ndarray (n_frames,), float64
+
+        Raises
+        ------
+        UsageError
+            If the model has no such member.
+        """
+        if self._attributing is None:
+            raise UsageError(
+                "No member of this model votes frame by frame, so it cannot name epochs.",
+                "Train one that does (pooling: votes), such as --config default.",
+            )
+        out = [np.zeros(len(sequence)) for sequence in objects.sequences]
+        index = np.flatnonzero(objects.has(Modality.IMAGE))
+        trained = self.members[self._attributing]
+        for member in trained:
+            for i, parts in zip(index, member.contributions(objects.take(index))):
+                out[i] += parts / len(trained)
+        return out
+
     def with_encoder(self, encoder: EncoderBundle | None, notes: Mapping[str, Any]) -> Ensemble:
         """The same model with its encoder and notes for its card."""
         return replace(self, encoder=encoder, notes=dict(notes))
-
-
-def _say(member: Fitted, objects: ObjectSet, device: torch.device | None) -> Array:
-    """Logit of bogus, then tags, (n, 1 + tags) float64."""
-    if isinstance(member, FittedNetwork):
-        return member.outputs(objects, device) if len(objects) else np.empty((0, len(member.network.bias)))
-    return member.logits(objects)[:, None] if len(objects) else np.empty((0, 1))

@@ -12,22 +12,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rbztf.config import Config, EnsembleSection, NetworkMember
+from rbztf.config import Config, EnsembleSection
 from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
 from rbztf.models import checkpoint
 from rbztf.models.ensemble.bundle import read_member, write_member
-from rbztf.models.ensemble.ensemble import Ensemble, Fitted, Have, KindScale
-from rbztf.models.ensemble.network_member import FittedNetwork, fit_network
+from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
+from rbztf.models.ensemble.member import Member, member_class, needed
 from rbztf.models.ensemble.stacking import Combination, platt
-from rbztf.models.ensemble.trees_member import fit_trees
 from rbztf.models.inner_folds import check_classes, inner_folds
-from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality
 from rbztf.progress import Progress, silent
 from rbztf.ztf import ARTEFACT_KINDS
 
 Array = NDArray[np.float64]
-POSSIBLE: tuple[Have, ...] = (
+POSSIBLE: tuple[Modalities, ...] = (
     (Modality.IMAGE,),
     (Modality.LIGHTCURVE,),
     (Modality.IMAGE, Modality.LIGHTCURVE),
@@ -38,19 +37,19 @@ LEAST_POSITIVE = 10
 
 @dataclass(frozen=True)
 class TrainedMembers:
-    """Members, and what they say of the training objects that each was trained without.
+    """Members, and their logits of the training objects that each was trained without.
 
     Attributes
     ----------
-    members : dict of str to tuple of FittedNetwork or FittedTrees
-        One a bag.
+    members : dict of str to tuple of Member
+        One training without each inner fold.
     logits : dict of str to ndarray (n,), float64
         NaN where a member lacks a modality of an object.
     tags : dict of str to ndarray (n, k), float64
-        Auxiliary logits of the networks that have them.
+        Auxiliary logits of the members that have them.
     """
 
-    members: dict[str, tuple[Fitted, ...]]
+    members: dict[str, Fitted]
     logits: dict[str, Array]
     tags: dict[str, Array]
 
@@ -99,30 +98,29 @@ def train_members(
     folds = inner_folds(data.labels, data.groups, section.folds, config.seed, advice)
     if scratch is not None:
         checkpoint.claim(scratch, fingerprint(config, data))
-    members: dict[str, list[Fitted]] = {name: [] for name in section.members}
+    members: dict[str, list[Member[Any]]] = {name: [] for name in section.members}
     logits = {name: np.full(len(data), np.nan) for name in section.members}
-    tags = {name: np.full(data.tags.shape, np.nan) for name in _networks_with_tags(section)}
+    tags: dict[str, Array] = {}
     total, done = len(folds) * len(section.members), 0
     started = time.perf_counter()
     if any("image" in member.inputs for member in section.members.values()):
-        data.objects.make_frames()
-    for bag, fold in enumerate(folds):
+        data.objects.prepare()
+    for number, fold in enumerate(folds):
         rest = data.take(~fold)
         for name in section.members:
-            fitted = _fit_one(name, bag, rest, config, device, scratch)
+            fitted = _fit_one(name, number, rest, config, device, scratch)
             members[name].append(fitted)
+            if fitted.tag_names:
+                tags.setdefault(name, np.full((len(data), len(fitted.tag_names)), np.nan))
             index = np.flatnonzero(fold & data.objects.has_all(fitted.modalities))
-            left_out = data.objects.take(index)
-            if not len(index):
-                pass  # nobody there has what it reads
-            elif isinstance(fitted, FittedNetwork) and name in tags:
-                outputs = fitted.outputs(left_out, device)
-                logits[name][index], tags[name][index] = outputs[:, 0], outputs[:, 1:]
-            else:
-                logits[name][index] = fitted.logits(left_out)
+            if len(index):  # some there have what it reads
+                outputs = fitted.outputs(data.objects.take(index), device)
+                logits[name][index] = outputs[:, 0]
+                if fitted.tag_names:
+                    tags[name][index] = outputs[:, 1:]
             done += 1
             progress(stage, done, total, f"{name}, {time.perf_counter() - started:.0f} s")
-    return TrainedMembers({name: tuple(bags) for name, bags in members.items()}, logits, tags)
+    return TrainedMembers({name: tuple(trained) for name, trained in members.items()}, logits, tags)
 
 
 def combine(
@@ -154,7 +152,7 @@ def combine(
         _scale_kinds(combinations, trained.tags, data),
         config,
         data.objects.sequences[0].shape[1],
-        data.objects.reader,
+        data.objects.frame_reader,
         float(data.labels.mean()),
         data.objects.lightcurve.names,
         data.objects.lightcurve.definition,
@@ -166,47 +164,42 @@ def fingerprint(config: Config, data: LabelledSet) -> str:
     table: FeatureTable = data.objects.lightcurve
     arrays: list[NDArray[Any]] = [data.labels, data.groups, data.tags, data.weights, table.values]
     arrays += [np.array(table.names, str), np.array(data.tag_names, str)]
-    arrays += [*(part.numpy() for part in data.objects.reader.tensors().values())]
-    arrays += [*data.objects.sequences, *(data.objects.photometry if data.objects.reader.photometry else ())]
+    arrays += [part.numpy() for part in data.objects.frame_reader.tensors().values()]
+    arrays += data.objects.sequences
     return checkpoint.fingerprint(config, arrays)
 
 
 def _fit_one(
-    name: str, bag: int, data: LabelledSet, config: Config, device: torch.device, scratch: Path | None
-) -> Fitted:
+    name: str, fold: int, data: LabelledSet, config: Config, device: torch.device, scratch: Path | None
+) -> Member[Any]:
     ensemble = config.ensemble
     assert ensemble is not None
     section = ensemble.members[name]
     if scratch is not None:
-        kept = read_member(scratch, name, bag, section)
+        kept = read_member(scratch, name, fold, section, data.objects.frame_reader)
         if kept is not None:
             return kept
-    usable = data.take(data.objects.has_all([Modality(part) for part in section.inputs]))
+    usable = data.take(data.objects.has_all(needed(section)))
     if len(np.unique(usable.labels)) < 2:
         raise DataError(
-            f"Only {len(usable)} objects are left to train {name} without inner fold {bag}, all of one class.",
+            f"Only {len(usable)} objects are left to train {name} without inner fold {fold}, all of one class.",
             "Give more objects that have what it reads, or another configuration.",
         )
-    seed = config.seed * 1000 + bag
-    fitted: Fitted
-    if isinstance(section, NetworkMember):
-        fitted = fit_network(usable, section, seed, device)
-    else:
-        fitted = fit_trees(usable, section, seed)
+    fitted = member_class(section.kind).fit(usable, section, config.seed * 1000 + fold, device)
     if scratch is not None:
-        write_member(scratch, name, bag, fitted)
+        write_member(scratch, name, fold, fitted)
     return fitted
 
 
 def _combine(
     section: EnsembleSection,
-    members: Mapping[str, tuple[Fitted, ...]],
+    members: Mapping[str, Fitted],
     logits: Mapping[str, Array],
     data: LabelledSet,
-) -> dict[Have, Combination]:
+) -> dict[Modalities, Combination]:
     """One combination for each set of modalities that some member can score."""
-    needs = {name: set(bags[0].modalities) for name, bags in members.items()}
-    combinations: dict[Have, Combination] = {}
+    needs = {name: set(trained[0].modalities) for name, trained in members.items()}
+    combinations: dict[Modalities, Combination] = {}
     for have in POSSIBLE:
         names = [name for name in section.members if needs[name] <= set(have)]
         read = {modality for name in names for modality in needs[name]}
@@ -220,17 +213,9 @@ def _combine(
     return combinations
 
 
-def _networks_with_tags(section: EnsembleSection) -> list[str]:
-    return [
-        name
-        for name, member in section.members.items()
-        if isinstance(member, NetworkMember) and member.auxiliary
-    ]
-
-
 def _scale_kinds(
-    combinations: Mapping[Have, Combination], tags: Mapping[str, Array], data: LabelledSet
-) -> dict[Have, KindScale]:
+    combinations: Mapping[Modalities, Combination], tags: Mapping[str, Array], data: LabelledSet
+) -> dict[Modalities, KindScale]:
     """Calibrate the auxiliary logits of the artefact kinds, for each set of modalities."""
     scales = {}
     for have, combination in combinations.items():
@@ -252,10 +237,10 @@ def _scale_kinds(
 
 def _check(data: LabelledSet, section: EnsembleSection) -> None:
     check_classes(data.labels)
-    if data.objects.has(Modality.IMAGE).any() and not data.objects.reader.latents:
+    if data.objects.has(Modality.IMAGE).any() and not data.objects.frame_reader.latents:
         raise DataError("No latent of the embeddings varies.", "Check the encoder that made them.")
     for name, member in section.members.items():
-        if not data.objects.has_all([Modality(part) for part in member.inputs]).any():
+        if not data.objects.has_all(needed(member)).any():
             missing = " and ".join(member.inputs)
             raise DataError(
                 f"No training object has the inputs ({missing}) that the member {name} reads.",

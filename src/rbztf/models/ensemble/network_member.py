@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
+from rbztf.files import write_bytes
 from rbztf.models.batching import by_length, draw_frames, pad
+from rbztf.models.bundle import load_exactly
+from rbztf.models.ensemble.legacy import LEGACY_TAGS
+from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.pooled_network import PooledNetwork
-from rbztf.models.objects.frame_reader import PHOTOMETRY_COLUMNS
+from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.training import learning_rate, take_step, threads
 
@@ -62,12 +71,10 @@ class RowEncoding:
 Floats = NDArray[np.float32]
 FRAMES_PER_BATCH = 8192
 CLIP_NORM = 1.0
-PHOTOMETRY_DROPPED = 0.25
-"""Share of the times that an object is shown in training without its photometry."""
 
 
 @dataclass(frozen=True)
-class FittedNetwork:
+class FittedNetwork(Member[NetworkMember]):
     """A network and how its inputs are made.
 
     Attributes
@@ -78,24 +85,35 @@ class FittedNetwork:
         None if it reads no rows of statistics or features.
     names : tuple of str
         Columns of statistics and features that ``encoding`` encodes.
-    tags : tuple of str
+    tag_names : tuple of str
         Names of the auxiliary outputs, which follow the logit of bogus.
     """
+
+    ending: ClassVar[str] = ".safetensors"
 
     section: NetworkMember
     network: PooledNetwork
     encoding: RowEncoding | None
     names: tuple[str, ...]
-    tags: tuple[str, ...]
+    tag_names: tuple[str, ...] = ()
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """What an object must have to be scored."""
-        return tuple(Modality(name) for name in self.section.inputs)
+    def attributes_frames(self) -> bool:
+        """Whether its frames vote by themselves."""
+        return self.section.pooling == "votes"
 
-    def logits(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
-        """Log odds of bogus, (n,) float64; of objects that have all modalities."""
-        return self.outputs(objects, device)[:, 0]
+    @classmethod
+    def fit(cls, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
+        """Train a network on objects that have all modalities of ``section``."""
+        table = _row_table(data.objects, section)
+        encoding = RowEncoding.fit(table.values) if table.names else None
+        tag_names = data.tag_names if section.auxiliary else ()
+        torch.manual_seed(seed)
+        network = _build(section, data.objects.frame_reader, encoding, 1 + len(tag_names)).to(device)
+        fitted = cls(section, network, encoding, table.names, tag_names)
+        _train(fitted, data, section, seed, device)
+        network.to("cpu").eval()
+        return fitted
 
     @torch.inference_mode()
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
@@ -109,18 +127,15 @@ class FittedNetwork:
         return out
 
     @torch.inference_mode()
-    def shares(self, objects: ObjectSet) -> list[NDArray[np.float64]]:
-        """What each frame adds to the logit of bogus, one (n_frames,) float64 per object.
-
-        Their sum, and the same constant for every object (``network.bias[0]``), is the logit.
-        """
+    def contributions(self, objects: ObjectSet) -> list[NDArray[np.float64]]:
+        """What each frame adds to the logit of bogus; the constant is ``network.bias[0]``."""
         self.network.eval().to("cpu")
         out: dict[int, NDArray[np.float64]] = {}
         with threads(1):
             for members, batch in self._batches(objects):
-                shares = self.network.shares(*batch).numpy().astype(np.float64)
+                parts = self.network.contributions(*batch).numpy().astype(np.float64)
                 lengths = batch[1].sum(dim=1).tolist()
-                out |= {int(i): row[:n] for i, row, n in zip(members, shares, lengths)}
+                out |= {int(i): row[:n] for i, row, n in zip(members, parts, lengths)}
         return [out[i] for i in range(len(objects))]
 
     def _batches(
@@ -142,61 +157,43 @@ class FittedNetwork:
             return np.zeros((len(objects), 0), np.float32)
         return self.encoding(_row_table(objects, self.section).columns(self.names).values)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """All arrays, for a bundle; :meth:`restore` reads them."""
-        out = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+    def save(self, path: Path) -> None:
+        """Write arrays and names as one safetensors file."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         if self.encoding:
-            out["encoding.edges"] = torch.from_numpy(self.encoding.edges)
-            out["encoding.median"] = torch.from_numpy(self.encoding.median)
-        return out
+            tensors["encoding.edges"] = torch.from_numpy(self.encoding.edges)
+            tensors["encoding.median"] = torch.from_numpy(self.encoding.median)
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        described = {"columns": json.dumps(self.names), "tags": json.dumps(self.tag_names)}
+        write_bytes(path, save(tensors, described))
 
     @classmethod
-    def restore(
-        cls, tensors: Mapping[str, Tensor], section: NetworkMember, names: Sequence[str], tags: Sequence[str]
-    ) -> FittedNetwork:
-        """A network from :meth:`tensors`, its ``names`` and its ``tags``.
-
-        Raises
-        ------
-        KeyError, RuntimeError
-            If tensors are missing, of other shapes, or of another number of columns or outputs than named.
-        """
-        encoding, width = None, 0
-        if "image" in section.inputs:
-            width = tensors["network.encode.0.weight"].shape[1]
+    def load(cls, path: Path, section: NetworkMember, reader: FrameReader) -> FittedNetwork:
+        """Read what :meth:`save` wrote."""
+        with safe_open(path, "pt") as stored:
+            described = {name: json.loads(text) for name, text in (stored.metadata() or {}).items()}
+        tensors = load_file(path)
+        names = described["columns"]
+        tag_names = described.get("tags", LEGACY_TAGS[: len(tensors["network.bias"]) - 1])
+        encoding = None
         if names:
             encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
             if len(encoding.median) != len(names):
-                raise RuntimeError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
-        network = _build(section, width, encoding, 1 + len(tags))
+                raise ValueError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
+        network = _build(section, reader, encoding, 1 + len(tag_names))
         prefix = "network."
-        network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
-        return cls(section, network.eval(), encoding, tuple(names), tuple(tags))
+        weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        load_exactly(network, weights, path)
+        return cls(section, network.eval(), encoding, tuple(names), tuple(tag_names))
 
 
-def fit_network(data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
-    """Train a network on objects that have all modalities of ``section``."""
-    encoding = None
-    width = data.objects.reader.width if "image" in section.inputs else 0
-    table = _row_table(data.objects, section)
-    if table.names:
-        encoding = RowEncoding.fit(table.values)
-    tags = data.tag_names if section.auxiliary else ()
-    torch.manual_seed(seed)
-    network = _build(section, width, encoding, 1 + len(tags)).to(device)
-    fitted = FittedNetwork(section, network, encoding, table.names, tags)
-    _train(fitted, data, section, seed, device)
-    network.to("cpu").eval()
-    return fitted
+MEMBER = FittedNetwork
 
 
 def _row_table(objects: ObjectSet, section: NetworkMember) -> FeatureTable:
     """The columns that the network reads of each object as a whole."""
-    wanted = [Modality.IMAGE] if section.statistics else []
-    wanted += [Modality.LIGHTCURVE] if "lightcurve" in section.inputs else []
-    return objects.table(wanted)
+    read = {Modality.IMAGE: section.statistics, Modality.LIGHTCURVE: "lightcurve" in section.inputs}
+    return objects.table([modality for modality, wanted in read.items() if wanted])
 
 
 def _train(
@@ -204,9 +201,8 @@ def _train(
 ) -> None:
     network = fitted.network
     frames = [fitted._frames(data.objects, i) for i in range(len(data))]
-    reader = data.objects.reader
     rows = fitted._rows(data.objects)
-    targets = torch.from_numpy(_targets(data, section, len(fitted.tags)))
+    targets = torch.from_numpy(_targets(data, section, len(fitted.tag_names)))
     weights = torch.from_numpy(data.weights.astype(np.float32))
     random = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
@@ -219,22 +215,11 @@ def _train(
         order = random.permutation(len(data))
         for number, members in enumerate(np.array_split(order, n_batches)):
             drawn = [draw_frames(frames[i], section.subsample, random) for i in members]
-            if reader.photometry:
-                drawn = [_without_photometry(part, random) for part in drawn]
             batch = collate(drawn, rows[members])
             logits = network(*(part.to(device) for part in batch))
             loss = _loss(logits, targets[members].to(device), weights[members].to(device), section.auxiliary)
             rate = learning_rate(schedule, epoch * n_batches + number, section.epochs * n_batches)
             take_step(network, optimiser, loss, rate, CLIP_NORM)
-
-
-def _without_photometry(frames: Floats, random: np.random.Generator) -> Floats:
-    """Now and then, frames as they would be if no photometry were known, so that a model can do without."""
-    if not frames.shape[1] or random.random() >= PHOTOMETRY_DROPPED:
-        return frames
-    frames = frames.copy()
-    frames[:, -PHOTOMETRY_COLUMNS:] = 0
-    return frames
 
 
 def _targets(data: LabelledSet, section: NetworkMember, n_tags: int) -> Floats:
@@ -265,9 +250,11 @@ def collate(frames: Sequence[Floats], rows: Floats) -> tuple[Tensor, Tensor, Ten
     return batch, valid, torch.from_numpy(rows)
 
 
-def _build(section: NetworkMember, width: int, encoding: RowEncoding | None, outputs: int) -> PooledNetwork:
+def _build(
+    section: NetworkMember, reader: FrameReader, encoding: RowEncoding | None, outputs: int
+) -> PooledNetwork:
     return PooledNetwork(
-        width,
+        reader.width if "image" in section.inputs else 0,
         encoding.width if encoding else 0,
         outputs,
         hidden=section.hidden,

@@ -7,8 +7,8 @@ al. 2024 (MILLET, arXiv:2311.10049, section 3.3), with a context. In a *votes* n
 by itself and all weigh alike (the additive multiple-instance learning of Javed et al. 2022,
 arXiv:2206.01794): its votes say something of that frame, not of the object.
 
-The logit is the weighted sum of the votes, so the share of each frame in it is exact and the
-shares add up.
+The logit is the weighted sum of the votes, so what each frame contributes to it is exact and
+the contributions add up.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ class PooledNetwork(nn.Module):
         return self.frame_inputs > 0
 
     def forward(self, frames: Tensor, valid: Tensor, rows: Tensor) -> Tensor:
-        """Logits, (batch, outputs); arguments as for :meth:`shares`."""
+        """Logits, (batch, outputs); arguments as for :meth:`contributions`."""
         weights, votes = self._weights_and_votes(frames, valid, rows)
         logits: Tensor = (weights[..., None] * votes).sum(dim=1) + self.bias
         return logits
 
-    def shares(self, frames: Tensor, valid: Tensor, rows: Tensor) -> Tensor:
+    def contributions(self, frames: Tensor, valid: Tensor, rows: Tensor) -> Tensor:
         """What each frame adds to the logit of bogus.
 
         Parameters

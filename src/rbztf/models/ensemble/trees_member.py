@@ -2,101 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rbztf.config import TreesMember
-from rbztf.errors import InputError, RbztfError
-from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
+from rbztf.errors import RbztfError
+from rbztf.files import write_text
+from rbztf.models.ensemble.member import Member, needed
+from rbztf.models.objects.frame_reader import FrameReader
+from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 
 if TYPE_CHECKING:
     import lightgbm
 
 
 @dataclass(frozen=True)
-class FittedTrees:
+class FittedTrees(Member[TreesMember]):
     """Trees and the columns they read.
 
     Attributes
     ----------
+    section : TreesMember
     booster : lightgbm.Booster
-    modalities : tuple of Modality
     names : tuple of str
         Feature columns, in the order of the trees.
     """
 
+    ending: ClassVar[str] = ".txt"
+    section: TreesMember
     booster: lightgbm.Booster
-    modalities: tuple[Modality, ...]
     names: tuple[str, ...]
 
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """None: trees give the logit of bogus alone."""
-        return ()
-
-    def logits(self, objects: ObjectSet) -> NDArray[np.float64]:
-        """Log odds of bogus, (n,) float64; of objects that have all modalities."""
-        values = objects.table(self.modalities).columns(self.names).values
-        return np.asarray(self.booster.predict(values, raw_score=True, num_threads=1), np.float64)
-
-    def text(self) -> str:
-        """LightGBM's text form, which :meth:`parse` reads."""
-        return str(self.booster.model_to_string())
-
     @classmethod
-    def parse(
-        cls, text: str, modalities: Sequence[Modality], names: Sequence[str], origin: str
-    ) -> FittedTrees:
-        """Trees from their text.
-
-        Raises
-        ------
-        InputError
-            If it is no LightGBM model, or of another number of columns.
-        """
+    def fit(cls, data: LabelledSet, section: TreesMember, seed: int, device: torch.device) -> FittedTrees:
+        """Train on objects that have all modalities of ``section``; on the CPU whatever the device."""
         import_lightgbm()
         import lightgbm
 
+        features = data.objects.table(needed(section))
+        parameters = {
+            "objective": "binary",
+            "learning_rate": section.learning_rate,
+            "num_leaves": section.leaves,
+            "min_data_in_leaf": section.min_leaf,
+            "bagging_fraction": section.row_share,
+            "bagging_freq": 1,
+            "feature_fraction": section.column_share,
+            "extra_trees": section.random_splits,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,
+            "verbosity": -1,
+        }
+        table = lightgbm.Dataset(features.values, data.labels, weight=data.weights, params={"verbosity": -1})
+        return cls(section, lightgbm.train(parameters, table, section.trees), features.names)
+
+    def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
+        """Log odds of bogus, (n, 1) float64."""
+        values = objects.table(self.modalities).columns(self.names).values
+        logits = self.booster.predict(values, raw_score=True, num_threads=1)
+        return np.asarray(logits, np.float64)[:, None]
+
+    def save(self, path: Path) -> None:
+        """Write the names as one line of JSON, then LightGBM's own text."""
+        write_text(path, "\n".join((json.dumps(self.names), self.booster.model_to_string())))
+
+    @classmethod
+    def load(cls, path: Path, section: TreesMember, reader: FrameReader) -> FittedTrees:
+        """Read what :meth:`save` wrote."""
+        import_lightgbm()
+        import lightgbm
+
+        first, _, text = path.read_text(encoding="utf-8").partition("\n")
+        names = tuple(str(name) for name in json.loads(first))
         try:
             booster = lightgbm.Booster(model_str=text)
         except lightgbm.basic.LightGBMError as error:
-            raise InputError(f"{origin} is no LightGBM model ({error}).", "Make the model again.") from None
+            raise ValueError(f"it is not a LightGBM model: {error}") from None
         if booster.num_feature() != len(names):
-            raise InputError(
-                f"{origin} reads {booster.num_feature()} columns; its model names {len(names)}.",
-                "Make the model again.",
-            )
-        return cls(booster, tuple(modalities), tuple(names))
+            raise ValueError(f"it reads {booster.num_feature()} columns; {len(names)} are named")
+        return cls(section, booster, names)
 
 
-def fit_trees(data: LabelledSet, section: TreesMember, seed: int) -> FittedTrees:
-    """Fit trees on objects that have all modalities of ``section``."""
-    import_lightgbm()
-    import lightgbm
-
-    modalities = tuple(Modality(name) for name in section.inputs)
-    features = data.objects.table(modalities)
-    parameters = {
-        "objective": "binary",
-        "learning_rate": section.learning_rate,
-        "num_leaves": section.leaves,
-        "min_data_in_leaf": section.min_leaf,
-        "bagging_fraction": section.row_share,
-        "bagging_freq": 1,
-        "feature_fraction": section.column_share,
-        "extra_trees": section.random_splits,
-        "seed": seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "verbosity": -1,
-    }
-    table = lightgbm.Dataset(features.values, data.labels, weight=data.weights, params={"verbosity": -1})
-    return FittedTrees(lightgbm.train(parameters, table, section.trees), modalities, features.names)
+MEMBER = FittedTrees
 
 
 def import_lightgbm() -> None:

@@ -1,9 +1,9 @@
-"""What models of an ensemble read: objects with their frame vectors and light-curve features."""
+"""Objects as models read them: the latent means of their frames and their light-curve features."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from rbztf.features.latent_statistics import image_features
 from rbztf.features.table import FeatureTable
 from rbztf.models.objects.frame_reader import FrameReader
-from rbztf.stores.epochs import no_photometry
 from rbztf.stores.labels import LabelTable
-from rbztf.ztf import AUXILIARY_TAGS, UNCERTAIN_TAG
+from rbztf.ztf import AUXILIARY_TAGS, UNCERTAIN_TAG, field_of
 
 Vectors = NDArray[np.float32]
-FramePhotometry = NDArray[np.float64]
 Index = NDArray[Any]
 
 
@@ -30,84 +28,82 @@ class Modality(StrEnum):
     LIGHTCURVE = "lightcurve"
 
 
+Modalities = tuple[Modality, ...]
+
+
 @dataclass(frozen=True)
 class ObjectSet:
-    """Objects and all that is known of them.
+    """Objects and what a model can read of them.
 
     Attributes
     ----------
-    sequences : list of ndarray (n_frames, latent), float32
-        Latent means of the frames of each object, in time order; no row where it has no frames.
-    photometry : list of ndarray (n_frames, 3), float64
-        Time (HJD, d), magnitude and its error of each frame; NaN where unknown.
-    reader : FrameReader
-        What models read of them.
-    image : FeatureTable
-        Statistics of the latents that are read.
+    sequences : list of ndarray (n_frames, columns), float32
+        What is read of the frames of each object, in time order; no row where it has no frames.
     lightcurve : FeatureTable
         Light-curve features; NaN where an object has none.
+    reader : FrameReader or None
+        How networks of an ensemble read the frames; None for a model that takes them as they are.
     """
 
     sequences: list[Vectors]
-    photometry: list[FramePhotometry]
-    reader: FrameReader
-    image: FeatureTable
     lightcurve: FeatureTable
+    reader: FrameReader | None = None
 
     @classmethod
     def of(
         cls,
         oids: Sequence[int] | NDArray[np.int64],
         sequences: Sequence[Vectors],
-        reader: FrameReader,
+        reader: FrameReader | None,
         features: FeatureTable | None,
-        photometry: Sequence[FramePhotometry] | None = None,
     ) -> ObjectSet:
         """Objects with their frames and the rows that ``features`` has for them."""
         numbers = np.asarray(oids, np.int64)
         rows = features.rows(numbers) if features is not None else _no_features(numbers)
-        known = [no_photometry(len(sequence)) for sequence in sequences] if photometry is None else photometry
-        image = image_features(numbers, sequences, reader.latents)
-        return cls(list(sequences), list(known), reader, image, rows)
+        return cls(list(sequences), rows, reader)
 
     def __len__(self) -> int:
         return len(self.sequences)
 
-    @cached_property
-    def frames(self) -> list[Vectors]:
-        """The frames of each object as networks read them, (n_frames, reader.width) float32; made once."""
-        return [self.reader.inputs(*pair) for pair in zip(self.sequences, self.photometry)]
-
-    def make_frames(self) -> None:
-        """Make :attr:`frames` now, so that all sets taken from this one share them."""
-        _ = self.frames
-
     @property
     def oids(self) -> NDArray[np.int64]:
         """(n,) int64."""
-        return self.image.oids
+        return self.lightcurve.oids
+
+    @property
+    def frame_reader(self) -> FrameReader:
+        """:attr:`reader`, of objects that have one."""
+        assert self.reader is not None
+        return self.reader
+
+    @cached_property
+    def frames(self) -> list[Vectors]:
+        """The frames of each object as networks read them, (n_frames, reader.width) float32."""
+        return [self.frame_reader.inputs(sequence) for sequence in self.sequences]
+
+    @cached_property
+    def image(self) -> FeatureTable:
+        """Statistics of the latents that are read; NaN where an object has no frames."""
+        return image_features(self.oids, self.sequences, self.frame_reader.latents)
+
+    def prepare(self) -> None:
+        """Make :attr:`frames` and :attr:`image` now, so that all sets taken from this one share them."""
+        _ = self.frames, self.image
 
     def take(self, index: Index | Sequence[bool]) -> ObjectSet:
         """The objects at ``index`` (numbers, or a mask)."""
         index = np.asarray(index)
         places = np.arange(len(self))[index]
-        taken = ObjectSet(
-            [self.sequences[i] for i in places],
-            [self.photometry[i] for i in places],
-            self.reader,
-            self.image.take(index),
-            self.lightcurve.take(index),
-        )
+        taken = ObjectSet([self.sequences[i] for i in places], self.lightcurve.take(index), self.reader)
         if "frames" in self.__dict__:  # made already
             taken.__dict__["frames"] = [self.frames[i] for i in places]
+        if "image" in self.__dict__:
+            taken.__dict__["image"] = self.image.take(index)
         return taken
 
     def with_frames(self, chosen: Sequence[Index]) -> ObjectSet:
         """The same objects with some of their frames: numbers or a mask for each object."""
-        sequences = [sequence[index] for sequence, index in zip(self.sequences, chosen)]
-        photometry = [rows[index] for rows, index in zip(self.photometry, chosen)]
-        image = image_features(self.oids, sequences, self.reader.latents)
-        return ObjectSet(sequences, photometry, self.reader, image, self.lightcurve)
+        return replace(self, sequences=[sequence[index] for sequence, index in zip(self.sequences, chosen)])
 
     def has(self, modality: Modality) -> NDArray[np.bool_]:
         """Whether each object has it, (n,) bool."""
@@ -195,7 +191,7 @@ def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: floa
     return LabelledSet(
         objects,
         labels.labels(oids),
-        objects.oids // 10**12,
+        field_of(objects.oids),
         tag_targets(labels, oids),
         np.where(uncertain, uncertain_weight, 1.0),
         tuple(AUXILIARY_TAGS),

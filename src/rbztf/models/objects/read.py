@@ -1,9 +1,15 @@
-"""Objects for ensembles, read from an embedding store and a table of features."""
+"""What models read of objects: one rule for training, cross-validation and prediction.
+
+A frame is usable if every column that the model reads of it is finite; what the model does not
+read, such as log variances, does not count. An object has frames if at least ``data.min_frames``
+of them are usable.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,37 +18,94 @@ from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.features.table import FeatureTable
 from rbztf.models.objects.frame_reader import FrameReader
-from rbztf.models.objects.object_set import FramePhotometry, Modality, ObjectSet, TrainingSet
+from rbztf.models.objects.object_set import Modality, ObjectSet, TrainingSet
 from rbztf.stores.embeddings import Embeddings
-from rbztf.stores.epochs import no_photometry
 from rbztf.stores.labels import LabelTable
-from rbztf.ztf import Oid
+from rbztf.ztf import Oid, field_of
 
 Vectors = NDArray[np.float32]
 
 
-def read_frames(
-    embeddings: Embeddings | None, oids: Sequence[int], latent: int, min_frames: int
-) -> tuple[list[Vectors], list[FramePhotometry]]:
-    """Finite latent means of each object and the photometry of these frames; no rows where there are too few.
+@dataclass(frozen=True)
+class FrameSelection:
+    """Which columns of the frames' vectors a model reads, and how many frames it needs.
 
-    Returns
-    -------
-    list of ndarray (n_frames, latent), float32
-    list of ndarray (n_frames, 3), float64
-        Time (HJD, d), magnitude and its error; NaN where unknown.
+    Attributes
+    ----------
+    latent : int
+        Latent means, the first columns.
+    min_frames : int
+        Usable frames below which an object counts as one without frames.
+    with_loss : bool
+        Whether the VAE loss of each frame follows the means.
     """
-    sequences, photometry = [], []
+
+    latent: int
+    min_frames: int
+    with_loss: bool = False
+
+    @classmethod
+    def of(cls, config: Config, latent: int) -> FrameSelection:
+        """What the model that ``config`` describes reads of vectors with ``latent`` means."""
+        with_loss = config.ensemble is None and config.classifier.inputs.endswith("+loss")
+        return cls(latent, config.data.min_frames, with_loss)
+
+    @classmethod
+    def strictest(cls, selections: Sequence[FrameSelection]) -> FrameSelection:
+        """What is usable for every one of several models with as many latents."""
+        return cls(
+            max(selection.latent for selection in selections),
+            max(selection.min_frames for selection in selections),
+            any(selection.with_loss for selection in selections),
+        )
+
+    @property
+    def width(self) -> int:
+        """Columns that are read."""
+        return self.latent + self.with_loss
+
+    def columns(self, vectors: Vectors) -> Vectors:
+        """What the model reads of an encoder's vectors, (n_frames, latent or latent + 1) float32."""
+        means = vectors[:, : self.latent]
+        return (
+            np.concatenate([means, vectors[:, -1:]], axis=1)
+            if self.with_loss
+            else np.ascontiguousarray(means)
+        )
+
+    def read(self, embeddings: Embeddings, oid: int) -> Vectors:
+        """What the model reads of all frames of an object, usable or not.
+
+        Raises
+        ------
+        DataError
+            If the vectors are damaged, or lack a loss that is to be read.
+        """
+        if self.with_loss:
+            embeddings.frame_losses(oid)  # refused where the store has none
+        return self.columns(embeddings.vectors(oid))
+
+    def usable(self, inputs: Vectors) -> NDArray[np.bool_]:
+        """Whether each frame is usable, (n_frames,) bool."""
+        return np.asarray(np.isfinite(inputs).all(axis=1))
+
+    def enough(self, sequence: Vectors) -> Vectors:
+        """``sequence``, or none of it where it has too few frames."""
+        return sequence if len(sequence) >= self.min_frames else sequence[:0]
+
+
+def read_sequences(
+    embeddings: Embeddings | None, oids: Sequence[int], selection: FrameSelection
+) -> list[Vectors]:
+    """The usable frames of each object, (n_frames, columns) float32; no rows where there are too few."""
+    sequences = []
     for oid in oids:
-        sequence, known = np.empty((0, latent), np.float32), no_photometry(0)
+        inputs = np.empty((0, selection.width), np.float32)
         if embeddings is not None and oid in embeddings:
-            with suppress(RbztfError):  # damaged: reported where objects are listed
-                sequence, known = embeddings[oid], embeddings.photometry(oid)
-        finite = np.isfinite(sequence).all(axis=1)
-        finite &= finite.sum() >= min_frames
-        sequences.append(sequence[finite])
-        photometry.append(known[finite])
-    return sequences, photometry
+            with suppress(RbztfError):  # damaged: usable_objects reports it
+                inputs = selection.read(embeddings, oid)
+        sequences.append(selection.enough(inputs[selection.usable(inputs)]))
+    return sequences
 
 
 def read_objects(
@@ -52,22 +115,72 @@ def read_objects(
     config: Config,
     reader: FrameReader | None = None,
 ) -> ObjectSet:
-    """Objects with their frames and features.
+    """Objects with their frames and features, for the ensemble that ``config`` describes.
 
     Parameters
     ----------
     reader : FrameReader, optional
         That of a trained model; without it, one fitted to these objects.
     """
-    width = embeddings.latent if embeddings is not None else 0
-    sequences, photometry = read_frames(embeddings, oids, width, config.data.min_frames)
+    latent = embeddings.latent if embeddings is not None else 0
+    sequences = read_sequences(embeddings, oids, FrameSelection.of(config, latent))
     if reader is None:
-        section = config.ensemble
-        assert section is not None
-        reader = FrameReader.fit(
-            sequences, photometry, section.least_spread, with_photometry=section.photometry
-        )
-    return ObjectSet.of(oids, sequences, reader, features, photometry)
+        assert config.ensemble is not None
+        reader = FrameReader.fit(sequences, config.ensemble.least_spread)
+    return ObjectSet.of(oids, sequences, reader, features)
+
+
+def read_training_set(
+    embeddings: Embeddings, oids: Sequence[int], labels: NDArray[np.int64], config: Config
+) -> TrainingSet:
+    """Objects with frames, for the single network that ``config`` describes."""
+    sequences = read_sequences(embeddings, oids, FrameSelection.of(config, embeddings.latent))
+    return TrainingSet(sequences, labels, field_of(np.asarray(oids, np.int64)))
+
+
+def usable_objects(
+    embeddings: Embeddings | None,
+    labels: LabelTable,
+    selection: FrameSelection,
+    features: FeatureTable | None = None,
+) -> tuple[dict[Oid, int], list[Problem]]:
+    """Labelled objects that a model can be trained on or scored by, and the others.
+
+    Parameters
+    ----------
+    features : FeatureTable, optional
+        Its objects are usable without frames.
+
+    Returns
+    -------
+    dict of Oid to int
+        Usable frames of each usable object, in the order of the labels; 0 where there are too few.
+    list of Problem
+        Labelled objects that are left out for their vectors. Those without vectors are not listed.
+    """
+    counts: dict[Oid, int] = {}
+    problems: list[Problem] = []
+    known = set(features.oids[features.known()].tolist()) if features is not None else set()
+    for oid in labels:
+        n, what = 0, ""
+        if embeddings is not None and oid in embeddings:
+            n, what = _count_usable(embeddings, oid, selection)
+        if n or oid in known:
+            counts[oid] = n
+        elif what:
+            problems.append(Problem(str(oid), what))
+    return counts, problems
+
+
+def _count_usable(embeddings: Embeddings, oid: Oid, selection: FrameSelection) -> tuple[int, str]:
+    """Usable frames, 0 if there are too few, and then why."""
+    try:
+        n = int(selection.usable(selection.read(embeddings, oid)).sum())
+    except RbztfError as error:
+        return 0, str(error)
+    if n >= selection.min_frames:
+        return n, ""
+    return 0, f"{n} usable frames; {selection.min_frames} are needed (data.min_frames)."
 
 
 def scores_curves_alone(config: Config) -> bool:
@@ -108,64 +221,3 @@ def fit_to_data(config: Config, have: set[Modality]) -> tuple[Config, list[str]]
     left_out = ", ".join(name for name in section.members if name not in kept)
     warning = f"No {missing} given: trained without {left_out}, which costs accuracy. {advice}"
     return config.model_copy(update={"ensemble": section.model_copy(update={"members": kept})}), [warning]
-
-
-def read_training_set(
-    embeddings: Embeddings, oids: Sequence[int], labels: NDArray[np.int64], uses_loss: bool
-) -> TrainingSet:
-    """The objects' network inputs, frames that are not finite left out."""
-    sequences = []
-    for oid in oids:
-        inputs = network_inputs(embeddings, oid, embeddings.latent, uses_loss)
-        sequences.append(inputs[np.isfinite(inputs).all(axis=1)])
-    return TrainingSet(sequences, labels, np.asarray(oids, np.int64) // 10**12)
-
-
-def usable_objects(
-    embeddings: Embeddings | None, labels: LabelTable, least: int, features: FeatureTable | None = None
-) -> tuple[dict[Oid, int], list[Problem]]:
-    """Labelled objects with at least ``least`` frames of finite vectors, and the others.
-
-    Parameters
-    ----------
-    features : FeatureTable, optional
-        Its objects are usable without frames.
-
-    Returns
-    -------
-    dict of Oid to int
-        Frames of each usable object, in the order of the labels; 0 where there are too few.
-    list of Problem
-        Labelled objects that are left out for their vectors. Those without vectors are not listed.
-    """
-    counts: dict[Oid, int] = {}
-    problems: list[Problem] = []
-    known = set(features.oids[features.known()].tolist()) if features is not None else set()
-    for oid in labels:
-        n, what = 0, ""
-        if embeddings is not None and oid in embeddings:
-            n, what = _count_usable(embeddings, oid, least)
-        if n or oid in known:
-            counts[oid] = n
-        elif what:
-            problems.append(Problem(str(oid), what))
-    return counts, problems
-
-
-def _count_usable(embeddings: Embeddings, oid: Oid, least: int) -> tuple[int, str]:
-    """Frames of finite vectors, 0 if there are too few, and then why."""
-    try:
-        n = int(np.isfinite(embeddings.vectors(oid)).all(axis=1).sum())
-    except RbztfError as error:
-        return 0, str(error)
-    if n >= least:
-        return n, ""
-    return 0, f"{n} usable frames; {least} are needed (data.min_frames)."
-
-
-def network_inputs(embeddings: Embeddings, oid: int, latent: int, uses_loss: bool) -> Vectors:
-    """Latent means of an object and, if ``uses_loss``, the VAE loss of each frame behind them."""
-    means = embeddings.vectors(oid)[:, :latent]
-    if not uses_loss:
-        return np.ascontiguousarray(means)
-    return np.concatenate([means, embeddings.frame_losses(oid)[:, None]], axis=1)

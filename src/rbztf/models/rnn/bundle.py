@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rbztf.config import Config
-from rbztf.errors import InputError
+from rbztf.errors import InputError, UsageError
 from rbztf.features.latent_statistics import frame_moments
+from rbztf.features.table import Definition
 from rbztf.models import bundle
 from rbztf.models.batching import by_bucket, by_length, pad
-from rbztf.models.objects.read import network_inputs
+from rbztf.models.decision.decisions import FixedThreshold
+from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.read import FrameSelection
+from rbztf.models.objects.scores import ObjectScores
 from rbztf.models.rnn.network import RecurrentClassifier
 from rbztf.models.training import threads
 from rbztf.models.vae.bundle import EncoderBundle, config_of, encoder_in
-from rbztf.stores.embeddings import EmbeddingInfo, Embeddings, ForeignEmbeddings
 
 KIND = "classifier"
 FRAMES_PER_BATCH = 16384
 Vectors = NDArray[np.float32]
-
-
-class ReadsVectors(Protocol):
-    """A model that reads latent means, perhaps with the encoder that makes them."""
-
-    @property
-    def latent(self) -> int:
-        """Latent means per frame."""
-
-    @property
-    def encoder(self) -> EncoderBundle | None:
-        """None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +84,47 @@ class ClassifierBundle:
     encoder: EncoderBundle | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
+    modalities: ClassVar[Modalities] = (Modality.IMAGE,)
+    reader: ClassVar[None] = None
+    feature_names: ClassVar[tuple[str, ...]] = ()
+    definition: ClassVar[Definition] = Definition()
+    inner_auc: ClassVar[dict[Modalities, float]] = {}
+    attributes_frames: ClassVar[bool] = False
+
     @property
-    def uses_loss(self) -> bool:
-        """Whether the VAE loss of each frame is an input."""
-        return self.config.classifier.inputs.endswith("+loss")
+    def selection(self) -> FrameSelection:
+        """What it reads of frames."""
+        with_loss = self.config.classifier.inputs.endswith("+loss")
+        return FrameSelection.of(self.config, len(self.standardisation.mean) - with_loss)
 
     @property
     def latent(self) -> int:
         """Latent means per frame that the network reads."""
-        return len(self.standardisation.mean) - self.uses_loss
+        return self.selection.latent
+
+    def can_score(self, have: Collection[Modality]) -> bool:
+        """Whether an object that has these modalities gets a score."""
+        return Modality.IMAGE in have
+
+    def decision_rule(self, inputs: Modalities) -> FixedThreshold:
+        """What decides of objects."""
+        return FixedThreshold(self.threshold)
+
+    def score(self, objects: ObjectSet, device: torch.device | None = None) -> ObjectScores:
+        """Score objects, all of which have frames; see :meth:`logits`."""
+        p = self.probabilities(objects.sequences, device)
+        unknown = np.full(len(p), np.nan)
+        return ObjectScores(p, unknown, unknown, [self.modalities] * len(p), {})
+
+    def frame_contributions(self, objects: ObjectSet) -> list[NDArray[np.float64]]:
+        """Not known of a recurrent network.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError("A recurrent network cannot name epochs.", "Train an ensemble: --config default.")
 
     def with_padding(self, padding: str) -> ClassifierBundle:
         """The same weights with ``padding`` "masked" or "reference"."""
@@ -111,10 +134,6 @@ class ClassifierBundle:
         return replace(
             self, network=network.eval(), config=self.config.model_copy(update={"classifier": section})
         )
-
-    def inputs(self, embeddings: Embeddings, oid: int) -> Vectors:
-        """What the network reads of an object, (n_frames, inputs), before standardisation."""
-        return network_inputs(embeddings, oid, self.latent, self.uses_loss)
 
     @torch.inference_mode()
     def logits(self, sequences: Sequence[Vectors], device: torch.device | None = None) -> NDArray[np.float32]:
@@ -215,45 +234,6 @@ def load_classifier(folder: Path | str) -> ClassifierBundle:
     return ClassifierBundle(
         network.eval(), standardisation, config, threshold, encoder, metadata.get("notes", {})
     )
-
-
-def check_vectors(model: ReadsVectors, embeddings: Embeddings, origin: Path | str) -> list[str]:
-    """Whether ``embeddings`` are of the kind the classifier was trained on.
-
-    Returns
-    -------
-    list of str
-        Warnings, each one sentence.
-
-    Raises
-    ------
-    InputError
-        If their width or their encoder is another.
-    """
-    width = embeddings.latent
-    fitting: tuple[int, ...] = (model.latent,)
-    if isinstance(embeddings, ForeignEmbeddings):
-        width, fitting = embeddings.width, (model.latent, 2 * model.latent)
-    if len(embeddings) and width not in fitting:
-        raise InputError(
-            f"{origin} holds {width} columns per frame; the model takes {model.latent} latent means.",
-            "Use the embeddings of the model's own encoder.",
-        )
-    return _encoder_warnings(model, embeddings.stamp, origin)
-
-
-def _encoder_warnings(model: ReadsVectors, stamp: EmbeddingInfo, origin: Path | str) -> list[str]:
-    expected = model.encoder.hash if model.encoder else ""
-    if stamp.encoder and expected and stamp.encoder != expected:
-        raise InputError(
-            f"{origin} was made by the encoder {stamp.encoder}; the model was trained on vectors of {expected}.",
-            "Embed the frames with the model's own encoder: rbztf embed --model MODEL.",
-        )
-    if not stamp.encoder:
-        return [
-            f"{origin} does not say which encoder made its vectors; the scores are sound only if it was the model's own."
-        ]
-    return []
 
 
 def classifier_card(model: ClassifierBundle) -> str:

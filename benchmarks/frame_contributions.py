@@ -3,8 +3,7 @@
 Two questions, each with its own data.
 
 *Simulated*: on a simulated sky the artefact of each epoch is known. The default autoencoder and
-the default ensemble are trained on one sky and applied to another, with and without the
-photometry of each frame. Of each object with clean and bad epochs the AUC of its epochs' shares
+the default ensemble are trained on one sky and applied to another. Of each object with clean and bad epochs the AUC of its epochs' shares
 against the truth is taken; printed is the mean over objects, by kind. (The artefact head of the
 autoencoder is trained on simulated frames of a third sky.)
 
@@ -30,7 +29,6 @@ from sklearn.metrics import roc_auc_score
 
 from rbztf.config import Config, load_config
 from rbztf.features.lightcurve import features_from_cutouts
-from rbztf.models.ensemble.attribution import frame_contributions
 from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import ObjectSet, label_objects
@@ -64,7 +62,6 @@ def read(dataset: Dataset, embeddings: Path, config: Config, reader: FrameReader
 def simulated(encoder: Path | None, recipe: Config, n_objects: int, n_epochs: int, config: Config) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        assert config.ensemble is not None
         _, known = make_sky(folder / "known", n_objects, n_epochs, seed=0)
         new_sky, new = make_sky(folder / "new", n_objects // 2, n_epochs, seed=1)
         if encoder is None:
@@ -72,11 +69,8 @@ def simulated(encoder: Path | None, recipe: Config, n_objects: int, n_epochs: in
             train_vae(recipe, data=known.cutouts, out=encoder)
         for part in (known, new):
             embed(encoder, part.cutouts, part.folder / "embeddings")
-        for photometry in (True, False):
-            section = config.ensemble.model_copy(update={"photometry": photometry})
-            part = config.model_copy(update={"ensemble": section})
-            print(f"simulated, photometry of each frame {'read' if photometry else 'not read'}:")
-            one_model(part, known, new, new_sky)
+        print("simulated:")
+        one_model(config, known, new, new_sky)
 
 
 def one_model(config: Config, known: Dataset, new: Dataset, sky: SimulatedSky) -> None:
@@ -88,7 +82,7 @@ def one_model(config: Config, known: Dataset, new: Dataset, sky: SimulatedSky) -
     print(f"{len(train)} objects to train on, {len(test)} new ones: AUC {auc:.3f}")
     by_kind: dict[str, list[float]] = {}
     store = open_cutouts(new.cutouts)
-    for oid, share in zip(test.oids.tolist(), frame_contributions(model, test)):
+    for oid, share in zip(test.oids.tolist(), model.frame_contributions(test)):
         frame_of = np.asarray(store.epochs(oid)["frame"])
         bad = np.array([kind != "" for kind in sky.truth(oid)])[frame_of >= 0]
         if len(bad) == len(share) and 0 < bad.sum() < len(bad):
@@ -117,7 +111,7 @@ def real(published: Path, figure: Path | None, config: Config) -> None:
     wanted = [oid for oid, inside in zip(oids, thirds[2]) if inside and labels[oid].label]
     test = read_objects(wanted, vectors, None, config, first.reader)
     second_view = read_objects(wanted, vectors, None, config, second.reader)
-    shares = frame_contributions(first, test)
+    shares = first.frame_contributions(test)
     rng = np.random.default_rng(1)
     blamed, chance = [], []
     for share in shares:

@@ -1,0 +1,36 @@
+"""What a model says of objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.models.objects.object_set import Modalities
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ObjectScores:
+    """Scores of objects, in their order.
+
+    Attributes
+    ----------
+    p_bogus : ndarray (n,), float64
+        Probability of bogus.
+    p_low, p_high : ndarray (n,), float64
+        95 % interval of it from how far the trainings without one inner fold differ; NaN where the
+        model gives none.
+    inputs : list of tuple of Modality
+        What each score rests on; empty for an object of which nothing is known.
+    kinds : dict of str to ndarray (n,), float64
+        Probability that the object is an artefact of each kind the model knows; NaN where it cannot tell.
+    """
+
+    p_bogus: Array
+    p_low: Array
+    p_high: Array
+    inputs: list[Modalities]
+    kinds: dict[str, Array]
