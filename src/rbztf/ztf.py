@@ -20,6 +20,8 @@ N_QUADRANT = 4
 SIZE_PIX = 28
 """Side of a cutout."""
 MAX_DIGITS = 16
+BAD_EPOCH_FLAG = 32768
+"""Bit of an epoch's ``catflags`` that marks it as bad."""
 
 
 class Band(StrEnum):

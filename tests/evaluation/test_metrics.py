@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn
 
-from rbztf.evaluation.bootstrap import estimate, field_weights, interval, share, spread
+from rbztf.evaluation.bootstrap import estimates, field_weights, interval, share, spread
 from rbztf.evaluation.metrics import FALSE_POSITIVE_RATES, METRICS, evaluate_fold
 from rbztf.evaluation.scores import Scored, pool
 from rbztf.models.decision.thresholds import best_f1_threshold
@@ -170,7 +170,8 @@ def test_the_bootstrap_is_repeatable_and_paired() -> None:
 
 def test_an_estimate_is_over_folds_and_its_interval_around_it() -> None:
     folds = two_folds()
-    found, drawn = estimate(folds, draws=300, seed=0), spread(folds, 300)
+    drawn = spread(folds, 300)
+    found = estimates(folds, drawn)
     for name, value in found.items():
         per_fold = [evaluate_fold(fold)[name] for fold in folds]
         assert value.mean == pytest.approx(np.mean(per_fold))
@@ -195,7 +196,7 @@ def test_a_pooled_figure_is_of_all_scores_together_and_decided_fold_by_fold() ->
     first, second = two_folds()
     folds = [first, replace(second, threshold=0.9)]
     labels, scores, called = together(folds)
-    found = {name: value.pooled for name, value in estimate(folds, 0).items()}
+    found = {name: value.pooled for name, value in estimates(folds, spread(folds, 0)).items()}
     assert found["roc_auc"] == pytest.approx(sklearn.roc_auc_score(labels, scores))
     assert found["average_precision"] == pytest.approx(sklearn.average_precision_score(labels, scores))
     assert found["brier"] == pytest.approx(sklearn.brier_score_loss(labels, scores))
@@ -221,8 +222,8 @@ def test_the_pooled_bootstrap_weighs_objects_by_how_often_their_field_is_drawn()
 def test_draws_of_the_folds_are_pooled_one_by_one_and_averaged() -> None:
     folds = two_folds()
     worse = [replace(fold, scores=fold.scores[::-1].copy(), draw=1) for fold in folds]
-    found = estimate([*folds, *worse], 50)["roc_auc"]
-    one, other = (estimate(part, 50)["roc_auc"] for part in (folds, worse))
+    found = estimates([*folds, *worse], spread([*folds, *worse], 50))["roc_auc"]
+    one, other = (estimates(part, spread(part, 50))["roc_auc"] for part in (folds, worse))
     assert found.pooled == pytest.approx((one.pooled + other.pooled) / 2)
     assert found.mean == pytest.approx((one.mean + other.mean) / 2)
     assert found.std > max(one.std, other.std)

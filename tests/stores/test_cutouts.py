@@ -43,7 +43,7 @@ def test_frames_come_back_bit_by_bit(
     assert np.array_equal(found.frames, frames, equal_nan=True)
     assert (found.oid, found.path, found.collection) == (OID, path, "ztf_dr24")
     assert (found.ra_deg, found.dec_deg) == pytest.approx((position + 90, position), abs=1e-12)
-    assert np.array_equal(found.frame_times(), 2458300.5 + np.arange(n))
+    assert np.array_equal(found.frame_photometry()[:, 0], 2458300.5 + np.arange(n))
     assert [entry.name for entry in folder.iterdir()] == [path.name]
 
 
@@ -72,7 +72,7 @@ def test_epochs_come_back_with_and_without_frames(tmp_path: Path) -> None:
             found_values.astype(kind), values.astype(kind), equal_nan=values.dtype.kind == "f"
         ), name
     assert epochs["hjd"].unit == "d"
-    assert np.array_equal(found.frame_times(), [2458302.8, 2458300.6])
+    assert np.array_equal(found.frame_photometry()[:, 0], [2458302.8, 2458300.6])
     assert np.isnan(found.ra_deg)
     assert np.isnan(found.dec_deg)
 
@@ -131,7 +131,7 @@ def read_all(path: Path) -> None:
     found = read_object(path)
     assert found.frames.shape[1:] == (28, 28)
     assert found.frames.dtype == np.float32
-    assert found.frame_times().shape == (len(found.frames),)
+    assert found.frame_photometry()[:, 0].shape == (len(found.frames),)
 
 
 @given(data=st.data())
@@ -177,7 +177,7 @@ def test_epochs_that_point_beyond_the_frames_are_refused(tmp_path: Path) -> None
     epochs = epoch_table({"frame": np.array([0, 5])}, 2)
     write_object(tmp_path, OID, random_frames(2), epochs, ra_deg=0, dec_deg=0)
     with pytest.raises(DataError, match="EPOCHS"):
-        read_object(tmp_path / f"{OID}.fits").frame_times()
+        read_object(tmp_path / f"{OID}.fits").frame_photometry()[:, 0]
 
 
 def test_a_store_is_a_mapping_that_ignores_what_is_no_object(tmp_path: Path) -> None:

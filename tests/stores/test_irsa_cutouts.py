@@ -40,7 +40,7 @@ def test_the_reference_s_folder_is_read_in_time_order(tmp_path: Path) -> None:
     assert found.oid == OID
     order = np.argsort(times)
     assert np.array_equal(found.frames, frames[order])
-    assert np.allclose(found.frame_times(), np.sort(times) + 2400000.5, rtol=0, atol=1e-9)
+    assert np.allclose(found.frame_photometry()[:, 0], np.sort(times) + 2400000.5, rtol=0, atol=1e-9)
     assert (found.ra_deg, found.dec_deg) == (12.5, -3.25)
     assert list(found.epochs["url"]) == [f"u{times[i]}" for i in order]
     assert set(found.epochs["seeing"]) == {2.5}
@@ -84,7 +84,7 @@ def test_a_folder_without_a_readable_frame_is_refused(tmp_path: Path) -> None:
 
 def test_a_single_cutout_with_a_heliocentric_time_keeps_it(tmp_path: Path) -> None:
     path = write_frame(tmp_path / f"{OID}.fits", random_frames(1)[0], HMJD=58300.75, OBSMJD=58300.5)
-    assert read_object(path).frame_times() == pytest.approx([2458301.25], abs=1e-9)
+    assert read_object(path).frame_photometry()[:, 0] == pytest.approx([2458301.25], abs=1e-9)
 
 
 def test_a_single_cutout_is_an_object_of_one_frame(real_frames: list[Path]) -> None:
@@ -95,7 +95,7 @@ def test_a_single_cutout_is_an_object_of_one_frame(real_frames: list[Path]) -> N
             pixels, header = np.array(hdus[0].data, np.float32), hdus[0].header
         found = store[path.stem]
         assert np.array_equal(found.frames, pixels[None], equal_nan=True)
-        assert found.frame_times() == pytest.approx([header["OBSMJD"] + 2400000.5], abs=1e-9)
+        assert found.frame_photometry()[:, 0] == pytest.approx([header["OBSMJD"] + 2400000.5], abs=1e-9)
         assert (found.ra_deg, found.dec_deg) == (header["OIDRA"], header["OIDDEC"])
         assert found.epochs["url"][0] == header["URL"]
         assert found.epochs["maglimit"][0] == pytest.approx(header["MAGLIM"], rel=1e-6)

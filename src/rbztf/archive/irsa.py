@@ -26,7 +26,6 @@ ARCHIVE_URL = "https://irsa.ipac.caltech.edu"
 COLLECTION = "ztf_dr24"
 """Newest data release known to this version; pinned, since the archive's default moves."""
 PIXEL_ARCSEC = 1.012
-BAD_EPOCH_FLAG = 32768
 """``catflags`` bit of epochs that the survey itself calls bad."""
 _SCIENCE = re.compile(r"ztf_(\d{14})_(\d{6})_(z[gri])_c(\d{2})_o_q([1-4])_sciimg\.fits(?:\.gz|\.fz)?$")
 _ERROR = re.compile(r"<INFO[^>]*\bvalue=[\"']ERROR[\"'][^>]*>(.*?)</INFO>", re.IGNORECASE | re.DOTALL)

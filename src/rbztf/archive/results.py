@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -121,5 +121,5 @@ class FetchResult:
             "seconds": round(self.seconds, 3),
             "objects": [entry.to_json() for entry in self.objects],
             "notes": list(self.notes),
-            "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
         }

@@ -97,12 +97,6 @@ def position_query(ra_deg: float, dec_deg: float, radius_arcsec: float, collecti
     return f"SELECT {_COLUMNS} FROM {_table(collection)} WHERE {where}"
 
 
-def metadata_query(oids: Iterable[int], collection: str = COLLECTION) -> str:
-    """ADQL for what the release says of some objects; nothing is sent."""
-    numbers = ", ".join(str(int(oid)) for oid in oids)
-    return f"SELECT {_COLUMNS} FROM {_table(collection)} WHERE oid IN ({numbers})"
-
-
 def query_objects(query: str, archive_url: str = ARCHIVE_URL) -> list[FoundObject]:
     """Send a query of this module.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class CheckResult:
             "n_frames": self.n_frames,
             "counts": self.counts,
             "under_way": self.under_way,
-            "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
         }
 
 

@@ -70,13 +70,8 @@ class Spread:
     pooled: dict[str, Array]
 
 
-def estimate(folds: Sequence[Scored], draws: int = 1000, seed: int = 0) -> dict[str, Estimate]:
-    """Each metric of :data:`METRICS` over folds and pooled, with intervals from ``draws`` resamplings."""
-    return estimates(folds, spread(folds, draws, seed))
-
-
 def estimates(folds: Sequence[Scored], spread: Spread) -> dict[str, Estimate]:
-    """As :func:`estimate`, from resamplings made before."""
+    """Each metric of :data:`METRICS` over folds and pooled, with intervals from resamplings."""
     per_fold = [evaluate_fold(fold) for fold in folds]
     together = pooled_metrics(folds)
     out = {}

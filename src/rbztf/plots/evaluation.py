@@ -25,7 +25,6 @@ SHOWN_GROUPS = 16
 LONGEST_NAME = 40
 LEGEND_WIDTH = 110
 """Characters in a line of a legend."""
-Z95 = 1.959964
 
 
 def evaluation_plots(evaluations: Sequence[Evaluation], folder: Path) -> None:
@@ -135,14 +134,16 @@ def reliability_bins(scored: Scored) -> tuple[Array, Array, Array, Array]:
     found : share of artefacts
     low, high : 95 % interval of that share, Wilson (1927), J. Am. Stat. Assoc. 22, 209
     """
+    from astropy.stats import binom_conf_interval
+
     order = np.argsort(scored.scores, kind="stable")
     bins = [members for members in np.array_split(order, N_CALIBRATION_BINS) if len(members)]
-    n = np.array([len(members) for members in bins], float)
+    n = np.array([len(members) for members in bins])
     predicted = np.array([scored.scores[members].mean() for members in bins])
-    found = np.array([scored.labels[members].mean() for members in bins])
-    centre = (found + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 * np.sqrt(found * (1 - found) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
-    return predicted, found, np.minimum(centre - half, found), np.maximum(centre + half, found)
+    hits = np.array([scored.labels[members].sum() for members in bins])
+    found = hits / n
+    low, high = binom_conf_interval(hits, n, confidence_level=0.95, interval="wilson")
+    return predicted, found, np.minimum(low, found), np.maximum(high, found)
 
 
 def short_name(entry: Evaluation) -> str:

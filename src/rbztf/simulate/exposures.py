@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.simulate.seeds import Stream, stream
+from rbztf.times import MJD_TO_JD
 
 FIRST_MJD_D = 58197.0  # 2018-03-20, start of the survey
 SURVEY_D = 1400.0
 MJD_OF_UNIX = 40587
 MJD_OF_EXPID = 57754  # ZTF counts expid in 1e-5 days from 2017-01-01 (read off real headers)
-MJD_TO_JD = 2400000.5
 EXPTIME_S = 30.0
 DAY_S = 86400.0
 LIGHT_PER_AU_S = 499.005

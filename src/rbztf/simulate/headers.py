@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from math import log10, sqrt
 from typing import Any
 
-from rbztf.simulate.exposures import EXPTIME_S, MJD_OF_UNIX, MJD_TO_JD, Exposures
+from rbztf.simulate.exposures import EXPTIME_S, MJD_OF_UNIX, Exposures
 from rbztf.simulate.geometry import Quadrant, Window
+from rbztf.times import MJD_TO_JD
 from rbztf.ztf import Band
 
 Cards = dict[str, Any]

@@ -14,14 +14,13 @@ from rbztf.simulate.psf import Image, grid
 from rbztf.simulate.render import light, place_in_frame, seeing_of
 from rbztf.simulate.scene import Scene, paint_scene, psf_weights
 from rbztf.simulate.seeds import Stream, stream
-from rbztf.ztf import SIZE_PIX
+from rbztf.ztf import BAD_EPOCH_FLAG, SIZE_PIX
 
 MAG_PER_SNR = 1.0857
 FLOOR_MAG = 0.013
 """Calibration noise of one exposure."""
 DETECTION_SNR = 3.5
 BACKGROUND_RING_PIX = (6.0, 12.0)
-BAD_EPOCH_FLAG = 32768
 FLAG_SHARE, FALSE_FLAG_SHARE = 0.3, 0.008
 """How often the pipeline notices an artefact, and how often it flags a clean epoch."""
 CORE = slice(SIZE_PIX // 2 - 4, SIZE_PIX // 2 + 4)

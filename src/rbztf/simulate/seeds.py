@@ -20,7 +20,6 @@ class Stream(IntEnum):
     TROUBLE = 8
     PHOTOMETRY = 9
     NOISE = 10
-    FAULT = 11
     TILE = 12
 
 

@@ -60,10 +60,6 @@ class ObjectCutouts:
             return self._epochs
         return read_epochs(self.path)
 
-    def frame_times(self) -> NDArray[np.float64]:
-        """Heliocentric Julian date of each frame, (n,) float64 in days; NaN where unknown."""
-        return self.frame_photometry()[:, 0]
-
     def frame_photometry(self) -> NDArray[np.float64]:
         """Time (HJD, d), magnitude and its error of each frame, (n, 3) float64; NaN where unknown."""
         photometry = no_photometry(len(self.frames))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class EmbedResult:
             "latent": self.latent,
             "encoder": self.encoder,
             "seconds": round(self.seconds, 2),
-            "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
             "warnings": list(self.warnings),
             **check,
         }

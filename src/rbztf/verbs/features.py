@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class FeaturesResult:
             "n_features": self.n_features,
             "definition": self.definition.to_json(),
             "seconds": round(self.seconds, 2),
-            "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
         }
 
 

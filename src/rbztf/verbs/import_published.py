@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class ImportResult:
             "out": str(self.out),
             "found": self.found,
             "missing": self.missing,
-            "problems": [{"where": problem.where, "what": problem.what} for problem in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
         }
 
 

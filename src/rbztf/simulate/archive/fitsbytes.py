@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 2880
-CARD = 80
+from rbztf.stores.fastfits import BLOCK, CARD
+
 STRUCTURAL = frozenset(
     {"SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "XTENSION", "PCOUNT", "GCOUNT"}
 )
