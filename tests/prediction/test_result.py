@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from astropy.table import Table
@@ -21,8 +22,8 @@ from rbztf.prediction.result import (
     Prediction,
     PredictResult,
     check_ending,
-    mask_csv,
     predictions_csv,
+    write_mask,
     write_predictions,
 )
 from rbztf.stores.oid_lists import read_oids
@@ -120,11 +121,16 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"file", "p.csv"}
 
 
-def test_a_mask_lists_frames_in_time() -> None:
+def epoch(**known: Any) -> EpochContribution:
+    nothing = {"frame": 0, "mjd": float("nan"), "hjd": float("nan"), "filefracday": -1, "share": 0.0}
+    return EpochContribution(**{**nothing, "dropped": False, **known})
+
+
+def test_a_mask_lists_frames_in_time(tmp_path: Path) -> None:
     blamed = (
-        EpochContribution(2.5, 0.75, True),
-        EpochContribution(1.25, -0.5, False),
-        EpochContribution(float("nan"), 0.0, False),
+        epoch(frame=1, mjd=58000.5, hjd=2458001.125, filefracday=20180101123456, share=0.75, dropped=True),
+        epoch(frame=0, mjd=57999.5, hjd=2458000.125, filefracday=20171231123456, share=-0.5),
+        epoch(frame=0),
     )
     oids = [make_oid(1), make_oid(2)]
     entries = [
@@ -141,12 +147,17 @@ def test_a_mask_lists_frames_in_time() -> None:
         )
         for oid, frames in zip(oids, (blamed[:2], blamed[2:]))
     ]
-    assert mask_csv(PredictResult("m", tuple(entries))).splitlines() == [
-        "oid,hjd,share,drop",
-        f"{oids[0]},1.25000000,-0.5,0",
-        f"{oids[0]},2.50000000,0.75,1",
-        f"{oids[1]},,0,0",
+    result = PredictResult("m", tuple(entries))
+    write_mask(tmp_path / "mask.csv", result)
+    assert (tmp_path / "mask.csv").read_text().splitlines() == [
+        "oid,frame,mjd,hjd,filefracday,share,drop",
+        f"{oids[0]},0,57999.500000,2458000.12500000,20171231123456,-0.500000,0",
+        f"{oids[0]},1,58000.500000,2458001.12500000,20180101123456,0.750000,1",
+        f"{oids[1]},0,,,,0.000000,0",
     ]
+    write_mask(tmp_path / "mask.ecsv", result)
+    table = Table.read(tmp_path / "mask.ecsv")
+    assert (str(table["mjd"].unit), table["drop"].tolist()) == ("d", [0, 1, 0])
 
 
 def test_kinds_that_only_the_model_knows_have_a_column() -> None:

@@ -273,9 +273,8 @@ def test_paths_come_from_the_configuration(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--embeddings", "e"], "No model given"),
         (["--model", "m"], "No data to score"),
-        (["--model", "none", "--embeddings", "e"], "none is no model folder"),
+        (["--model", "none", "--embeddings", "e"], "There is no model none"),
         (["--model", "e", "--embeddings", "e"], "e is no model folder"),
         (["--model", "m/encoder", "--embeddings", "e"], "kind 'encoder', not 'classifier'"),
         (["--model", "m", "--embeddings", "none"], "no embeddings at none"),

@@ -34,6 +34,9 @@ def predict(
     oids: Annotated[
         list[str] | None, typer.Argument(help="Objects; all in the data if left out.", metavar="[OID]…")
     ] = None,
+    oid: Annotated[
+        list[str] | None, typer.Option("--oid", help="An object; may repeat.", metavar="OID")
+    ] = None,
     from_: Annotated[
         str | None,
         typer.Option(
@@ -64,12 +67,24 @@ def predict(
     ] = False,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Write the epochs of each object as CSV, those to drop marked.", metavar="FILE"),
+        typer.Option(
+            help="Write the epochs of each object as a table, those to drop marked.", metavar="FILE"
+        ),
     ] = None,
     no_fetch: Annotated[
         bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
     ] = False,
     archive: Annotated[str | None, typer.Option(help="Address of the archive.", metavar="URL")] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="Data release of light curves that are fetched.", metavar="NAME")
+    ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            help="Longest wait for objects that another process is fetching; without end if left out.",
+            metavar="SECONDS",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write .csv, .json, .parquet, .ecsv, .fits or .vot.", metavar="FILE")
     ] = None,
@@ -83,16 +98,20 @@ def predict(
     """Give the probability that objects are bogus."""
     with screen(as_json, quiet) as show:
         settings = resolve(show, config, set_, device, seed)
+        from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
         from rbztf.models.decision.decisions import Goal
         from rbztf.prediction.result import check_ending, write_mask, write_predictions
         from rbztf.stores.oid_lists import read_oids
+        from rbztf.tables import check_table_ending
         from rbztf.verbs.predict import predict as run
         from rbztf.ztf import Oid
 
         if out is not None:
             check_ending(out)
+        if mask is not None:
+            check_table_ending(mask)
         goal = Goal(max_false_alarm, max_missed, error_rate)
-        wanted = [Oid(oid) for oid in oids or ()] + (read_oids(from_) if from_ else [])
+        wanted = [Oid(each) for each in [*(oids or ()), *(oid or ())]] + (read_oids(from_) if from_ else [])
         result = run(
             list(dict.fromkeys(wanted)) or None,
             model=model,
@@ -103,7 +122,9 @@ def predict(
             goal=goal if goal != Goal() else None,
             explain=explain or mask is not None,
             fetch=not no_fetch,
-            archive_url=archive,
+            archive_url=archive or ARCHIVE_URL,
+            collection=collection or COLLECTION,
+            wait_s=wait,
             config=settings,
             progress=show.progress,
         )

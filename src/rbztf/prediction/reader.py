@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.models.vae.encoder_inputs import read_usable, usable_facts
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import Embeddings, open_embeddings
+from rbztf.stores.object_file import ObjectCutouts
 from rbztf.times import MJD_TO_JD
 from rbztf.ztf import Oid
 
@@ -60,6 +62,44 @@ class ObjectFeatures:
 
 
 @dataclass(frozen=True)
+class FrameTimes:
+    """Which exposure each frame is of.
+
+    Attributes
+    ----------
+    frame : ndarray (n_frames,), int64
+        Its number in the cutout store or the embeddings, from 0.
+    mjd, hjd : ndarray (n_frames,), float64
+        Start of exposure, and heliocentric Julian date of its middle, days; NaN where unknown.
+    filefracday : ndarray (n_frames,), int64
+        IRSA's number of the exposure; -1 where unknown.
+    """
+
+    frame: NDArray[np.int64]
+    mjd: Times
+    hjd: Times
+    filefracday: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __getitem__(self, chosen: NDArray[Any]) -> FrameTimes:
+        return FrameTimes(*(getattr(self, name)[chosen] for name in ("frame", "mjd", "hjd", "filefracday")))
+
+    @classmethod
+    def of_embeddings(cls, hjd: Times) -> FrameTimes:
+        """Frames of which an embedding store knows the time at most."""
+        n = len(hjd)
+        return cls(np.arange(n), np.full(n, np.nan), hjd, np.full(n, -1, np.int64))
+
+    @classmethod
+    def of_cutouts(cls, cutouts: ObjectCutouts) -> FrameTimes:
+        """All frames of an object of the cutout store."""
+        columns = (cutouts.frame_column(name) for name in ("mjd", "hjd", "filefracday"))
+        return cls(np.arange(len(cutouts.frames)), *columns)
+
+
+@dataclass(frozen=True)
 class ObjectInputs:
     """One object as it was found.
 
@@ -68,8 +108,8 @@ class ObjectInputs:
     oid : Oid
     sequence : ndarray (n_frames, columns), float32
         What the model reads of its usable frames, in time order.
-    hjd : ndarray (n_frames,), float64
-        Heliocentric Julian date of each, days; NaN where unknown.
+    times : FrameTimes
+        Of these frames.
     n_missing : int
         Frames that are missing or unusable.
     features : ObjectFeatures or None
@@ -77,7 +117,7 @@ class ObjectInputs:
 
     oid: Oid
     sequence: Vectors
-    hjd: Times
+    times: FrameTimes
     n_missing: int
     features: ObjectFeatures | None
 
@@ -138,10 +178,10 @@ class ObjectReader:
             If it is nowhere, or lacks what a score needs.
         """
         features = self._features(oid)
-        inputs, hjd, n_missing = self._frames(oid, features, problems)
+        inputs, times, n_missing = self._frames(oid, features, problems)
         usable = self.model.selection.usable(inputs)
-        kept = usable & self._in_time(hjd, oid)
-        entry = ObjectInputs(oid, inputs[kept], hjd[kept], n_missing + int(np.sum(~usable)), features)
+        kept = usable & self._in_time(times.hjd, oid)
+        entry = ObjectInputs(oid, inputs[kept], times[kept], n_missing + int(np.sum(~usable)), features)
         self._check(entry)
         return entry
 
@@ -168,11 +208,15 @@ class ObjectReader:
 
     def _frames(
         self, oid: Oid, features: ObjectFeatures | None, problems: list[Problem]
-    ) -> tuple[Vectors, Times, int]:
+    ) -> tuple[Vectors, FrameTimes, int]:
         """Inputs and times of all its frames, usable or not, and how many are missing."""
         selection, encoder = self.model.selection, self.model.encoder
         if self.embeddings is not None and oid in self.embeddings:
-            return selection.read(self.embeddings, oid), self.embeddings.times(oid), 0
+            return (
+                selection.read(self.embeddings, oid),
+                FrameTimes.of_embeddings(self.embeddings.times(oid)),
+                0,
+            )
         store = self.cutouts if self.cutouts is not None and oid in self.cutouts else None
         if store is not None and encoder is not None:
             return self._embedded(store, encoder, oid, features, problems)
@@ -180,7 +224,7 @@ class ObjectReader:
             raise DataError(
                 "not found in the cutouts, embeddings or feature table.", "Fetch it first: rbztf fetch."
             )
-        return np.empty((0, selection.width), np.float32), np.empty(0), 0
+        return np.empty((0, selection.width), np.float32), FrameTimes.of_embeddings(np.empty(0)), 0
 
     def _embedded(
         self,
@@ -189,13 +233,14 @@ class ObjectReader:
         oid: Oid,
         features: ObjectFeatures | None,
         problems: list[Problem],
-    ) -> tuple[Vectors, Times, int]:
+    ) -> tuple[Vectors, FrameTimes, int]:
         cutouts, selection = store[oid], self.model.selection
-        if features is not None and not usable_frames(cutouts.frames).any():
-            return np.empty((0, selection.width), np.float32), np.empty(0), len(cutouts.epochs)
-        frames, photometry = read_usable(cutouts, problems)
+        usable, times = usable_frames(cutouts.frames), FrameTimes.of_cutouts(cutouts)
+        if features is not None and not usable.any():
+            return np.empty((0, selection.width), np.float32), times[usable], len(cutouts.epochs)
+        frames, _ = read_usable(cutouts, problems)
         vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder.config.frames))
-        return selection.columns(vectors), photometry[:, 0], len(cutouts.epochs) - len(vectors)
+        return selection.columns(vectors), times[usable], len(cutouts.epochs) - len(vectors)
 
     def _in_time(self, hjd: Times, oid: Oid) -> NDArray[np.bool_]:
         if self.until_mjd is None or not len(hjd):
@@ -214,11 +259,20 @@ class ObjectReader:
             return None
         if self._table is not None and oid in self._rows:
             found = self._stored(self._table, self._rows[oid])
-        elif self.cutouts is not None and oid in self.cutouts:
+        elif self._can_compute and self.cutouts is not None and oid in self.cutouts:
             found = self._computed(self.cutouts, oid, dropped_hjd)
         else:
             return None
         return found if np.isfinite(found.values).any() else None
+
+    @cached_property
+    def _can_compute(self) -> bool:
+        """Whether the package that computes light-curve features is installed."""
+        try:
+            snad_set.package()
+        except UsageError:
+            return False
+        return True
 
     @cached_property
     def _table(self) -> FeatureTable | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,24 +14,39 @@ from rbztf.textfiles import json_text
 from rbztf.ztf import ARTEFACT_KINDS
 
 ENDINGS = (*TABLE_ENDINGS, ".json")
-MASK_COLUMNS = ("oid", "hjd", "share", "drop")
+MASK_COLUMNS = (
+    Column("oid", "int", description="ZTF object identifier"),
+    Column("frame", "int", description="number of the frame in the store, from 0, in time order"),
+    Column("mjd", "float", "d", "start of exposure", 6),
+    Column("hjd", "float", "d", "heliocentric Julian date of the middle of exposure", 8),
+    Column("filefracday", "int", description="IRSA's number of the exposure"),
+    Column("share", "float", description="what the frame adds to the log odds of bogus", decimals=6),
+    Column("drop", "int", description="1 where the epoch is to be dropped"),
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochContribution:
     """What the frame of one epoch contributes to the score of its object.
 
     Attributes
     ----------
-    hjd : float
-        Heliocentric Julian date, days; NaN where unknown.
+    frame : int
+        Number of the frame in the cutout store or the embeddings, from 0, in time order.
+    mjd, hjd : float
+        Start of exposure, and heliocentric Julian date of its middle, days; NaN where unknown.
+    filefracday : int
+        IRSA's number of the exposure; -1 where unknown.
     share : float
         What it adds to the log odds of bogus.
     dropped : bool
         Whether ``p_without`` is without it.
     """
 
+    frame: int
+    mjd: float
     hjd: float
+    filefracday: int
     share: float
     dropped: bool
 
@@ -158,23 +170,24 @@ def predictions_csv(result: PredictResult) -> str:
 
 
 def write_mask(path: Path, result: PredictResult) -> None:
-    """Write :func:`mask_csv`; the file appears whole or not at all.
+    """Write the frames of the objects as a table, in time order: what each contributes, 1 where it is to be dropped.
 
     Raises
     ------
     WriteError, UsageError
         If it cannot be written.
     """
-    write_text(path, mask_csv(result))
+    write_table(path, MASK_COLUMNS, mask_rows(result), {"model": result.model})
 
 
-def mask_csv(result: PredictResult) -> str:
-    """Every frame of the objects as CSV text: HJD, what it adds to the log odds, 1 where it is to be dropped."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(MASK_COLUMNS)
-    for prediction in result.objects:
-        for epoch in sorted(prediction.blamed, key=lambda epoch: epoch.hjd):
-            hjd = f"{epoch.hjd:.8f}" if math.isfinite(epoch.hjd) else ""
-            writer.writerow([prediction.oid, hjd, f"{epoch.share:.6g}", int(epoch.dropped)])
-    return text.getvalue()
+def mask_rows(result: PredictResult) -> list[list[Cell]]:
+    """One row a frame, one cell for each of :data:`MASK_COLUMNS`."""
+    return [
+        [entry.oid, each.frame, each.mjd, each.hjd, _exposure(each), each.share, int(each.dropped)]
+        for entry in result.objects
+        for each in sorted(entry.blamed, key=lambda each: each.frame)
+    ]
+
+
+def _exposure(epoch: EpochContribution) -> int | None:
+    return epoch.filefracday if epoch.filefracday >= 0 else None

@@ -86,7 +86,15 @@ def _explained(
         made = replace(made, p_without=cleaned.p_bogus, n_dropped=int(dropped.sum()))
     order = np.argsort(-contributions, kind="stable")
     epochs = (
-        EpochContribution(float(entry.hjd[k]), float(contributions[k]), bool(dropped[k])) for k in order
+        EpochContribution(
+            frame=int(entry.times.frame[k]),
+            mjd=float(entry.times.mjd[k]),
+            hjd=float(entry.times.hjd[k]),
+            filefracday=int(entry.times.filefracday[k]),
+            share=float(contributions[k]),
+            dropped=bool(dropped[k]),
+        )
+        for k in order
     )
     return replace(made, blamed=tuple(epochs))
 
@@ -102,8 +110,8 @@ def _rescore(
         replace(
             entry,
             sequence=entry.sequence[mask],
-            hjd=entry.hjd[mask],
-            features=reader.features_without(entry.oid, entry.hjd[~mask]),
+            times=entry.times[mask],
+            features=reader.features_without(entry.oid, entry.times.hjd[~mask]),
         )
         for mask in kept
     ]

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rbztf.errors import InputError, Problem
 from rbztf.files import reading, write_bytes
 from rbztf.stores import fastfits
-from rbztf.stores.epochs import PHOTOMETRY, no_photometry
+from rbztf.stores.epochs import COLUMNS, PHOTOMETRY
 from rbztf.ztf import SIZE_PIX, Oid
 
 if TYPE_CHECKING:
@@ -62,13 +62,25 @@ class ObjectCutouts:
 
     def frame_photometry(self) -> NDArray[np.float64]:
         """Time (HJD, d), magnitude and its error of each frame, (n, 3) float64; NaN where unknown."""
-        photometry = no_photometry(len(self.frames))
+        columns = [self.frame_column(name).astype(np.float64) for name in PHOTOMETRY]
+        return np.stack(columns, axis=1)
+
+    def frame_column(self, name: str) -> NDArray[Any]:
+        """A column of the table of epochs, one value a frame, (n,); its "unknown" value for a frame without epoch.
+
+        Raises
+        ------
+        DataError
+            If the table does not fit the frames.
+        """
+        dtype, _, unknown = COLUMNS[name]
+        values = np.full(len(self.frames), unknown, dtype)
         with reading(self.path, f"has an {EPOCHS} table that does not fit its frames"):
             index = np.asarray(self.epochs["frame"])
             with_frame = index >= 0
-            for column, name in enumerate(PHOTOMETRY):
-                photometry[index[with_frame], column] = np.asarray(self.epochs[name], float)[with_frame]
-        return photometry
+            if name in self.epochs.colnames:
+                values[index[with_frame]] = np.asarray(self.epochs[name])[with_frame]
+        return values
 
 
 def write_object(

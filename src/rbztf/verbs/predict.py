@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from rbztf.archive.irsa import ARCHIVE_URL
-from rbztf.config import Config
+from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+from rbztf.config import Config, load_config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
@@ -20,9 +21,15 @@ from rbztf.prediction.reader import InputPaths, ObjectInputs, ObjectReader
 from rbztf.prediction.result import Prediction, PredictResult
 from rbztf.prediction.score import predict_objects
 from rbztf.progress import Progress, silent
-from rbztf.stores.cutouts import open_cutouts
-from rbztf.stores.embeddings import open_embeddings
-from rbztf.verbs.paths import locate, locate_optional
+from rbztf.verbs.acquire import (
+    Acquired,
+    FetchOptions,
+    acquire,
+    check_package,
+    in_bands,
+    with_default_store,
+)
+from rbztf.verbs.paths import locate_model, locate_optional
 from rbztf.ztf import Oid
 
 CHUNK = 128
@@ -32,7 +39,7 @@ Scores = tuple[list[Prediction], int]
 
 
 def predict(
-    oids: Iterable[int] | None = None,
+    oids: int | str | Iterable[int | str] | None = None,
     *,
     model: Path | str | None = None,
     data: Path | str | None = None,
@@ -42,7 +49,9 @@ def predict(
     goal: Goal | None = None,
     explain: bool = False,
     fetch: bool = True,
-    archive_url: str | None = None,
+    archive_url: str = ARCHIVE_URL,
+    collection: str = COLLECTION,
+    wait_s: float | None = None,
     config: Config | None = None,
     progress: Progress = silent,
 ) -> PredictResult:
@@ -50,10 +59,11 @@ def predict(
 
     Parameters
     ----------
-    oids : iterable of int, optional
-        Objects to score; without it, all that the embeddings or the cutouts hold.
-    model : path
-        A bundle made by ``train-rnn``.
+    oids : int or iterable of int, optional
+        Objects to score, one or many; without it, all that the embeddings or the cutouts hold.
+    model : path or name, optional
+        A bundle made by ``train-rnn``, or a name from ``rbztf models``; without it the one that the
+        configuration names, else the one that comes with rbztf.
     data : path
         Cutouts, which the model's own encoder embeds and from whose epochs light-curve features
         are computed; ``data/cutouts`` if nothing is named.
@@ -70,8 +80,14 @@ def predict(
         Tell what each frame contributes, and the score without the worst; ensembles only.
     fetch : bool
         Fetch objects asked for that the data lack, into the cutout store.
-    archive_url : str, optional
-        Where to fetch from; IRSA if left out.
+    archive_url : str
+        Where to fetch from.
+    collection : str
+        Data release of light curves that are fetched.
+    wait_s : float, optional
+        Longest wait for objects that another process is fetching; left out: without end.
+    config : Config, optional
+        Left out: that of this folder (``./rbztf.yaml``) or of what was imported.
 
     Raises
     ------
@@ -79,22 +95,27 @@ def predict(
         For missing paths, or vectors that are not the model's. What is wrong with single
         objects becomes ``problems`` of the result.
     """
-    config = config or Config()
-    path = locate("model", model, config)
+    config = config or load_config()
+    path = locate_model(model, config)
     bundle = load_model(path)
     if explain and not bundle.attributes_frames:
         raise UsageError(
             f"{path} cannot tell what single epochs contribute: no member of it votes frame by frame.",
             "Train an ensemble with a member that has pooling: votes, such as --config default.",
         )
-    wanted = [Oid(oid) for oid in oids] if oids is not None else None
-    places = _given(data, embeddings, features, config)
-    problems: list[Problem] = []
-    if fetch and wanted and bundle.encoder:
-        latent = bundle.selection.latent
-        places, problems = _fetch_lacking(wanted, places, latent, archive_url, progress)
-    reader = ObjectReader.open(bundle, places, choose_device(config.device), until_mjd)
-    wanted = reader.oids() if wanted is None else wanted
+    places = with_default_store(_given(data, embeddings, features, config))
+    notes = check_package(bundle, places)
+    if oids is not None:
+        several = [oids] if isinstance(oids, int | str) else oids
+        options = FetchOptions(archive_url, collection, wait_s) if fetch else None
+        acquired = acquire(list(dict.fromkeys(map(Oid, several))), bundle, places, options, progress)
+    else:
+        acquired = Acquired((), places)
+    reader = ObjectReader.open(bundle, acquired.paths, choose_device(config.device), until_mjd)
+    wanted = list(acquired.oids)
+    problems = list(acquired.problems)
+    if oids is None:
+        wanted, problems = in_bands(reader.oids(), bundle)
     failed = {problem.where for problem in problems}  # could not be fetched, which says it all
     chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
     read = (list(_read_chunk(reader, chunk, problems, failed)) for chunk in chunks)
@@ -112,7 +133,7 @@ def predict(
         n_go_on += go_on
         done += len(chunk)
         progress("predict", done, len(wanted))
-    warnings = (*reader.warnings, *_remarks(bundle, predictions, n_go_on))
+    warnings = (*notes, *acquired.warnings, *reader.warnings, *_remarks(bundle, predictions, n_go_on))
     return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
 
 
@@ -127,23 +148,6 @@ def _given(
     return InputPaths(
         locate_optional("cutouts", None, config), locate_optional("embeddings", None, config), table
     )
-
-
-def _fetch_lacking(
-    wanted: Sequence[Oid], places: InputPaths, latent: int, archive_url: str | None, progress: Progress
-) -> tuple[InputPaths, list[Problem]]:
-    """Fetch what is in neither place into the cutout store, which is then one of the places."""
-    from rbztf.verbs import fetch as verb
-
-    known = set(open_embeddings(places.embeddings, latent)) if places.embeddings else set()
-    folder = places.cutouts or verb.DEFAULT_OUT
-    known |= set(open_cutouts(folder)) if folder.is_dir() else set()
-    lacking = [oid for oid in wanted if oid not in known]
-    if not lacking:
-        return places, []
-    result = verb.fetch(lacking, out=folder, archive_url=archive_url or ARCHIVE_URL, progress=progress)
-    cutouts = folder if folder.is_dir() else places.cutouts
-    return InputPaths(cutouts, places.embeddings, places.features), list(result.problems)
 
 
 def _side_by_side(
@@ -189,6 +193,14 @@ def _remarks(model: Model, predictions: Sequence[Prediction], n_go_on: int) -> I
         yield (
             f"{count} of {len(predictions)} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
             f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."
+        )
+    timeless = sum(
+        bool(entry.blamed) and np.isnan([e.hjd for e in entry.blamed]).all() for entry in predictions
+    )
+    if timeless:
+        yield (
+            f"The frames of {timeless} of {len(predictions)} objects have no times (their embeddings do not hold them); "
+            "epochs are named by the number of the frame."
         )
     unverified = sum(entry.features_verified is False for entry in predictions)
     if unverified:
