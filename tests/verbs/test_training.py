@@ -83,20 +83,20 @@ def test_a_store_is_checked_against_the_training_set(dataset: Dataset, encoder: 
     result = run_well(*command, "--data", tmp_path / "c")
     answer = strict_json(result.stdout)
     assert answer["check"]["largest_shift"] > 0.5
-    assert "distributed otherwise than in training" in answer["warnings"][0]
-    assert "distributed otherwise than in training" in result.stderr
+    assert "have another distribution than in training" in answer["warnings"][0]
+    assert "have another distribution than in training" in result.stderr
 
 
 def test_an_encoder_that_has_seen_labels_says_so(dataset: Dataset, tmp_path: Path) -> None:
     words = ("train-vae", "--data", dataset.cutouts, "--labels", dataset.labels, *FAST_VAE)
-    refused(*words, "--set", "vae.artefact_weight=0", says=["for the artefact head, whose weight is 0"])
+    refused(*words, "--set", "vae.artefact_weight=0", says=["train the artefact head, but its weight is 0"])
     other, plain = tmp_path / "other.csv", tmp_path / "plain.csv"
     other.write_text(f"oid,label\n{make_oid(77)},1\n")
-    refused(*words, "--labels", other, code=1, says=["says nothing of the objects"])
+    refused(*words, "--labels", other, code=1, says=["has no label of an object in"])
     oids = list(open_cutouts(dataset.cutouts))
     plain.write_text(f"oid,label\n{oids[0]},0\n{oids[1]},1\n")
     quick = ("--out", tmp_path / "m", "--set", "training.epochs=1")
-    assert "it teaches clean frames only" in run_well(*words, "--labels", plain, *quick).stderr
+    assert "only clean frames are learned from it" in run_well(*words, "--labels", plain, *quick).stderr
     run_well(*words, *quick)
     card = (tmp_path / "m" / "README.md").read_text()
     n_labelled = load_encoder(tmp_path / "m").notes["labelled objects"]
@@ -119,7 +119,7 @@ def test_an_encoder_without_statistics_cannot_check(tmp_path: Path) -> None:
     result = run_well(
         "embed", "--model", tmp_path / "m", "--data", tmp_path / "c", "--out", tmp_path / "e", "--check"
     )
-    assert "nothing to check against" in result.stderr
+    assert "no statistics of its training set" in result.stderr
 
 
 def test_a_classifier_bundle_is_complete(dataset: Dataset, embeddings: Path) -> None:

@@ -1,1 +1,1 @@
-"""Figures."""
+"""Figures of trainings, evaluations and autoencoders."""

@@ -1,4 +1,4 @@
-"""Plots of a run. Each function draws one figure and writes one PNG."""
+"""Figures of a run: losses, frames per object, example frames; colours and style of all figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rbztf.ztf import Oid
 
 matplotlib.use("Agg")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe & Ito's palette, told apart by colour-blind readers too."""
+"""Okabe & Ito's palette, which colour-blind readers can tell apart."""
 GREY = "#777777"
 DPI = 150
 
@@ -102,12 +102,11 @@ def write_png(figure: Figure, path: Path) -> None:
 
 
 EXAMPLES = 16
-"""Artefacts of either kind, found and missed, that are shown as pictures."""
+"""Examples of artefacts found, and as many of artefacts missed."""
 
 
 def plot_examples(path: Path, evaluation: Evaluation, config: Config) -> None:
-    """Artefacts found most surely and artefacts missed, if the configuration names their cutouts."""
-
+    """Artefacts with the highest and the lowest scores, if the configuration names their cutouts."""
     if config.data.cutouts is None or not config.data.cutouts.is_dir():
         return
     store = open_cutouts(config.data.cutouts)
@@ -126,7 +125,7 @@ def plot_examples(path: Path, evaluation: Evaluation, config: Config) -> None:
 
 
 def _brightest(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The frame with the widest range of pixels, where an artefact shows best."""
+    """The frame with the widest range of pixel values, which usually shows the artefact best."""
     with np.errstate(invalid="ignore"):
         spread = np.nanmax(frames, axis=(1, 2)) - np.nanmin(frames, axis=(1, 2))
     return np.asarray(frames[int(np.nanargmax(spread))])

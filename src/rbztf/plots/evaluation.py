@@ -1,4 +1,4 @@
-"""Plots of how good models are: ROC, reliability, shares called bogus by tag."""
+"""Figures of an evaluation: ROC curves, reliability diagram, share called bogus by tag and class."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 
 def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
-    """Share of artefacts against predicted probability, and below it how the scores spread.
+    """Share of artefacts against predicted probability, above a histogram of the scores.
 
     Bins of equal numbers of objects; bars are 95 % intervals of a binomial share (Wilson's).
     """
@@ -102,7 +102,7 @@ def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
 def groups(evaluations: Sequence[Evaluation], path: Path) -> None:
     """Share of artefacts found by tag, and false alarms by class or tag, with 95 % intervals.
 
-    Nothing is drawn where labels bear no tags.
+    Nothing is drawn if the labels have no tags.
     """
     found = _by_group([entry.by_tag for entry in evaluations], "recall")
     classes = [_real_classes(entry) for entry in evaluations]
@@ -147,7 +147,7 @@ def reliability_bins(scored: Scored) -> tuple[Array, Array, Array, Array]:
 
 
 def short_name(entry: Evaluation) -> str:
-    """What a model is called in a legend: its name, the end of it if it is long."""
+    """Name of a model in a legend, cut at its start if it is long."""
     name = entry.variant
     return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
 

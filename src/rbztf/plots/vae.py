@@ -1,4 +1,4 @@
-"""Plots of a trained autoencoder. Each function draws one figure and writes one PNG."""
+"""Figures of a trained autoencoder: losses, reconstructions, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def reconstructions(
     objects: NDArray[np.int64],
     path: Path,
 ) -> None:
-    """The frames that are rebuilt best, at the median, and worst: frame, reconstruction, residual.
+    """Frames with the smallest, median and largest reconstruction error: frame, reconstruction, residual.
 
-    One frame an object, so that one strange object does not fill the picture.
+    One frame per object, so that one unusual object does not fill the figure.
 
     Parameters
     ----------
     frames, rebuilt : ndarray (n, 28, 28), float32
-        As the encoder sees them.
+        Normalised.
     valid : ndarray (n, 28, 28), bool
         Pixels that count.
     error : ndarray (n,), float32
@@ -94,9 +94,9 @@ def reconstructions(
 def neighbours(
     frames: Frames, valid: NDArray[np.bool_], vectors: NDArray[np.float32], path: Path, *, seed: int = 0
 ) -> None:
-    """Some frames and, beside each, the frames whose latent means are nearest.
+    """Some frames, each with the frames whose latent means are nearest.
 
-    Half of the frames shown are drawn from those far from the mean, where strange ones are.
+    Half of the frames shown are drawn from those furthest from the mean, the unusual ones.
     Latents are divided by their standard deviations before distances are taken.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Which epochs of an object show an artefact, and which one."""
+"""Draw which epochs of an object show an artefact, and how it looks in each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all kinds of artefacts have in common: how one is described, and what a kind has to define.
+"""Base of all kinds of artefacts: the description of one artefact, and the interface of a kind.
 
 Each kind is a module in :mod:`rbztf.simulate.kinds`. The shapes follow real frames of each
 kind: ghosts with edges and charge-spill bars with rounded ends, bleeding columns that taper to

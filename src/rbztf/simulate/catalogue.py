@@ -1,4 +1,4 @@
-"""The catalogue of a simulated sky: which objects there are, where, and of what kind."""
+"""Draw the catalogue of a simulated sky: objects, their positions and their kinds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIN_EPOCHS = 5
 
 @dataclass(frozen=True)
 class SimulatedObject:
-    """One light curve of the simulated sky and the truth about it.
+    """One object of the simulated sky, with its true kind.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def draw_catalogue(
 
 
 def pool_size(n_epochs: int) -> int:
-    """Visits of each field, of which every object is detected in some."""
+    """Visits of each field; every object is detected in some of them."""
     return 2 * max(n_epochs, MIN_EPOCHS) + 2
 
 

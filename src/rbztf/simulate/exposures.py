@@ -1,4 +1,4 @@
-"""When a field was observed and how good the nights were."""
+"""Draw the exposures of a field: times, sky level, seeing, zero point, pointing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a quadrant lies on the sky, and which pixels a cutout takes."""
+"""Geometry: the WCS of each quadrant, and the pixel window of a cutout."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def quadrant_of(seed: int, field: int, ccd: int, qid: int) -> Quadrant:
 
 
 def quadrant_centre_deg(field: int, ccd: int, qid: int) -> tuple[float, float]:
-    """Sky position of a quadrant's centre; the grid is made up, but no two fields share a place."""
+    """Sky position of a quadrant's centre; the grid is not ZTF's, but no two fields overlap."""
     field_ra = field * 137.50776 % 360.0
     field_dec = -20 + 85.0 * (field * 0.61803399 % 1.0)
     row, column = divmod(ccd - 1, 4)

@@ -1,4 +1,4 @@
-"""FITS headers of simulated images, with the keywords and values real ones have."""
+"""FITS headers of simulated images, with the keywords of real ones."""
 
 from __future__ import annotations
 

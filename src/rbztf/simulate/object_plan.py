@@ -1,4 +1,4 @@
-"""Everything about one object of the sky that is settled before a pixel is drawn."""
+"""Properties of one object and its epochs that are drawn before its pixels: brightness, host, artefacts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rbztf.ztf import Label
 MIN_ON_CHIP_PIX = 1.5
 """A detection lies at least this far inside the chip."""
 BRIGHTEST_VICTIM_MAG, VICTIM_SPAN_MAG = 16.0, 4.8
-"""Magnitudes of the stars on which artefacts fall; mostly faint, as faint ones suffer most."""
+"""Magnitudes of the stars that artefacts affect; mostly faint, since those change most."""
 _REAL = {kind.name: kind for kind in REAL_KINDS}
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Plan:
     noise_dn : float64
         Noise of an empty pixel.
     mag : float64
-        What the object itself shines with.
+        Of the object itself, without the artefact.
     marks : tuple of Mark or None
         The artefact in each frame.
     """
@@ -68,7 +68,7 @@ class Plan:
 
 
 def make_plan(seed: int, entry: SimulatedObject, exposures: Exposures) -> Plan:
-    """Settle epochs, brightness, surroundings and artefacts of one object."""
+    """Draw epochs, brightness, neighbours and artefacts of one object."""
     oid = entry.oid
     quadrant = quadrant_of(seed, oid.field, oid.ccd, oid.quadrant)
     rng = stream(seed, Stream.VARIABILITY, oid)
@@ -81,7 +81,7 @@ def make_plan(seed: int, entry: SimulatedObject, exposures: Exposures) -> Plan:
         dy_pix=exposures.dy_pix[visits],
         edge_pix=edge_distance_pix(x_pix, y_pix),
     )
-    mag, host, traits = _nature(rng, entry, exposures.mjd_d[visits])
+    mag, host, traits = _draw_object(rng, entry, exposures.mjd_d[visits])
     return Plan(
         entry=entry,
         quadrant=quadrant,
@@ -97,7 +97,7 @@ def make_plan(seed: int, entry: SimulatedObject, exposures: Exposures) -> Plan:
     )
 
 
-def _nature(
+def _draw_object(
     rng: np.random.Generator, entry: SimulatedObject, mjd_d: Floats
 ) -> tuple[Floats, Host, ArtefactTraits | None]:
     """Magnitudes (n,), host galaxy and artefact of an object."""

@@ -1,4 +1,4 @@
-"""What PSF photometry makes of the frames: the light curve, artefacts and all."""
+"""Simulated PSF photometry of the frames, artefacts included: the light curve of an object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLOOR_MAG = 0.013
 DETECTION_SNR = 3.5
 BACKGROUND_RING_PIX = (6.0, 12.0)
 FLAG_SHARE, FALSE_FLAG_SHARE = 0.3, 0.008
-"""How often the pipeline notices an artefact, and how often it flags a clean epoch."""
+"""Share of affected epochs that the pipeline flags, and of clean epochs."""
 CORE = slice(SIZE_PIX // 2 - 4, SIZE_PIX // 2 + 4)
 """Pixels, along either axis, that a star covers."""
 _NO_NEIGHBOURS = Scene(*(np.zeros(0) for _ in range(6)))
@@ -73,7 +73,7 @@ def _scatter_mag(mark: Mark | None) -> float:
 
 
 def _excess(plan: Plan) -> tuple[Floats, Floats, Floats]:
-    """Flux (DN) that is not the object's, how unlike a star it looks, and the PSF's area, (n,) each."""
+    """Flux (DN) that is not the object's, its roughness in units of the noise, and the PSF's area, (n,) each."""
     n = len(plan)
     excess, roughness, n_eff = np.zeros(n), np.zeros(n), np.empty(n)
     for k in range(n):
@@ -96,7 +96,7 @@ def _excess(plan: Plan) -> tuple[Floats, Floats, Floats]:
 
 
 def _above_background(image: Image, x_pix: float, y_pix: float) -> Image:
-    """Take off the median of a ring, which a photometry program would take for the sky."""
+    """Subtract the median of a ring around the object, as aperture photometry does for the sky."""
     dx, dy = grid(SIZE_PIX, x_pix, y_pix)
     radius = np.hypot(dx, dy)
     ring = (radius > BACKGROUND_RING_PIX[0]) & (radius < BACKGROUND_RING_PIX[1])

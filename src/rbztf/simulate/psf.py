@@ -1,4 +1,4 @@
-"""Images of point sources and galaxies."""
+"""Images of point sources and galaxies: Moffat profiles, and rings when out of focus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the frame of one epoch."""
+"""Draw the frame of one epoch: neighbours, object, artefact, noise, the edge of the chip."""
 
 from __future__ import annotations
 

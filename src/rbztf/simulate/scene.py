@@ -1,4 +1,4 @@
-"""What surrounds an object on the sky: stars and galaxies in and just outside its frame."""
+"""Neighbours of an object: stars and galaxies in its frame and just outside it, and its host."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def paint_scene(
 
 
 def psf_weights(seeing: Seeing, x_pix: float, y_pix: float, size_pix: int) -> Image:
-    """What PSF photometry multiplies a frame with: ``P / sum(P**2)``, focus assumed perfect."""
+    """Weights of PSF photometry: ``P / sum(P**2)``, for a telescope in focus."""
     dx, dy = grid(size_pix, x_pix, y_pix)
     profile = moffat(dx, dy, seeing.fwhm_pix, seeing.axis_ratio, seeing.angle_rad)
     weights: Image = profile / (profile * profile).sum()

@@ -1,4 +1,4 @@
-"""Random streams that depend on what is drawn, never on the order of drawing."""
+"""Random generators, one for each purpose and object, so results do not depend on the order of drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated sky: light curves, frames and the truth about every one of them."""
+"""The simulated sky: light curves, frames, headers, and the artefact in each frame."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from rbztf.ztf import SIZE_PIX, Oid
 class SimulatedSky:
     """Objects, exposures and frames that depend on the seed alone.
 
-    Each frame can be made by itself: the same pixels come out in any order and company.
+    Each frame can be made by itself, in any order, with the same pixels.
     Safe to use from several threads.
 
     Parameters
     ----------
     n_objects : int
     n_epochs : int
-        Typical number of detections per object; the numbers spread by 40 % to either side,
-        whatever the object is.
+        Typical number of detections per object; uniform within 40 % of it, for real objects
+        and artefacts alike.
     seed : int
         Not negative.
     artefact_share : float
@@ -83,7 +83,7 @@ class SimulatedSky:
         return self._exposures[field]
 
     def plan(self, oid: int) -> Plan:
-        """What is settled about an object before its frames are drawn."""
+        """Properties of an object that are drawn before its frames."""
         entry = self.object(oid)
         if entry.oid not in self._plans:
             self._plans[entry.oid] = make_plan(self.seed, entry, self.exposures(entry.oid.field))

@@ -1,4 +1,4 @@
-"""How real objects change: magnitudes of each class at given times."""
+"""Light curves of real objects, by class: magnitudes at given times."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Usable = tuple[Oid, Inputs, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class EmbedResult:
-    """What ``embed`` did."""
+    """Result of ``embed``."""
 
     out: Path
     n_objects: int
@@ -87,14 +87,14 @@ def embed(
     config : Config, optional
         Fills in the paths left out, and names the device.
     check : bool
-        Compare the vectors with those of the encoder's training set, and warn of what lies outside.
+        Compare the vectors with those of the encoder's training set, and warn of differences.
 
     Raises
     ------
     UsageError, InputError
         For a missing path or a wrong model.
     DataError
-        If not one object could be embedded.
+        If no object could be embedded.
     """
     config = config or Config()
     started = time.perf_counter()
@@ -131,18 +131,20 @@ def embed(
 
 
 def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None, tuple[str, ...]]:
-    """How the vectors of a store compare with those that ``bundle`` was trained on, and warnings.
+    """Compare the vectors of a store with those that ``bundle`` was trained on; also the warnings.
 
     At most :data:`CHECKED_FRAMES` frames are read, evenly over the store.
     """
     if bundle.statistics is None:
-        return None, ("This encoder holds no statistics of its training set: nothing to check against.",)
+        return None, (
+            "This encoder has no statistics of its training set, so --check cannot compare with it.",
+        )
     vectors = np.load(path / "vectors.npy", mmap_mode="r", allow_pickle=False)
     step = -(-len(vectors) // CHECKED_FRAMES)
     sample = bundle.checked(np.asarray(vectors[::step]))
     sample = sample[np.isfinite(sample).all(axis=1)]
     if not len(sample):
-        return None, ("No frame has finite vectors: nothing to check.",)
+        return None, ("No frame has finite vectors, so --check has nothing to compare.",)
     comparison = bundle.statistics.compare(sample)
     return comparison, comparison.warnings(bundle.checked_columns)
 

@@ -34,7 +34,7 @@ DEFAULT_OUT = Path("models/encoder")
 STATISTICS_FRAMES = 20_000
 """Frames from which the distribution of the vectors is taken."""
 PLOT_FRAMES = 2_000
-"""Frames among which pictures are chosen."""
+"""Frames among which the figures choose."""
 
 
 def train_vae(
@@ -50,13 +50,13 @@ def train_vae(
     Parameters
     ----------
     data : path
-        A cutout store or one of the foreign layouts.
+        A cutout store, or cutouts in another layout (docs/formats.md).
     labels : path, optional
-        Tells the artefact head what frames of labelled objects show. The encoder has then seen
-        these labels, so classifiers on its vectors must be judged on other objects.
+        Objects whose labels train the artefact head. Classifiers on the vectors of such an
+        encoder must be evaluated on other objects.
     out : path
-        The encoder bundle to write. Until it is whole, the normalised frames and the
-        checkpoint lie beside it in ``OUT.training``, and the same command goes on from there.
+        The encoder bundle to write. Until the training is complete, the normalised frames and
+        the checkpoint are kept in ``OUT.training``, and the same command resumes from there.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def train_vae(
     if labels is not None:
         if not config.vae.artefact_weight:
             raise UsageError(
-                "Labels are for the artefact head, whose weight is 0.",
+                "--labels train the artefact head, but its weight is 0.",
                 "Set it: --set vae.artefact_weight=0.02.",
             )
         kinds, warnings = _kinds_of(store, read_labels(labels), str(labels))
@@ -98,19 +98,21 @@ def train_vae(
 
 
 def _kinds_of(store: CutoutStore, labels: LabelTable, path: str) -> tuple[dict[Oid, int], list[str]]:
-    """What the frames of the store's labelled objects count as, and a warning if none is an artefact."""
+    """Kind of the frames of each labelled object of the store, and a warning if none is an artefact."""
     kinds = {oid: kind for oid, kind in labelled_kinds(labels).items() if oid in store}
     if not kinds:
-        raise DataError(f"{path} says nothing of the objects in {store.folder}.", "Check both.")
+        raise DataError(
+            f"{path} has no label of an object in {store.folder}.", "Check that both are of the same objects."
+        )
     if not any(kinds.values()):
         return kinds, [
-            f"{path} names no kinds of artefact (a CSV has no tags): it teaches clean frames only."
+            f"{path} names no kinds of artefacts (a CSV has no tags): only clean frames are learned from it."
         ]
     return kinds, []
 
 
 def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.device) -> tuple[int, int]:
-    """Write the bundle with its statistics and pictures; returns how many objects and own frames it has."""
+    """Write the bundle with its statistics and figures; returns how many objects and frames it learned from."""
     own = np.flatnonzero(frames.objects != NO_OBJECT)
     n_objects = len(np.unique(frames.objects[own]))
     rows = _spread(own, STATISTICS_FRAMES)
@@ -158,7 +160,7 @@ def _draw_pictures(
     objects: NDArray[np.int64],
     device: torch.device,
 ) -> None:
-    """Pictures of what the autoencoder does with frames it was trained on, beside its weights."""
+    """Figures of training frames, their reconstructions and nearest neighbours."""
     valid = sample.states != NO_DATA
     rebuilt = bundle.reconstruct(sample, device)
     error = log_cosh(torch.from_numpy(sample.values - rebuilt)).numpy()

@@ -1,4 +1,4 @@
-"""Changes to frames that leave what they show: turns, mirrors, small shifts, hidden edges.
+"""Augmentation of frames: rotations, reflections, subpixel shifts, hidden edges.
 
 All draws come from torch's global generator, which each epoch seeds anew.
 """
@@ -19,7 +19,7 @@ from rbztf.ztf import SIZE_PIX
 BORDER_PIX = 4
 """Width of a hidden border: the labelled 20 x 20-pixel cutouts lack as much."""
 DEEPEST_SIDE_PIX = SIZE_PIX // 2 - 2
-"""Most columns of a hidden side; the object itself stays on the chip."""
+"""Most columns of a hidden side; the object itself stays visible."""
 
 
 def augment(values: Tensor, states: Tensor, section: VaeSection, *, stretched: bool) -> tuple[Tensor, Tensor]:
@@ -32,7 +32,7 @@ def augment(values: Tensor, states: Tensor, section: VaeSection, *, stretched: b
         States of the pixels (:mod:`rbztf.models.vae.encoder_inputs`).
     stretched : bool
         Whether ``values`` are in units of the noise, stretched by asinh: only then is it known
-        how much noise a shift takes away.
+        how much noise a shift removes.
     """
     if section.rotation_deg:
         angles = (2 * _draw(values.device, len(values)) - 1) * math.radians(section.rotation_deg)
@@ -53,7 +53,7 @@ def _draw(device: torch.device, *shape: int) -> Tensor:
 
 
 def rotate(frames: Tensor, angles_rad: Tensor) -> Tensor:
-    """Turn frames about their centre, bilinearly, zeros coming in at the corners.
+    """Rotate frames about their centre, bilinearly, with zeros in the corners.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def shift(values: Tensor, states: Tensor, share: float, *, stretched: bool) -> t
 
     Interpolating averages the noise of neighbours: with fractions fx and fy its variance falls
     to (fx^2 + (1 - fx)^2)(fy^2 + (1 - fy)^2). Of stretched frames, whose noise is known to be
-    one unit, what is lost is drawn anew, so that the signal-to-noise ratio stays as it was.
+    one unit, the lost noise is added again, so that the signal-to-noise ratio stays the same.
     Pixels into which one without data is mixed lose theirs.
     """
     moved = _draw(values.device, len(values)) < share

@@ -1,4 +1,4 @@
-"""Batches of frames as tensors on the device they are needed on."""
+"""Batches of frames as tensors on a device, read ahead for CUDA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An encoder with all it needs to turn frames in DN into vectors."""
+"""Encoder bundle: encoder, normaliser and decoder; embedding of frames; saving and loading."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KIND = "encoder"
 LEAST_LOSS = 1e-12
 """Keeps the logarithm of a loss finite."""
 LABELLED = "labelled objects"
-"""Note of an encoder that has seen labels: of how many objects."""
+"""Key of the note that counts the labelled objects an encoder was trained with."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class EncoderBundle:
     config : Config
         Its ``frames`` and ``vae`` sections describe the model.
     notes : dict
-        Where it comes from, what it was trained on; goes to the model card.
+        Its origin and training data; goes to the model card.
     statistics : VectorStatistics or None
         Of the vectors of its training set; None for published encoders.
     """
@@ -72,7 +72,7 @@ class EncoderBundle:
 
     @property
     def stamp(self) -> EmbeddingInfo:
-        """What an embedding store made by this encoder is stamped with."""
+        """Description of the embeddings that this encoder makes, kept in their store."""
         frames = self.config.frames.model_dump(mode="json")
         return EmbeddingInfo(self.latent, self.hash, frames, has_loss=self.decoder is not None)
 
@@ -82,10 +82,10 @@ class EncoderBundle:
         return 2 * self.latent + self.stamp.has_loss
 
     def checked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What statistics of the training set are taken of: those columns, and log10 of the loss.
+        """Columns that are compared with the training set: latents, side channels and log10 of the loss.
 
-        The loss is there because a frame unlike any other can land among the usual latents, but
-        is not rebuilt well.
+        The loss is included because an unusual frame can have ordinary latents and still be
+        reconstructed badly.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class EncoderBundle:
         return self.columns if self.decoder is None else (*self.columns, "loss")
 
     def inputs(self, frames: NDArray[np.float32], facts: FrameFacts | None = None) -> Inputs:
-        """Frames in DN, (n, 28, 28), as this encoder wants them."""
+        """Frames in DN, (n, 28, 28), normalised for this encoder."""
         return make_inputs(frames, self.config.frames, facts, with_side=bool(self.config.vae.side_channels))
 
     def embed(
@@ -116,7 +116,7 @@ class EncoderBundle:
         frames : ndarray (n, 28, 28), float32
             Pixels in DN, NaN where there is no data.
         facts : FrameFacts, optional
-            What their headers say, for normalisers that use it.
+            Header values, for normalisers that use them.
 
         Returns
         -------
@@ -139,7 +139,7 @@ class EncoderBundle:
         return np.concatenate(parts, axis=1)
 
     def reconstruct(self, inputs: Inputs, device: torch.device) -> NDArray[np.float32]:
-        """What the decoder makes of the latent means of n frames, (n, 28, 28), normalised.
+        """Reconstruct n frames from their latent means, (n, 28, 28), normalised.
 
         Raises
         ------
@@ -183,7 +183,7 @@ def load_encoder(folder: Path | str) -> EncoderBundle:
     Raises
     ------
     InputError
-        If it is no such bundle, or damaged.
+        If it is not such a bundle, or damaged.
     """
     folder = Path(folder)
     if (folder / KIND / bundle.METADATA).is_file():
@@ -211,17 +211,17 @@ def _starting(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def seen_labels(encoder: EncoderBundle | None) -> list[str]:
-    """A warning, if the encoder was trained with labels."""
+    """A warning if the encoder was trained with labels."""
     if encoder is None or LABELLED not in encoder.notes:
         return []
     return [
         f"The encoder of these vectors was trained with the labels of {encoder.notes[LABELLED]} objects: "
-        "figures flatter where those are among the ones judged."
+        "metrics are too optimistic if those objects are among the ones evaluated."
     ]
 
 
 def encoder_in(folder: Path) -> EncoderBundle | None:
-    """The encoder that lies in a classifier's bundle or an embedding store; None if there is none.
+    """The encoder inside a classifier's bundle or an embedding store; None if there is none.
 
     Raises
     ------
@@ -236,9 +236,9 @@ MODEL_SECTIONS = ("name", "frames", "vae", "classifier", "ensemble")
 
 
 def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
-    """What the configuration kept in a bundle says of the model itself.
+    """The sections of a bundle's configuration that describe the model itself.
 
-    How it was trained is not read back, so a bundle outlives changes to those settings.
+    Training settings are not read back, so a bundle stays readable when those change.
     """
     kept = metadata.get("config") or {}
     described = {name: kept[name] for name in MODEL_SECTIONS if name in kept}

@@ -1,4 +1,4 @@
-"""What vectors of the training set looked like, so that strange new ones can be told."""
+"""Training-set statistics of the embeddings, used to flag out-of-distribution frames."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ LEVELS = np.linspace(0, 1, 101)
 TAIL = 0.995
 """A frame is outside if it is further from the training set's mean than this share of its frames."""
 RIDGE = 1e-6
-"""Added to the variances, so that a constant column has a distance too."""
+"""Added to the variances, so that constant columns have a finite distance."""
 MOST_OUTSIDE = 0.03
-"""Share of frames outside from which a store is called different: six times what is expected."""
+"""Share of frames outside above which a store counts as different: six times the expected share."""
 MOST_SHIFT = 0.25
-"""Largest difference of cumulative distributions of a column from which it is called shifted."""
+"""Kolmogorov-Smirnov distance above which a column counts as shifted."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How vectors compare with those of the training set.
+    """Comparison of vectors with those of the training set.
 
     Attributes
     ----------
     n_frames : int
     outside : float
-        Share of frames further out than :data:`TAIL` of the training frames.
+        Share of frames further from the mean than :data:`TAIL` of the training frames.
     shift : ndarray (columns,), float64
         Largest difference between the cumulative distributions, per column: the
         Kolmogorov-Smirnov distance, read at the percentiles of the training set.
@@ -42,12 +42,12 @@ class Comparison:
     shift: NDArray[np.float64]
 
     def warnings(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """What to tell the user, one sentence each; ``names`` are those of the columns."""
+        """Warnings, one sentence each; ``names`` are those of the columns."""
         found = []
         if self.outside > MOST_OUTSIDE:
             found.append(
                 f"{self.outside:.1%} of {self.n_frames} frames lie outside the training set of the encoder "
-                f"({1 - TAIL:.1%} would be usual): their vectors may mean little."
+                f"({1 - TAIL:.1%} would be usual): their vectors are less reliable."
             )
         moved = np.flatnonzero(self.shift > MOST_SHIFT)
         if len(moved):
@@ -55,7 +55,7 @@ class Comparison:
                 f"{names[k]} ({self.shift[k]:.2f})" for k in moved[np.argsort(-self.shift[moved])][:4]
             )
             found.append(
-                f"{len(moved)} of {len(names)} columns are distributed otherwise than in training: {worst}."
+                f"{len(moved)} of {len(names)} columns have another distribution than in training: {worst}."
             )
         return tuple(found)
 

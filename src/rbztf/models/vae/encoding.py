@@ -1,4 +1,4 @@
-"""Run an encoder over frames."""
+"""Encode, decode and compute the loss of frames, batch by batch."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def encode(encoder: Encoder, inputs: Inputs, device: torch.device) -> NDArray[np
 
 
 def encoder_input(encoder: Encoder, inputs: Inputs, device: torch.device) -> Tensor:
-    """What ``encoder`` reads of frames, (n, channels, 28, 28), channels last, on ``device``."""
+    """Input tensor of ``encoder``, (n, channels, 28, 28), channels last, on ``device``."""
     values = torch.from_numpy(np.ascontiguousarray(inputs.values))[:, None].to(device)
     if encoder.channels > 1:
         states = torch.from_numpy(np.ascontiguousarray(inputs.states))[:, None].to(device)
@@ -87,7 +87,7 @@ def frame_losses(
     inputs : Inputs
         n frames.
     encoded : ndarray (n, 2 * latent), float32
-        What :func:`encode` makes of them.
+        As :func:`encode` gives them.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The same layers computed in ways that suit a CPU."""
+"""Faster training on a CPU: two layers of the reference's decoder rewritten as equal operations."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BLOCK_PIX = 4
 
 
 @contextmanager
-def quicker(vae: Vae, device: torch.device) -> Iterator[None]:
-    """Compute the same network in a way that suits a CPU: 1.3 to 1.4 times the training rate.
+def fast_on_cpu(vae: Vae, device: torch.device) -> Iterator[None]:
+    """Train the same network at 1.3 to 1.4 times the rate on a CPU; no change on other devices.
 
-    Two layers of the reference's decoder are awkward for the convolutions of a CPU; both are
-    written as plainer products of the same weights, equal up to rounding. Activations
+    Two layers of the reference's decoder are slow as convolutions on a CPU; both are computed
+    as matrix products or blocks of the same weights, equal up to rounding. Activations
     overwrite their input.
     """
     if device.type != "cpu":

@@ -18,7 +18,7 @@ from rbztf.models import checkpoint
 from rbztf.models.training import learning_rate, make_optimiser, seed_epoch, take_step
 from rbztf.models.vae.batches import loaded
 from rbztf.models.vae.bundle import EncoderBundle
-from rbztf.models.vae.fast_decoder import quicker
+from rbztf.models.vae.fast_decoder import fast_on_cpu
 from rbztf.models.vae.objective import Objective, Terms
 from rbztf.models.vae.training_frames import FrameSet
 from rbztf.progress import Progress, silent
@@ -68,7 +68,7 @@ def fit_vae(
     if checkpoint_path:
         state = checkpoint.load(checkpoint_path, model, optimiser, mark)
     while not state.done:
-        with quicker(model.vae, device):
+        with fast_on_cpu(model.vae, device):
             row = _epoch(model, optimiser, data, state.epoch, device, progress)
         state.epoch += 1
         state.history.append(row)

@@ -1,10 +1,9 @@
-"""Auxiliary heads: what latent means should tell besides the pixels.
+"""Auxiliary heads: linear predictions from the latent means, trained with the autoencoder.
 
-A reconstruction is mostly sky and noise, and little of it is at stake in a sharp pixel or a
-missing star. Two linear heads on the latent means ask for such things directly: simple
-measures of the frame itself, known for every frame, and the artefact, known for simulated
-ones. They are linear, so what they learn to read, a linear classifier can read too; they
-are dropped after training.
+Most of a reconstruction error comes from sky and noise, little from a sharp pixel or a missing
+star. Two heads predict such things directly: simple measures of the frame, known for every
+frame, and the artefact, known for simulated and labelled ones. They are linear, so that a
+linear classifier can use the same information. They are dropped after training.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ N_MEASURES = 7 * len(WIDTHS_PIX) - 1 + len(BRIGHTEST)
 
 
 class Measures(nn.Module):
-    """Simple measures of frames, each standardised over the frames seen in training."""
+    """Simple measures of frames, each standardised over the training frames."""
 
     smoothing: Tensor
 

@@ -17,24 +17,24 @@ from rbztf.stores.labels import LabelTable
 from rbztf.ztf import FRAME_KINDS, Oid
 
 KINDS = ("", *FRAME_KINDS)
-"""What the numbers in :attr:`rbztf.models.vae.training_frames.KnownFrames.kinds` mean."""
+"""Meaning of the numbers in :attr:`rbztf.models.vae.training_frames.KnownFrames.kinds`."""
 FRAMES_PER_OBJECT = 10
 EPOCHS_PER_OBJECT = 30
 SEED_OFFSET = 1_000_000
-"""Keeps these skies apart from ones that are made to test on."""
+"""Keeps the seeds of these skies apart from those of demos and benchmarks."""
 
 
 def known_frames(
     count: int, section: FramesSection, seed: int, *, progress: Progress = silent
 ) -> KnownFrames:
-    """``count`` frames of a simulated sky, up to half of those of an artefact object spoilt.
+    """``count`` frames of a simulated sky; up to half of those of an artefact object show its artefact.
 
     Parameters
     ----------
     count : int
         At least 1.
     seed : int
-        Of the training; the sky's own is far from those that demos and benchmarks take.
+        Of the training.
     """
     n_objects = -(-count // FRAMES_PER_OBJECT)
     sky = SimulatedSky(n_objects, EPOCHS_PER_OBJECT, seed=SEED_OFFSET + seed)
@@ -51,10 +51,10 @@ def known_frames(
 
 
 def labelled_kinds(labels: LabelTable) -> dict[Oid, int]:
-    """What the frames of labelled objects count as, a number of :data:`KINDS`.
+    """Kind of the frames of labelled objects, an index into :data:`KINDS`.
 
-    Those of real objects are clean; those of artefacts tagged with one kind are of that kind, which
-    is true of some of them only. Artefacts of several kinds or none are left out.
+    Frames of real objects count as clean, and those of artefacts tagged with one kind as that kind,
+    although only some of them show it. Artefacts of several kinds or none are left out.
     """
     kinds: dict[Oid, int] = {}
     for oid, entry in labels.items():
@@ -67,12 +67,12 @@ def labelled_kinds(labels: LabelTable) -> dict[Oid, int]:
 
 
 def _choose(truth: Sequence[str], rng: np.random.Generator) -> list[int]:
-    """Epochs of an object: spoilt ones for up to half, clean ones, then whatever is left."""
+    """Epochs of an object: up to half with the artefact, then clean ones, then the rest."""
     order = rng.permutation(len(truth)).tolist()
-    spoilt = [epoch for epoch in order if truth[epoch]]
+    affected = [epoch for epoch in order if truth[epoch]]
     clean = [epoch for epoch in order if not truth[epoch]]
     half = FRAMES_PER_OBJECT // 2
-    return (spoilt[:half] + clean + spoilt[half:])[:FRAMES_PER_OBJECT]
+    return (affected[:half] + clean + affected[half:])[:FRAMES_PER_OBJECT]
 
 
 def _facts(headers: list[dict[str, object]]) -> FrameFacts:

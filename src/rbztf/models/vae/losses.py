@@ -1,4 +1,4 @@
-"""Losses of the reference work, and what ours add to them."""
+"""Losses of the autoencoder: reconstruction, KL divergence, free bits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def vae_loss(
 def free_bits_kl(mean: Tensor, log_variance: Tensor, free: float) -> Tensor:
     """KL per latent, averaged over the batch, at least ``free`` nats each, summed; a scalar.
 
-    Below ``free`` a latent costs nothing, so none is given up for the sake of the prior.
+    Below ``free`` a latent costs nothing, which prevents posterior collapse.
     Kingma et al. (2016), arXiv:1606.04934, appendix C.8, eq. 15, for groups of one latent.
     """
     each = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).mean(dim=0)

@@ -24,8 +24,8 @@ COMPACT_BLOCK_PIX = 4
 COMPACT_PIX = SIZE_PIX // COMPACT_BLOCK_PIX
 """Side of a frame in the compact decoder, which lays out blocks of pixels at its end."""
 LARGEST_LOG_VARIANCE = 6.0
-"""Without a limit one bright frame can throw the first steps off by its exponential; trained encoders,
-the published ones among them, stay far below."""
+"""Without a limit, the exponential of one bright frame can spoil the first steps of a training.
+Trained encoders, the published ones among them, stay far below."""
 
 
 def _down(inputs: int, outputs: int) -> nn.Sequential:

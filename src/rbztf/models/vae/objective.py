@@ -1,4 +1,4 @@
-"""What the training of an autoencoder minimises."""
+"""Training loss of the autoencoder: augmentation, reconstruction, KL divergence, auxiliary heads."""
 
 from __future__ import annotations
 

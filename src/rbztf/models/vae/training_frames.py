@@ -1,4 +1,4 @@
-"""Frames to train an encoder on: normalised once, kept in memory-mapped files."""
+"""Training frames of an encoder: normalised once, kept in memory-mapped files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rbztf.stores.cutouts import CutoutStore
 from rbztf.ztf import SIZE_PIX, Oid
 
 UNKNOWN_KIND = -1
-"""Kind of a frame of which nobody said what it holds."""
+"""Kind of a frame whose content is not known."""
 NO_OBJECT = 0
 """Stands for the OID of a simulated frame."""
 
@@ -116,7 +116,7 @@ def prepare_frames(
 ) -> tuple[FrameSet, list[Problem]]:
     """Read every usable frame of a store, normalise it, and append it to the file ``path``.
 
-    The states of the pixels lie beside it, ``path`` with the ending ``.states``. Memory does
+    The states of the pixels go to ``path`` with the ending ``.states``. Memory does
     not grow with the pixels: the files are mapped, not read.
 
     Parameters
@@ -124,7 +124,7 @@ def prepare_frames(
     known : KnownFrames, optional
         Appended after the frames of the store.
     kinds : mapping of Oid to int, optional
-        What all frames of an object count as (see :attr:`KnownFrames.kinds`); others are unknown.
+        Kind of all frames of an object (see :attr:`KnownFrames.kinds`); unknown for other objects.
 
     Returns
     -------

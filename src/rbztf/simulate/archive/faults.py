@@ -1,4 +1,4 @@
-"""What can go wrong between an archive and its client, on demand and the same each time."""
+"""Faults of an archive or its network, on demand and reproducible: errors, delays, damaged answers."""
 
 from __future__ import annotations
 

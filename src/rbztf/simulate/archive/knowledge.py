@@ -1,4 +1,4 @@
-"""The SNAD knowledge base: what experts say of each object."""
+"""The SNAD knowledge base: answers with the expert labels of objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nph_light_curves``: the light-curve service, hexadecimal numbers and missing times included."""
+"""``nph_light_curves``: the light-curve service, with IRSA's hexadecimal numbers and missing times."""
 
 from __future__ import annotations
 

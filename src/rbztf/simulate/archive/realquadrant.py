@@ -1,4 +1,4 @@
-"""A real quadrant file, to be served in cutouts beside the simulated sky."""
+"""A real quadrant file, served in cutouts next to the simulated sky."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulated archive was asked: counted safely from many threads."""
+"""Counts of the requests to the simulated archive, from many threads."""
 
 from __future__ import annotations
 

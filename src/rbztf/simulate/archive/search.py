@@ -1,4 +1,4 @@
-"""``/ibe/search``: which images cover a position, as a small CSV table."""
+"""``/ibe/search``: the images that cover a position, as CSV."""
 
 from __future__ import annotations
 

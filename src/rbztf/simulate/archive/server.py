@@ -1,4 +1,4 @@
-"""A local server that answers as IRSA and the SNAD knowledge base do, faults on demand."""
+"""A local server that answers as IRSA and the SNAD knowledge base do, with faults on demand."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
                     continue  # closed meanwhile
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Keep what went wrong here; a client that hangs up is no error of the server."""
+        """Record errors of the server; a client that hangs up is not an error of the server."""
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):
             self.archive.requests.failed(error)

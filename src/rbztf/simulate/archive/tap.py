@@ -1,4 +1,4 @@
-"""A small synchronous TAP service on the table of objects, enough for the queries of a client."""
+"""A small synchronous TAP service on the table of objects, for the queries that rbztf sends."""
 
 from __future__ import annotations
 
