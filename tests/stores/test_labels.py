@@ -159,3 +159,11 @@ def test_both_forms_say_the_same(
     from_csv = read_labels(write(folder / "l.csv", "\n".join(["oid,label", *rows])))
     assert list(from_json) == list(from_csv) == [Oid(oid) for oid in objects]
     assert np.array_equal(from_json.labels(objects), from_csv.labels(objects))
+
+
+def test_tags_of_networks_are_known_whatever_their_case_and_others_stay(tmp_path: Path) -> None:
+    """Among the others are types of variables with a name of one letter: M (Mira), L, N (nova)."""
+    tags = ["sn", "agn", "pulsating", "Ghost", "M", "L", "N", "g"]
+    (tmp_path / "l.json").write_text(json.dumps([{"oid": A, "tags": tags}]))
+    found = read_labels(tmp_path / "l.json")[A].tags
+    assert found == {"SN", "AGN", "Pulsating", "ghost", "M", "L", "N", "g"}

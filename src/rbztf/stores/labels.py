@@ -116,7 +116,12 @@ _SPELLINGS = {
     "artifact": ARTEFACT_TAG,
     **{
         tag.lower(): tag
-        for tag in (ARTEFACT_TAG, UNCERTAIN_TAG, *ARTEFACT_KINDS, *frozenset().union(*AUXILIARY_TAGS))
+        for tag in (
+            ARTEFACT_TAG,
+            UNCERTAIN_TAG,
+            *ARTEFACT_KINDS,
+            *frozenset().union(*AUXILIARY_TAGS.values()),
+        )
     },
 }
 
