@@ -23,7 +23,7 @@ EDGE_SHARE = 0.1
 
 
 def positions(wcs: WCS, shape: tuple[int, int], n: int, seed: int) -> SkyCoord:
-    """InputPaths all over the image, a tenth of them on or over its edges."""
+    """Places all over the image, a tenth of them on or over its edges."""
     rng = np.random.default_rng(seed)
     x_pix, y_pix = rng.uniform(0, shape[1], n), rng.uniform(0, shape[0], n)
     edge = np.arange(n) < EDGE_SHARE * n

@@ -112,7 +112,7 @@ class Scored:
 
 
 def by_draw(folds: Sequence[Scored]) -> dict[int, list[int]]:
-    """InputPaths of the folds of each draw."""
+    """Places of the folds of each draw."""
     places: dict[int, list[int]] = {}
     for place, fold in enumerate(folds):
         places.setdefault(fold.draw, []).append(place)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,103 +21,11 @@ from rbztf.models.model import Model, check_vectors
 from rbztf.models.objects.object_set import Modality, ObjectSet
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.models.vae.encoder_inputs import read_usable, usable_facts
+from rbztf.prediction.inputs import FrameTimes, InputPaths, ObjectFeatures, ObjectInputs, Times, Vectors
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import Embeddings, open_embeddings
-from rbztf.stores.object_file import ObjectCutouts
 from rbztf.times import MJD_TO_JD
 from rbztf.ztf import Oid
-
-Vectors = NDArray[np.float32]
-Times = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class InputPaths:
-    """What the caller named, or the configuration."""
-
-    cutouts: Path | None
-    embeddings: Path | None
-    features: Path | None
-
-
-@dataclass(frozen=True)
-class ObjectFeatures:
-    """Light-curve features of an object.
-
-    Attributes
-    ----------
-    values : ndarray (k,), float64
-        Those that the model reads.
-    verified : bool
-        Whether they were made as those it was trained on.
-    goes_on : bool
-        Whether they rest on later epochs than those of the training.
-    """
-
-    values: NDArray[np.float64]
-    verified: bool
-    goes_on: bool
-
-
-@dataclass(frozen=True)
-class FrameTimes:
-    """Which exposure each frame is of.
-
-    Attributes
-    ----------
-    frame : ndarray (n_frames,), int64
-        Its number in the cutout store or the embeddings, from 0.
-    mjd, hjd : ndarray (n_frames,), float64
-        Start of exposure, and heliocentric Julian date of its middle, days; NaN where unknown.
-    filefracday : ndarray (n_frames,), int64
-        IRSA's number of the exposure; -1 where unknown.
-    """
-
-    frame: NDArray[np.int64]
-    mjd: Times
-    hjd: Times
-    filefracday: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.frame)
-
-    def __getitem__(self, chosen: NDArray[Any]) -> FrameTimes:
-        return FrameTimes(*(getattr(self, name)[chosen] for name in ("frame", "mjd", "hjd", "filefracday")))
-
-    @classmethod
-    def of_embeddings(cls, hjd: Times) -> FrameTimes:
-        """Frames of which an embedding store knows the time at most."""
-        n = len(hjd)
-        return cls(np.arange(n), np.full(n, np.nan), hjd, np.full(n, -1, np.int64))
-
-    @classmethod
-    def of_cutouts(cls, cutouts: ObjectCutouts) -> FrameTimes:
-        """All frames of an object of the cutout store."""
-        columns = (cutouts.frame_column(name) for name in ("mjd", "hjd", "filefracday"))
-        return cls(np.arange(len(cutouts.frames)), *columns)
-
-
-@dataclass(frozen=True)
-class ObjectInputs:
-    """One object as it was found.
-
-    Attributes
-    ----------
-    oid : Oid
-    sequence : ndarray (n_frames, columns), float32
-        What the model reads of its usable frames, in time order.
-    times : FrameTimes
-        Of these frames.
-    n_missing : int
-        Frames that are missing or unusable.
-    features : ObjectFeatures or None
-    """
-
-    oid: Oid
-    sequence: Vectors
-    times: FrameTimes
-    n_missing: int
-    features: ObjectFeatures | None
 
 
 @dataclass(frozen=True)
@@ -177,7 +83,7 @@ class ObjectReader:
         DataError
             If it is nowhere, or lacks what a score needs.
         """
-        features = self._features(oid)
+        features = self.features(oid)
         inputs, times, n_missing = self._frames(oid, features, problems)
         usable = self.model.selection.usable(inputs)
         kept = usable & self._in_time(times.hjd, oid)
@@ -249,12 +155,14 @@ class ObjectReader:
             raise DataError("its frames have no times, so --until cannot cut them.", "Embed its cutouts.")
         return np.asarray(hjd - MJD_TO_JD <= self.until_mjd)
 
-    def features_without(self, oid: Oid, dropped_hjd: Times) -> ObjectFeatures | None:
-        """Features of an object without the epochs at ``dropped_hjd``; from its cutouts, else as they are."""
-        return self._features(oid, dropped_hjd)
+    def features(self, oid: Oid, dropped_hjd: Times | None = None) -> ObjectFeatures | None:
+        """The features the model reads; None if it reads none or the object has none.
 
-    def _features(self, oid: Oid, dropped_hjd: Times | None = None) -> ObjectFeatures | None:
-        """The features the model reads; None if it reads none or the object has none."""
+        Parameters
+        ----------
+        dropped_hjd : ndarray, float64, optional
+            Times of epochs to leave out, days; features of a table stay as they are.
+        """
         if not self.model.feature_names:
             return None
         if self._table is not None and oid in self._rows:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rbztf.models.decision.decisions import Goal, decide
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.objects.object_set import Modalities, Modality
-from rbztf.prediction.reader import ObjectInputs, ObjectReader
+from rbztf.prediction.inputs import ObjectInputs
+from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import EpochContribution, Prediction
 
 Array = NDArray[np.float64]
@@ -111,7 +112,7 @@ def _rescore(
             entry,
             sequence=entry.sequence[mask],
             times=entry.times[mask],
-            features=reader.features_without(entry.oid, entry.times.hjd[~mask]),
+            features=reader.features(entry.oid, entry.times.hjd[~mask]),
         )
         for mask in kept
     ]

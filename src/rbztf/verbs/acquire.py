@@ -11,7 +11,7 @@ from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.features.snad_set import package
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
-from rbztf.prediction.reader import InputPaths
+from rbztf.prediction.inputs import InputPaths
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import open_embeddings

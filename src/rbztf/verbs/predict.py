@@ -17,7 +17,8 @@ from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
 from rbztf.models.training import choose_device
-from rbztf.prediction.reader import InputPaths, ObjectInputs, ObjectReader
+from rbztf.prediction.inputs import InputPaths, ObjectInputs
+from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import Prediction, PredictResult
 from rbztf.prediction.score import predict_objects
 from rbztf.progress import Progress, silent

@@ -141,7 +141,7 @@ def _train_ensemble(
             stage="train-rnn",
         )
     encoder = encoder_in(path) if path else None
-    model = model.with_encoder(encoder, _trained_on(table, list(counts)))
+    model = replace(model, encoder=encoder, notes=_trained_on(table, list(counts)))
     save_ensemble(model, target)
     warnings = [*inputs.warnings, *seen_labels(encoder)]
     if path and not encoder:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from rbztf.errors import UsageError
 from rbztf.models.decision.conformal import Conformal, fit
-from rbztf.textfiles import json_text
 
 
 @given(n=st.integers(0, 40), error_rate=st.floats(0.01, 0.99), seed=st.integers(0, 10**6), ties=st.booleans())
@@ -66,13 +65,6 @@ def test_a_decision_needs_a_set_of_one_class() -> None:
     apart = Conformal(q_real=0.3, q_bogus=0.3, error_rate=0.4)
     assert apart.decide(scores).tolist() == ["real", "real", *["unsure"] * 3, "bogus"]
     assert apart.sets(np.array([0.5])).tolist() == [[False, False]]
-
-
-def test_the_limits_survive_a_file() -> None:
-    for fitted in (Conformal(0.4, math.inf, 0.1), Conformal(0.0, 1.0, 0.5)):
-        content = fitted.to_json()
-        assert "Infinity" not in json_text(content)
-        assert Conformal.from_json(content) == fitted
 
 
 @pytest.mark.parametrize("error_rate", [0.0, 1.0, -0.1, float("nan")])

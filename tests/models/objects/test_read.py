@@ -21,7 +21,8 @@ from rbztf.models.objects.read import (
     usable_objects,
 )
 from rbztf.models.rnn.bundle import ClassifierBundle
-from rbztf.prediction.reader import InputPaths, ObjectReader
+from rbztf.prediction.inputs import InputPaths
+from rbztf.prediction.reader import ObjectReader
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import Labelled, LabelTable
 from rbztf.ztf import Label, Oid

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,18 +55,6 @@ class Conformal:
         """``real`` or ``bogus`` where the set holds that alone, else ``unsure``, (n,) str."""
         real, bogus = self.sets(scores).T
         return np.where(real & ~bogus, "real", np.where(bogus & ~real, "bogus", "unsure"))
-
-    def to_json(self) -> dict[str, Any]:
-        """For a bundle; None stands for no limit."""
-        limits = {"q_real": self.q_real, "q_bogus": self.q_bogus}
-        finite = {name: value if math.isfinite(value) else None for name, value in limits.items()}
-        return {"error_rate": self.error_rate, **finite}
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Conformal:
-        """What :meth:`to_json` wrote."""
-        limits = [math.inf if content[name] is None else content[name] for name in ("q_real", "q_bogus")]
-        return cls(float(limits[0]), float(limits[1]), float(content["error_rate"]))
 
 
 def fit(labels: NDArray[np.int64], scores: NDArray[np.float64], error_rate: float) -> Conformal:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -225,7 +225,3 @@ class Ensemble:
             for i, parts in zip(index, member.contributions(objects.take(index))):
                 out[i] += parts / len(trained)
         return out
-
-    def with_encoder(self, encoder: EncoderBundle | None, notes: Mapping[str, Any]) -> Ensemble:
-        """The same model with its encoder and notes for its card."""
-        return replace(self, encoder=encoder, notes=dict(notes))

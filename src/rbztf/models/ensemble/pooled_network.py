@@ -5,7 +5,7 @@ frames (and rows of statistics and features, where the network reads them) make 
 each frame, seen in that context, gives a vote and a weight: the conjunctive pooling of Early et
 al. 2024 (MILLET, arXiv:2311.10049, section 3.3), with a context. In a *votes* network each frame votes
 by itself and all weigh alike (the additive multiple-instance learning of Javed et al. 2022,
-arXiv:2206.01794): its votes say something of that frame, not of the object.
+arXiv:2206.01794): its votes tell of that frame, not of the object.
 
 The logit is the weighted sum of the votes, so what each frame contributes to it is exact and
 the contributions add up.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 RIDGE = 0.02
-"""Pull of the weights towards equal ones: members that say nearly the same share their weight."""
+"""Pull of the weights towards equal ones: members with nearly equal logits share their weight."""
 LARGEST_LOGIT = 8.0
 """Member logits are clipped here, so that one sure member cannot overrule all others."""
 

@@ -190,7 +190,7 @@ def scores_curves_alone(config: Config) -> bool:
 
 
 def fit_to_data(config: Config, have: set[Modality]) -> tuple[Config, list[str]]:
-    """Leave out members that read what is not at hand.
+    """Leave out members that read what was not given.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a model says of objects."""
+"""Scores of objects: probability of bogus, its interval, kinds of artefact."""
 
 from __future__ import annotations
 
