@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +276,63 @@ def largest_file(n_bytes: int) -> Iterator[None]:
 def files_below(folder: Path) -> set[str]:
     """Names of all files and folders below ``folder``."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+Script = Callable[[BaseHTTPRequestHandler, int], None]
+
+
+class Scripted(ThreadingHTTPServer):
+    """Answers each request by a function of its number."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, script: Script) -> None:
+        self.asked = 0
+        lock = threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            server: Scripted
+
+            def do_GET(self) -> None:
+                with lock:
+                    self.server.asked += 1
+                    number = self.server.asked
+                script(self, number)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                self.do_GET()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients hang up
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/x"
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+
+def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def flood(handler: BaseHTTPRequestHandler, start: bytes, piece: bytes, pause_s: float = 0.0) -> int:
+    """Send ``start``, then ``piece`` until the client hangs up (or 64 MB); returns the bytes taken."""
+    sent = 0
+    handler.close_connection = True
+    try:
+        handler.wfile.write(start)
+        while sent < 2**26:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            sent += len(piece)
+            time.sleep(pause_s)
+    except OSError:
+        pass
+    return sent

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "rbztf"
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "_version errors progress times ztf files tables locks textfiles csvfiles yamltext parallel",
+        "_version errors progress times ztf files connections tables locks textfiles csvfiles yamltext parallel",
         "frames",
         "config",
         "stores",

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from helpers import Script, Scripted
 
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.simulate.archive.server import SimulatedArchive
@@ -66,3 +67,17 @@ def files_of() -> Callable[[Path], dict[str, bytes]]:
 
 def _files_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".rbztf.lock"}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Script], Scripted]]:
+    servers: list[Scripted] = []
+
+    def start(script: Script) -> Scripted:
+        servers.append(Scripted(script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -13,7 +13,7 @@ from rbztf.archive.http_settings import HttpSettings
 from rbztf.simulate.archive.faults import TRANSIENT_KINDS, Faults
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.verbs.fetch import check_store, fetch
+from rbztf.verbs.fetch import check_store, fetch, fetch_position
 
 Start = Callable[..., SimulatedArchive]
 Files = Callable[[Path], dict[str, bytes]]
@@ -139,3 +139,64 @@ def test_an_archive_that_is_not_there(sky: SimulatedSky, brisk: HttpSettings, tm
     assert not result.complete
     assert result.n_requests <= 6 + 4
     assert "was not asked for" in result.objects[-1].problem
+
+
+class TablesOnly(Faults):
+    """Faults of the light curves alone."""
+
+    def of_answer(self, url: str, asked: int) -> str | None:
+        return super().of_answer(url, asked) if "nph_light_curves" in url else None
+
+
+def test_a_table_cut_at_the_end_of_a_line_is_noticed(
+    sky: SimulatedSky,
+    start_archive: Start,
+    brisk: HttpSettings,
+    tmp_path: Path,
+    clean_store: dict[str, bytes],
+    files_of: Files,
+) -> None:
+    """No length was promised, so it is asked for a second time; the two answers differ."""
+    archive = start_archive(faults=TablesOnly(rate=1.0, kinds=("cut_line",), max_per_url=1))
+    result = fetch(sky.oids, out=tmp_path, archive_url=archive.url, settings=brisk)
+    assert archive.requests.by_fault["cut_line"] > 0
+    assert result.complete
+    assert files_of(tmp_path) == clean_store
+
+
+def test_a_table_that_is_always_cut_is_compared_with_the_known_number_of_epochs(
+    sky: SimulatedSky, start_archive: Start, brisk: HttpSettings, tmp_path: Path, files_of: Files
+) -> None:
+    """The number is known from a position query, or from the store where the release is the same."""
+    always = TablesOnly(rate=1.0, kinds=("cut_line",), max_per_url=10**6)
+    entry, few = sky.object(sky.oids[0]), replace(brisk, tries=2)
+    url = start_archive(faults=always).url
+    place = {"out": tmp_path, "archive_url": url, "settings": few}
+    by_position = fetch_position(entry.ra_deg, entry.dec_deg, **place)
+    n_epochs = len(sky.light_curve(entry.oid)["mjd"])
+    assert f"of {n_epochs} epochs" in by_position.objects[0].problem
+    assert list(files_of(tmp_path)) == []
+    fetch([entry.oid], out=tmp_path, archive_url=start_archive().url, settings=few)
+    before = files_of(tmp_path)
+    url = start_archive(faults=always).url
+    again = fetch([entry.oid], out=tmp_path, archive_url=url, refresh=True, settings=few)
+    assert f"of {n_epochs} epochs" in again.objects[0].problem
+    assert files_of(tmp_path) == before
+
+
+def test_counts_are_right_after_giving_up(sky: SimulatedSky, brisk: HttpSettings, tmp_path: Path) -> None:
+    """Objects that were not asked for are not counted as done; the trouble is told with its cause."""
+    last: dict[str, tuple[int, int | None]] = {}
+    told: list[str] = []
+
+    def progress(stage: str, done: int, total: int | None, note: str = "") -> None:
+        last[stage] = (done, total)
+        if stage == "notice":
+            told.append(note)
+
+    few = replace(brisk, breaker_failures=6)
+    url = "http://no-such-host.invalid"
+    result = fetch(sky.oids, out=tmp_path, archive_url=url, settings=few, progress=progress)
+    assert last["objects"] == (0, 5)
+    assert "name is not known" in told[0]
+    assert "name is not known" in result.problems[0].what

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from helpers import Script, Scripted, answer, flood
 
+from rbztf.archive.fetching import circuit
 from rbztf.archive.http import ArchiveSession
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.errors import (
@@ -26,57 +30,6 @@ from rbztf.errors import (
 )
 
 QUICK = HttpSettings(backoff_s=0.01, max_backoff_s=0.02, tries=3)
-Script = Callable[[BaseHTTPRequestHandler, int], None]
-
-
-class Scripted(ThreadingHTTPServer):
-    """Answers each request by a function of its number."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, script: Script) -> None:
-        self.asked = 0
-        lock = threading.Lock()
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            server: Scripted
-
-            def do_GET(self) -> None:
-                with lock:
-                    self.server.asked += 1
-                    number = self.server.asked
-                script(self, number)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/x"
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Script], Scripted]]:
-    servers: list[Scripted] = []
-
-    def start(script: Script) -> Scripted:
-        servers.append(Scripted(script))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
-    handler.send_response(status)
-    for name, value in {"Content-Length": str(len(body)), **headers}.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
 
 
 def take(body: bytes) -> bytes:
@@ -233,3 +186,231 @@ def test_a_wrong_address_is_wrong_use() -> None:
 def test_too_many_at_once_is_wrong_use(workers: int) -> None:
     with pytest.raises(UsageError, match="1 to 10"):
         HttpSettings(workers=workers)
+
+
+ENDLESS = {
+    "status line": (b"HTTP/1.1 200", b" "),
+    "header line": (b"HTTP/1.1 200 OK\r\nX-A: ", b"a"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "chunk length": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n", b"1\r\nx\r\n"),
+    "trailers": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n", b"X-T: a\r\n"),
+    "trailer line": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\nX: ", b"a"),
+    "body": (b"HTTP/1.1 200 OK\r\n\r\n", b"good"),
+    "refusal": (b"HTTP/1.1 500 No\r\n\r\n", b"bad"),
+}
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+def test_whatever_trickles_ends_in_time(part: str, serve: Callable[[Script], Scripted]) -> None:
+    start, piece = ENDLESS[part]
+    server = serve(lambda handler, _: flood(handler, start, piece, 0.02) and None)
+    started = time.monotonic()
+    with ArchiveSession(replace(QUICK, tries=1)) as session, pytest.raises((NoAnswer, UnsoundAnswer)):
+        get(session, server.url, budget_s=0.3)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+def test_whatever_floods_is_not_kept(part: str, serve: Callable[[Script], Scripted]) -> None:
+    """The largest body allowed is 100 kB: a few times that and a fixed part is all that is received."""
+    start, piece = ENDLESS[part]
+    taken: list[int] = []
+    done = threading.Event()
+
+    def script(handler: BaseHTTPRequestHandler, _: int) -> None:
+        taken.append(flood(handler, start, piece * 1000))
+        done.set()
+
+    server = serve(script)
+    tracemalloc.start()
+    try:
+        with ArchiveSession(replace(QUICK, tries=1)) as session, pytest.raises((NoAnswer, UnsoundAnswer)):
+            get(session, server.url, budget_s=3.0, max_bytes=10**5)
+        assert tracemalloc.get_traced_memory()[1] < 12e6
+    finally:
+        tracemalloc.stop()
+    assert done.wait(5)
+    if part != "interim answers":  # those are thrown away one by one, until the time is over
+        assert taken[0] < 2**25
+
+
+def test_the_body_of_a_redirect_is_not_read(serve: Callable[[Script], Scripted]) -> None:
+    taken: list[int] = []
+
+    def script(handler: BaseHTTPRequestHandler, number: int) -> None:
+        if handler.path == "/there":
+            return answer(handler, 200, b"good")
+        taken.append(flood(handler, b"HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n", b"x" * 2**16))
+
+    server = serve(script)
+    with ArchiveSession(QUICK) as session:
+        assert get(session, server.url) == b"good"
+    assert server.asked == 2
+
+
+def test_redirects_come_to_an_end(serve: Callable[[Script], Scripted]) -> None:
+    server = serve(lambda handler, _: answer(handler, 301, Location="/again"))
+    with (
+        ArchiveSession(replace(QUICK, tries=1)) as session,
+        pytest.raises(NoAnswer, match="redirects without end"),
+    ):
+        get(session, server.url)
+    assert server.asked < 10
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "²"},
+        {"Content-Length": "-4"},
+        {"Content-Length": "9" * 5000},
+        {"Content-Length": "4, 5"},
+        {"Content-Length": "0x4"},
+        {"Transfer-Encoding": "gzip, zip"},
+        {"Location": "http://["},
+        {"X-Nonsense": "\x01\x80\xff"},
+        {"Content-Encoding": "zip"},
+    ],
+)
+def test_odd_headers_of_a_good_answer(headers: dict[str, str], serve: Callable[[Script], Scripted]) -> None:
+    """They are read or refused; nothing else than our own errors comes out, and the next answer is good."""
+
+    def script(handler: BaseHTTPRequestHandler, number: int) -> None:
+        if number > 1:
+            return answer(handler, 200, b"good")
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(b"good")
+        handler.close_connection = True
+
+    server = serve(script)
+    with ArchiveSession(QUICK) as session:
+        assert get(session, server.url) == b"good"
+
+
+@pytest.mark.parametrize("status", [103, 204, 206, 304, 418, 599, 999])
+@pytest.mark.parametrize("location", ["", "ftp://x/y", "http://[::1/", "//", "http://\xff\xfe/"])
+def test_odd_statuses_are_no_answer(status: int, location: str, serve: Callable[[Script], Scripted]) -> None:
+    status = 302 if location else status
+    extra = {"Location": location} if location else {}
+    server = serve(lambda handler, _: answer(handler, status, b"", **extra))
+    with ArchiveSession(QUICK) as session, pytest.raises(NoAnswer):
+        get(session, server.url)
+
+
+@pytest.mark.parametrize("wait", ["1e400", "-5", "soon", "Fri, 99 Foo 2020 99:99:99 GMT", "\xff", "0"])
+def test_odd_pauses_are_none(wait: str, serve: Callable[[Script], Scripted]) -> None:
+    server = serve(
+        lambda handler, number: answer(handler, 503 if number == 1 else 200, b"good", Retry_After=wait)
+    )
+    with ArchiveSession(QUICK) as session:
+        assert get(session, server.url) == b"good"
+
+
+def test_an_endless_pause_means_down(serve: Callable[[Script], Scripted]) -> None:
+    server = serve(lambda handler, _: answer(handler, 503, Retry_After="9" * 400))
+    with ArchiveSession(QUICK) as session, pytest.raises(ArchiveDown, match="left alone"):
+        get(session, server.url)
+
+
+def test_a_check_that_fails_makes_the_answer_unsound(serve: Callable[[Script], Scripted]) -> None:
+    server = serve(lambda handler, _: answer(handler, 200, b"\x1b[2J"))
+
+    def check(body: bytes) -> int:
+        return int(body) // 0
+
+    with ArchiveSession(QUICK) as session, pytest.raises(UnsoundAnswer, match="cannot be read"):
+        session.get(server.url, check, budget_s=1.0, max_bytes=100)
+
+
+def test_errors_do_not_keep_what_was_received(serve: Callable[[Script], Scripted]) -> None:
+    server = serve(lambda handler, _: answer(handler, 200, b"bad" * 10**6))
+    with ArchiveSession(replace(QUICK, breaker_failures=3)) as session:
+        for expected in (ArchiveDown, ArchiveDown):
+            with pytest.raises(expected) as caught:
+                get(session, server.url, max_bytes=10**7)
+            error: BaseException | None = caught.value
+            assert error.__cause__ is error.__context__ is None
+            trace = error.__traceback__
+            while trace is not None:
+                for value in trace.tb_frame.f_locals.values():
+                    assert not isinstance(value, bytes | bytearray)
+                trace = trace.tb_next
+
+
+def test_an_answer_without_a_promised_length_is_asked_for_twice(serve: Callable[[Script], Scripted]) -> None:
+    """The first is cut short, which nothing shows but the second."""
+
+    def script(handler: BaseHTTPRequestHandler, number: int) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(b"good" if number == 1 else b"good and whole")
+        handler.close_connection = True
+
+    server = serve(script)
+    with ArchiveSession(QUICK) as session:
+        found = session.get(server.url, take, budget_s=1.0, max_bytes=100, agree=bytes.__eq__)
+    assert found == b"good and whole"
+    assert server.asked == 4
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize(
+    ("address", "proxy", "words"),
+    [
+        ("http://no-such-host.invalid/x", "", "name is not known"),
+        ("http://127.0.0.1:{closed}/x", "", "refuses connections"),
+        ("http://irsa.example/x", "http://127.0.0.1:{closed}", "proxy"),
+        ("https://127.0.0.1:{open}/x", "", "certificate"),
+    ],
+)
+def test_an_archive_out_of_reach_is_told_with_the_cause(
+    address: str, proxy: str, words: str, serve: Callable[[Script], Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first failure, and then that it is tried again."""
+    server = serve(lambda handler, _: answer(handler, 200, b"good"))
+    ports = {"closed": closed_port(), "open": server.server_address[1]}
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "no_proxy",
+        "NO_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    if proxy:
+        monkeypatch.setenv("http_proxy", proxy.format(**ports))
+    told: list[str] = []
+    with ArchiveSession(QUICK) as session:
+        session.circuit.tell = told.append
+        with pytest.raises(NoAnswer, match=words):
+            get(session, address.format(**ports))
+    assert len(told) == 1
+    assert words in told[0]
+    assert told[0].endswith("Trying again.")
+
+
+def test_silence_is_told_of_too(serve: Callable[[Script], Scripted], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit, "TELL_SILENCE_S", 0.1)
+    told: list[str] = []
+    found = circuit.Circuit(QUICK)
+    found.tell = told.append
+    found.tell_silence()
+    found.wait_for_turn()
+    found.tell_silence()
+    assert told == []
+    time.sleep(0.15)
+    found.tell_silence()
+    found.tell_silence()
+    assert told == ["The archive has not answered yet. Still waiting."]

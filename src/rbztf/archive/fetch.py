@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 from rbztf.archive.fetching.intake import Intake
 from rbztf.archive.fetching.open_object import OpenObject
@@ -24,7 +25,7 @@ from rbztf.archive.validate import Frame
 from rbztf.errors import ArchiveDown, ArchiveError, Problem, RbztfError
 from rbztf.files import writing
 from rbztf.parallel import Workers
-from rbztf.progress import Progress, silent
+from rbztf.progress import Progress, notify, silent
 from rbztf.stores.store_locks import Patience, StoreLocks
 from rbztf.ztf import Oid
 
@@ -73,6 +74,8 @@ class _Run:
         self._locks = locks
         self._intake = Intake((), locks, Patience(plan.wait_s, progress))
         self._workers = Workers(session.settings.workers)
+        self._told: SimpleQueue[str] = SimpleQueue()
+        session.circuit.tell = self._told.put
         self._batch: list[Oid] = []
         self._n_epochs: dict[int, int] = dict(plan.n_epochs)
         self._tables_in_flight = 0
@@ -95,10 +98,10 @@ class _Run:
             pass
         for oid in self._intake.given_up:
             self._results[oid] = ObjectResult(oid, problem=_HELD_BY_ANOTHER)
+        self._report(force=True)
         for oid in wanted:
             if oid not in self._results:
                 self._abandon(oid)
-        self._report(force=True)
         problems = [Problem(str(int(oid)), r.problem) for oid, r in self._results.items() if r.problem]
         if self._down is not None:
             problems = [Problem(self._plan.archive_url, str(self._down))]
@@ -126,11 +129,18 @@ class _Run:
         drew = self._hungry() and self._draw()
         if drew or self._workers.in_flight:
             self._workers.collect(0 if drew else TICK_S)
+            self._pass_on()
             return True
         if self._down is not None or not self._intake.waiting:
             return False
         self._intake.idle()
         return True
+
+    def _pass_on(self) -> None:
+        """What the threads that ask have to tell of the archive."""
+        self._session.circuit.tell_silence()
+        while not self._told.empty():
+            notify(self._progress, self._told.get())
 
     def _hungry(self) -> bool:
         return (

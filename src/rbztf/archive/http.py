@@ -1,41 +1,44 @@
-"""Asking an archive over HTTP: politely, patiently, and never trusting an answer unread.
+"""HTTP client for IRSA: retries with backoff, a circuit breaker, and validation of every response.
 
-What plain ``requests`` leaves open and this class closes: an answer cut short or trickling
-for ever, a page of HTML served with status 200, a busy archive asking for a pause, and an
-archive that is down, which is left alone instead of being asked another thousand times.
+It closes what plain ``requests`` leaves open: an answer cut short or trickling for ever, a page
+of HTML served with status 200, a busy archive asking for a pause, and an archive that is down,
+which is left alone instead of being asked another thousand times.
 """
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from importlib import metadata
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, InvalidHeader
 
+from rbztf.archive.fetching.circuit import Circuit
 from rbztf.archive.http_settings import HttpSettings
+from rbztf.connections import limited, limited_session, reason_of
 from rbztf.errors import (
     ArchiveDown,
     ArchiveError,
     BadRequest,
     NoAnswer,
     NotThere,
+    RbztfError,
     Refused,
-    Stopped,
     UnsoundAnswer,
     UsageError,
 )
 
 T = TypeVar("T")
+Sink = Callable[[int | None], Callable[[bytes], object]]
+"""Gets the length of a body, where that is known; returns what takes its pieces."""
 CHUNK_BYTES = 65536
 MAX_MESSAGE_BYTES = 4096
 """What is kept of the text of a refusal."""
@@ -51,24 +54,23 @@ class ArchiveSession:
     settings : HttpSettings
     seed : int, optional
         Of the jitter in the pauses between tries.
+
+    Attributes
+    ----------
+    circuit : Circuit
+        What is known of the archive's state.
+    n_requests, n_bytes : int
+        How often it was asked, and what was received.
     """
 
     def __init__(self, settings: HttpSettings | None = None, seed: int | None = None) -> None:
         self.settings = settings or HttpSettings()
+        self.circuit = Circuit(self.settings, seed)
         self.n_requests = 0
         self.n_bytes = 0
-        self._http = requests.Session()
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=self.settings.workers, pool_block=False)
-        self._http.mount("http://", adapter)
-        self._http.mount("https://", adapter)
-        # Plain bytes: lengths can be compared, and the archive gzips on request anyway.
-        self._http.headers.update({"User-Agent": _user_agent(), "Accept-Encoding": "identity"})
+        self._http = limited_session(self.settings.workers)
+        self._http.headers["User-Agent"] = _user_agent()
         self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._failures_in_a_row = 0
-        self._down: ArchiveDown | None = None
-        self._not_before = 0.0
-        self._jitter = random.Random(seed)
 
     def __enter__(self) -> ArchiveSession:
         return self
@@ -78,7 +80,7 @@ class ArchiveSession:
 
     def close(self) -> None:
         """Give up all requests under way at their next byte, and drop the connections."""
-        self._closed.set()
+        self.circuit.close()
         self._http.close()
 
     def get(
@@ -89,7 +91,8 @@ class ArchiveSession:
         budget_s: float,
         max_bytes: int,
         tries: int | None = None,
-        into: Callable[[int | None], Callable[[bytes], object]] | None = None,
+        agree: Callable[[T, T], bool] | None = None,
+        into: Sink | None = None,
     ) -> T:
         """Ask for ``url`` until ``check`` accepts the answer.
 
@@ -97,15 +100,19 @@ class ArchiveSession:
         ----------
         check : callable
             Gets the body (gzip undone); returns what is wanted or raises :class:`UnsoundAnswer`.
+            Whatever else it raises counts as an unsound answer too.
         budget_s : float
             Longest time for one try, in seconds.
         max_bytes : int
             A longer answer is not read to its end.
         tries : int, optional
             Instead of the session's own number.
+        agree : callable, optional
+            Whether two results are of the same whole. An answer whose length nothing promised is
+            then asked for a second time, since a part of it looks like the whole.
         into : callable, optional
-            Called at the start of a good body with its length, where the archive says it, returns what
-            takes the body piece by piece, for one that is too long for memory; ``check`` then gets
+            Called at the start of a good body with its length, where the archive says it; returns what
+            takes the body piece by piece, for one that is too long for memory. ``check`` then gets
             no bytes, and a gzip file stays one.
 
         Raises
@@ -116,125 +123,131 @@ class ArchiveSession:
             After the last try; which of them, its last failure decides.
         ArchiveDown
             When the archive counts as down: from then on for every request.
+        UsageError
+            If ``url`` is not an address.
         """
+        self._check_address(url)
         tries = tries or self.settings.tries
         for attempt in range(1, tries + 1):
-            self._wait_for_turn()
-            try:
-                result = check(self._try(url, budget_s, max_bytes, into))
-            except (UnsoundAnswer, NoAnswer) as failure:
-                self._failed(url, failure)
-                if attempt == tries or isinstance(failure, Refused):
-                    raise
-                self._pause(self._backoff(attempt))
-            except (NotThere, BadRequest):
-                self._succeeded()
-                raise
-            else:
-                self._succeeded()
-                return result
+            self.circuit.wait_for_turn()
+            answer = self._attempt(url, check, agree, _Limits(budget_s, max_bytes, into))
+            if not isinstance(answer, _Failure):
+                self.circuit.succeeded()
+                return answer
+            if isinstance(answer.error, ArchiveDown):
+                raise answer.error
+            if isinstance(answer.error, NotThere | BadRequest):
+                self.circuit.succeeded()
+                raise answer.error
+            self.circuit.failed(urlsplit(url).netloc, answer.error)
+            if attempt == tries or isinstance(answer.error, Refused):
+                raise answer.error
+            self.circuit.back_off(attempt)
         raise AssertionError("unreachable")
 
-    def _try(
+    def _attempt(
         self,
         url: str,
-        budget_s: float,
-        max_bytes: int,
-        into: Callable[[int | None], Callable[[bytes], object]] | None,
-    ) -> bytes:
-        """One request: the body of a good answer, else one of this module's errors."""
-        deadline = time.monotonic() + budget_s
+        check: Callable[[bytes], T],
+        agree: Callable[[T, T], bool] | None,
+        limits: _Limits,
+    ) -> T | _Failure:
+        """One try; a failure as a value, so that no traceback keeps what was received."""
+        try:
+            body, promised = self._try(url, limits)
+            result = _checked(check, body)
+            if agree is not None and not promised:
+                again = _checked(check, self._try(url, limits)[0])
+                if not agree(result, again):
+                    raise UnsoundAnswer("Two answers to the same question differ: one of them was cut short.")
+        except ArchiveError as error:
+            error.__traceback__ = error.__context__ = None
+            return _Failure(error)
+        return result
+
+    def _check_address(self, url: str) -> None:
+        try:
+            self._http.get_adapter(str(requests.Request("GET", url).prepare().url))
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise UsageError(
+                f"{url} cannot be asked ({error}).", "Check the address of the archive."
+            ) from None
+
+    def _try(self, url: str, limits: _Limits) -> tuple[bytes, bool]:
+        """One request: the body of a good answer, and whether its length was promised.
+
+        Raises
+        ------
+        ArchiveError
+            For any other answer, and for none.
+        """
+        budget_s, max_bytes = limits.budget_s, limits.max_bytes
         timeout = (self.settings.connect_timeout_s, min(self.settings.read_timeout_s, budget_s))
         with self._lock:
             self.n_requests += 1
         try:
-            with self._http.get(url, stream=True, timeout=timeout) as response:
-                status, retry_after = response.status_code, response.headers.get("Retry-After")
-                pieces: list[bytes] = []
-                good = into is not None and status == HTTPStatus.OK
-                take = into(_promised(response.raw)) if into and good else pieces.append
-                self._read(response.raw, deadline, max_bytes, take)
-                body = b"".join(pieces)
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise UsageError(
-                f"{url} cannot be asked ({error}).", "Check the address of the archive."
-            ) from None
-        except (requests.exceptions.RequestException, HTTPError, OSError) as error:
-            raise NoAnswer(f"{url}: {_reason(error)}.") from None
+            with limited(budget_s, max_bytes), self._http.get(url, stream=True, timeout=timeout) as response:
+                status, headers = response.status_code, response.headers
+                body = bytearray()
+                streamed = limits.into is not None and status == HTTPStatus.OK
+                take = limits.into(_promised(headers)) if limits.into and streamed else body.extend
+                self._read(response.raw, max_bytes, take)
+        except (requests.exceptions.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+            raise NoAnswer(f"{urlsplit(url).netloc}: {reason_of(error)}.") from None
         if status == HTTPStatus.OK:
-            return _gunzip(body, max_bytes)
-        raise self._refusal(url, status, retry_after, body)
+            chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+            return _gunzip(bytes(body), max_bytes), chunked or _promised(headers) is not None
+        raise self._refusal(url, status, headers.get("Retry-After"), bytes(body))
 
-    def _read(self, raw: Any, deadline: float, max_bytes: int, take: Callable[[bytes], object]) -> None:
-        """The whole body, checked against the clock after every piece that arrives."""
+    def _read(self, raw: Any, max_bytes: int, take: Callable[[bytes], object]) -> None:
+        """The whole body, piece by piece, as long as was promised."""
         length = 0
         while piece := raw.read1(CHUNK_BYTES, decode_content=False):
-            take(piece)
             length += len(piece)
             if length > max_bytes:
                 raise UnsoundAnswer(f"The answer is longer than {max_bytes} bytes.")
-            if time.monotonic() > deadline:
-                raise NoAnswer("The answer took longer than the time allowed.")
-            if self._closed.is_set():
-                raise Stopped("The session was closed.")
-        promised = _promised(raw)
+            self.circuit.check_open()
+            take(piece)
+        promised = _promised(raw.headers)
         if promised is not None and promised != length:
             raise NoAnswer(f"The answer has {length} of {promised} bytes.")
         with self._lock:
             self.n_bytes += length
 
     def _refusal(self, url: str, status: int, retry_after: str | None, body: bytes) -> ArchiveError:
-        what = f"{url}: the archive answers {status} {_phrase(status)}".rstrip() + "."
+        what = f"{urlsplit(url).netloc}: the archive answers {status} {_phrase(status)}".rstrip() + "."
         if status == HTTPStatus.NOT_FOUND:
             return NotThere(what, "Images can be missing for days: ask again another day.")
         if status == HTTPStatus.BAD_REQUEST:
             return BadRequest(what, body=body[:MAX_MESSAGE_BYTES].decode("utf-8", "replace"))
-        pause_s = _seconds(retry_after)
-        if pause_s > self.settings.max_pause_s:
-            return self._open(f"The archive asks to be left alone for {pause_s:.0f} s.")
-        with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + pause_s)
-        return NoAnswer(what) if status in _TRY_AGAIN else Refused(what)
+        self.circuit.hold_back(_seconds(retry_after))
+        return NoAnswer(what) if status in _TRY_AGAIN or status < HTTPStatus.OK else Refused(what)
 
-    def _wait_for_turn(self) -> None:
-        """Wait out a pause that the archive asked of any of us."""
-        while (pause_s := self._not_before - time.monotonic()) > 0:
-            self._pause(pause_s)
-        if self._down is not None:
-            raise self._down
 
-    def _pause(self, seconds: float) -> None:
-        if self._closed.wait(seconds):
-            raise Stopped("The session was closed.")
-        if self._down is not None:
-            raise self._down
+@dataclass(frozen=True)
+class _Limits:
+    """Of one try: its longest time, its largest body, and where that goes if not into memory."""
 
-    def _backoff(self, attempt: int) -> float:
-        full = min(self.settings.max_backoff_s, self.settings.backoff_s * 2.0 ** (attempt - 1))
-        return full * self._jitter.uniform(0.5, 1.0)
+    budget_s: float
+    max_bytes: int
+    into: Sink | None
 
-    def _succeeded(self) -> None:
-        with self._lock:
-            self._failures_in_a_row = 0
 
-    def _failed(self, url: str, failure: ArchiveError) -> None:
-        with self._lock:
-            self._failures_in_a_row += 1
-            n_failures = self._failures_in_a_row
-        if n_failures >= self.settings.breaker_failures:
-            host = urlsplit(url).netloc
-            raise self._open(
-                f"{host} gave {n_failures} bad answers or none in a row (last: {failure.message})"
-            )
+@dataclass(frozen=True)
+class _Failure:
+    """What came of a try instead of a result."""
 
-    def _open(self, message: str) -> ArchiveDown:
-        with self._lock:
-            if self._down is None:
-                self._down = ArchiveDown(
-                    message,
-                    "Nothing more is asked; run the same command later to go on where this one stopped.",
-                )
-            return self._down
+    error: ArchiveError
+
+
+def _checked(check: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return check(body)
+    except RbztfError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what an archive sends can be wrong in ways nobody thought of
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnsoundAnswer(f"The answer cannot be read ({reason}).") from None
 
 
 def _user_agent() -> str:
@@ -245,10 +258,10 @@ def _user_agent() -> str:
     return f"rbztf/{version} python-requests/{requests.__version__}"
 
 
-def _promised(raw: Any) -> int | None:
+def _promised(headers: Mapping[str, str]) -> int | None:
     """The length of a body as its headers have it."""
-    length = raw.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() and len(length) < 19 else None
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
 
 
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
@@ -269,9 +282,11 @@ def _seconds(retry_after: str | None) -> float:
     if not retry_after:
         return 0.0
     try:
-        return float(urllib3.Retry().parse_retry_after(retry_after))
-    except InvalidHeader:
+        return max(0.0, float(urllib3.Retry().parse_retry_after(retry_after)))
+    except (InvalidHeader, ValueError, TypeError):
         return 0.0
+    except OverflowError:
+        return float("inf")
 
 
 def _phrase(status: int) -> str:
@@ -279,11 +294,3 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
-        return "no answer in the time allowed"
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return "no connection, or it broke"
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -34,7 +34,7 @@ class HttpSettings:
 
     workers: int = 4
     tries: int = 8
-    connect_timeout_s: float = 10.0
+    connect_timeout_s: float = 4.0
     read_timeout_s: float = 120.0
     frame_budget_s: float = 60.0
     table_budget_s: float = 300.0

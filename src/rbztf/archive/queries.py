@@ -23,7 +23,8 @@ from rbztf.errors import ArchiveDown, ArchiveError, BadRequest, DataError, NotTh
 from rbztf.stores.epochs import FrameStatus
 from rbztf.ztf import Oid
 
-MAX_TABLE_BYTES = 512 * 2**20
+MAX_TABLE_BYTES = 32 * 2**20
+"""Eight light curves of 15,000 epochs; some are held at once."""
 BATCH_TRIES = 2
 """Tries for several light curves at once, before each is asked for alone."""
 _SAYS_OFF_CHIP = re.compile(r"overlap|intersect|outside|off[- _]?(the )?(chip|image)", re.IGNORECASE)
@@ -83,6 +84,7 @@ def request_light_curves(
             budget_s=session.settings.table_budget_s,
             max_bytes=MAX_TABLE_BYTES,
             tries=tries,
+            agree=_agree,
         )
 
     found: dict[Oid, LightCurve | RbztfError] = {}
@@ -104,6 +106,13 @@ def request_light_curves(
         except ArchiveError as error:
             found[oid] = error
     return found
+
+
+def _agree(one: dict[Oid, LightCurve], other: dict[Oid, LightCurve]) -> bool:
+    """Whether two answers have the same objects and as many epochs of each."""
+    return {oid: curve.n_rows for oid, curve in one.items()} == {
+        oid: curve.n_rows for oid, curve in other.items()
+    }
 
 
 def _whole(found: dict[Oid, LightCurve], n_epochs: Mapping[int, int]) -> dict[Oid, LightCurve]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 import re
+import time
 import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+from rbztf.connections import limited, limited_session, reason_of
 from rbztf.errors import ArchiveError, UsageError
+from rbztf.progress import Progress, notify, silent
 from rbztf.ztf import Band, Oid
 
-TIMEOUT_S = (10.0, 120.0)
-RETRIES = 4
+BUDGET_S = 300.0
+"""Longest time for a query from start to end, all tries together."""
+MAX_BYTES = 16 * 2**20
+TRIES = 4
+PAUSE_S = 2.0
+"""Between the first two tries; each later pause is longer by as much."""
 MAX_RADIUS_ARCSEC = 600.0
 _COLUMNS = "oid, ra, dec, filtercode, nobsrel, meanmag"
 _RADIUS = re.compile(r"(\d*\.?\d+)\s*(arcsec|arcmin|deg)?")
@@ -97,7 +104,9 @@ def position_query(ra_deg: float, dec_deg: float, radius_arcsec: float, collecti
     return f"SELECT {_COLUMNS} FROM {_table(collection)} WHERE {where}"
 
 
-def query_objects(query: str, archive_url: str = ARCHIVE_URL) -> list[FoundObject]:
+def query_objects(
+    query: str, archive_url: str = ARCHIVE_URL, progress: Progress = silent
+) -> list[FoundObject]:
     """Send a query of this module.
 
     Returns
@@ -110,20 +119,28 @@ def query_objects(query: str, archive_url: str = ARCHIVE_URL) -> list[FoundObjec
     ArchiveError
         If the service cannot be reached or refuses the query.
     """
-    from pyvo.dal.exceptions import DALAccessError  # type: ignore[import-untyped,unused-ignore]
-    from requests.exceptions import RequestException
+    deadline = time.monotonic() + BUDGET_S
+    for attempt in range(1, TRIES + 1):
+        answer = _ask(query, archive_url, deadline - time.monotonic())
+        if not isinstance(answer, str):
+            return sorted(answer, key=lambda entry: entry.oid)
+        if attempt == TRIES or time.monotonic() + PAUSE_S * attempt > deadline:
+            break
+        notify(progress, f"{archive_url}/TAP does not answer as it should: {answer}. Trying again.")
+        time.sleep(PAUSE_S * attempt)
+    raise ArchiveError(
+        f"{archive_url}/TAP did not answer the query ({answer}).", "Try again later, or give OIDs."
+    )
 
+
+def _ask(query: str, archive_url: str, seconds: float) -> list[FoundObject] | str:
+    """One try: the objects, or why there are none."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), limited(seconds, MAX_BYTES):
             warnings.simplefilter("ignore")
-            table = _service(archive_url).query_tap(query).to_table()
-            found = [_found(row) for row in table]
-    except (DALAccessError, RequestException, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ArchiveError(
-            f"{archive_url}/TAP did not answer the query ({reason}).", "Try again later, or give OIDs."
-        ) from None
-    return sorted(found, key=lambda entry: entry.oid)
+            return [_found(row) for row in _service(archive_url).query_tap(query).to_table()]
+    except Exception as error:  # noqa: BLE001 - astroquery, pyvo, astropy and numpy each fail in their own ways
+        return reason_of(error)
 
 
 def in_bands(found: Iterable[FoundObject], bands: Collection[Band]) -> list[FoundObject]:
@@ -139,26 +156,15 @@ def _table(collection: str) -> str:
 
 
 def _service(archive_url: str) -> Any:
-    """astroquery's IRSA service, pointed at ``archive_url``, with timeouts and retries."""
+    """astroquery's IRSA service, pointed at ``archive_url``, with limits."""
     from astroquery.ipac.irsa import IrsaClass
-    from requests.adapters import HTTPAdapter
-    from urllib3 import Retry
 
-    class Patient(HTTPAdapter):
-        """Adds the time limits that pyvo does not set."""
-
-        def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            options["timeout"] = options.get("timeout") or TIMEOUT_S
-            return super().send(request, *args, **options)
-
-    retry = Retry(
-        total=RETRIES, backoff_factor=1.0, backoff_jitter=0.5, allowed_methods=None,
-        status_forcelist=(429, 500, 502, 503, 504),
-    )  # fmt: skip
     service = IrsaClass()
     service.tap_url = f"{archive_url.rstrip('/')}/TAP"
-    for scheme in ("http://", "https://"):
-        service._session.mount(scheme, Patient(max_retries=retry))
+    session = limited_session(plain_only=True)
+    for scheme, adapter in session.adapters.items():
+        service._session.mount(scheme, adapter)
+    service._session.headers.update(session.headers)
     return service
 
 

@@ -148,7 +148,9 @@ def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> No
     from rbztf.archive.snad import LABELS_URL
     from rbztf.verbs import fetch as verb
 
-    found = verb.fetch_labels(out or verb.DEFAULT_LABELS, labels_url=labels_url or LABELS_URL)
+    found = verb.fetch_labels(
+        out or verb.DEFAULT_LABELS, labels_url=labels_url or LABELS_URL, progress=show.progress
+    )
     if show.as_json:
         show.document(found.to_json())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rbztf.archive.results import FetchResult
 from rbztf.archive.snad import LABELS_URL, LabelsResult, fetch_knowledge
 from rbztf.archive.verify_store import CheckResult, verify_store
 from rbztf.errors import DataError, UsageError
-from rbztf.progress import Progress, silent
+from rbztf.progress import Progress, notify, silent
 from rbztf.ztf import Band
 
 DEFAULT_OUT = Path("data/cutouts")
@@ -149,7 +150,7 @@ def fetch_position(
     from rbztf.archive import tap
 
     query = tap.position_query(ra_deg, dec_deg, radius_arcsec, collection)
-    found = tap.query_objects(query, _address(archive_url, "--archive"))
+    found = tap.query_objects(query, _address(archive_url, "--archive"), options.get("progress", silent))
     wanted = tap.in_bands(found, tuple(Band(band) for band in bands))
     if not wanted:
         raise DataError(
@@ -162,7 +163,11 @@ def fetch_position(
 
 
 def fetch_labels(
-    out: Path | str = DEFAULT_LABELS, *, labels_url: str = LABELS_URL, settings: HttpSettings | None = None
+    out: Path | str = DEFAULT_LABELS,
+    *,
+    labels_url: str = LABELS_URL,
+    settings: HttpSettings | None = None,
+    progress: Progress = silent,
 ) -> LabelsResult:
     """Write the current SNAD knowledge base to ``out``, in its own JSON.
 
@@ -174,6 +179,7 @@ def fetch_labels(
         If the file cannot be written.
     """
     with ArchiveSession(settings) as session:
+        session.circuit.tell = partial(notify, progress)
         return fetch_knowledge(session, Path(out), _address(labels_url, "--labels-url"))
 
 

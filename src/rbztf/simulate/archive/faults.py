@@ -29,10 +29,11 @@ TRANSIENT_KINDS = (
 what it sends, which is half a file; ``wrong_image`` answers with a cutout of another field
 (for anything but a cutout it is an HTML page).
 """
-HOSTILE_KINDS = ("bad_request",)
+HOSTILE_KINDS = ("bad_request", "cut_line")
 """Faults that are not among the default kinds, since a client that asks again may not get there.
 
-``bad_request`` answers 400 without saying why.
+``bad_request`` answers 400 without saying why. ``cut_line`` breaks a table off at the end of a line, and
+does not promise a length, so that nothing shows it.
 """
 PERSISTENT_KINDS = ("missing", "off_chip")
 """Images that are never there: 404 as from an empty folder, and 400."""

@@ -251,6 +251,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "reset":
             self._reset()
             return
+        if fault == "cut_line":
+            self._cut_line(answer)
+            return
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -265,6 +268,16 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(answer.body)
         self.wfile.flush()
+
+    def _cut_line(self, answer: Answer) -> None:
+        """The first half of the lines, closed by hanging up, which is how some servers end an answer."""
+        lines = answer.body.splitlines(keepends=True)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.end_headers()
+        self.wfile.write(b"".join(lines[: len(lines) // 2]))
+        self.wfile.flush()
+        self.close_connection = True
 
     def _trickle(self, body: bytes) -> None:
         faults = self.server.archive.faults
