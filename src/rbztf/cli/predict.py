@@ -99,7 +99,9 @@ def predict(
     with screen(as_json, quiet) as show:
         settings = resolve(show, config, set_, device, seed)
         from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+        from rbztf.locks import remove
         from rbztf.models.decision.decisions import Goal
+        from rbztf.prediction.parts import parts_folder
         from rbztf.prediction.result import check_ending, write_mask, write_predictions
         from rbztf.stores.oid_lists import read_oids
         from rbztf.tables import check_table_ending
@@ -125,11 +127,13 @@ def predict(
             archive_url=archive or ARCHIVE_URL,
             collection=collection or COLLECTION,
             wait_s=wait,
+            parts=parts_folder(out) if out is not None else None,
             config=settings,
             progress=show.progress,
         )
         if out is not None:
             write_predictions(out, result)
+            remove(parts_folder(out))
             show.say(f"{len(result.objects)} objects → {out}")
         if mask is not None:
             write_mask(mask, result)

@@ -46,16 +46,18 @@ class Acquired:
     Attributes
     ----------
     oids : tuple of Oid
-        Without those that the model cannot score.
     paths : InputPaths
     problems : tuple of Problem
     warnings : tuple of str
+    fetched : bool
+        Whether the cutout store may have changed.
     """
 
     oids: tuple[Oid, ...]
     paths: InputPaths
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    fetched: bool = False
 
 
 def with_default_store(paths: InputPaths) -> InputPaths:
@@ -105,10 +107,9 @@ def acquire(
     options : FetchOptions or None
         None fetches nothing.
     """
-    kept, problems = in_bands(oids, model)
-    lacking = _lacking(kept, model, paths) if options is not None else []
+    lacking = _lacking(oids, model, paths) if options is not None else []
     if not lacking or options is None:
-        return Acquired(tuple(kept), paths, tuple(problems))
+        return Acquired(tuple(oids), paths)
     folder = paths.cutouts or DEFAULT_OUT
     result = fetch_objects(
         lacking,
@@ -121,7 +122,7 @@ def acquire(
     )
     if folder.is_dir():
         paths = replace(paths, cutouts=folder)
-    return Acquired(tuple(kept), paths, (*problems, *result.problems), result.notes)
+    return Acquired(tuple(oids), paths, result.problems, result.notes, fetched=True)
 
 
 def in_bands(oids: Sequence[Oid], model: Model) -> tuple[list[Oid], list[Problem]]:

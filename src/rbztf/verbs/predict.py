@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from rbztf.models.load import load_model
 from rbztf.models.model import Model
 from rbztf.models.training import choose_device
 from rbztf.prediction.inputs import InputPaths, ObjectInputs
+from rbztf.prediction.parts import Parts
 from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import Prediction, PredictResult
 from rbztf.prediction.score import predict_objects
@@ -35,6 +39,8 @@ from rbztf.ztf import Oid
 
 CHUNK = 128
 """Objects that a thread scores at once."""
+FETCHED_AT_ONCE = 512
+"""Objects that are fetched before the first of them are scored."""
 Scores = tuple[list[Prediction], int]
 """Predictions, and how many of the objects have light curves that go on after those of the training."""
 
@@ -53,6 +59,7 @@ def predict(
     archive_url: str = ARCHIVE_URL,
     collection: str = COLLECTION,
     wait_s: float | None = None,
+    parts: Path | None = None,
     config: Config | None = None,
     progress: Progress = silent,
 ) -> PredictResult:
@@ -87,6 +94,8 @@ def predict(
         Data release of light curves that are fetched.
     wait_s : float, optional
         Longest wait for objects that another process is fetching; left out: without end.
+    parts : path, optional
+        Folder in which predictions are kept as they are made; the same call again goes on from there.
     config : Config, optional
         Left out: that of this folder (``./rbztf.yaml``) or of what was imported.
 
@@ -106,36 +115,97 @@ def predict(
         )
     places = with_default_store(_given(data, embeddings, features, config))
     notes = check_package(bundle, places)
-    if oids is not None:
-        several = [oids] if isinstance(oids, int | str) else oids
-        options = FetchOptions(archive_url, collection, wait_s) if fetch else None
-        acquired = acquire(list(dict.fromkeys(map(Oid, several))), bundle, places, options, progress)
-    else:
-        acquired = Acquired((), places)
-    reader = ObjectReader.open(bundle, acquired.paths, choose_device(config.device), until_mjd)
-    wanted = list(acquired.oids)
-    problems = list(acquired.problems)
+    options = FetchOptions(archive_url, collection, wait_s) if fetch and oids is not None else None
+    device = choose_device(config.device)
+    request = _request(path, places, goal, explain, until_mjd)
+    kept = Parts(parts, request) if parts is not None else None
+    known = dict(kept.known) if kept else {}
     if oids is None:
-        wanted, problems = in_bands(reader.oids(), bundle)
-    failed = {problem.where for problem in problems}  # could not be fetched, which says it all
-    chunks = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
-    read = (list(_read_chunk(reader, chunk, problems, failed)) for chunk in chunks)
-
-    def score(found: Sequence[ObjectInputs]) -> Scores:
-        made = predict_objects(reader, found, str(path), goal, explain=explain) if found else []
-        return made, sum(entry.features.goes_on for entry in found if entry.features)
-
-    n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not explain else 1
-    predictions: list[Prediction] = []
-    n_go_on = done = 0
+        asked = ObjectReader.open(bundle, places, device, until_mjd).oids()
+    else:
+        asked = list(dict.fromkeys(map(Oid, [oids] if isinstance(oids, int | str) else oids)))
+    wanted, problems = in_bands(asked, bundle)
+    run = _Run(bundle, str(path), device, until_mjd, goal, explain)
     progress("predict", 0, len(wanted))
-    for chunk, (made, go_on) in zip(chunks, _side_by_side(score, read, n_threads)):
-        predictions += made
-        n_go_on += go_on
-        done += len(chunk)
-        progress("predict", done, len(wanted))
-    warnings = (*notes, *acquired.warnings, *reader.warnings, *_remarks(bundle, predictions, n_go_on))
-    return PredictResult(str(path), tuple(predictions), tuple(problems), warnings)
+    for start in range(0, len(wanted), FETCHED_AT_ONCE):
+        part = wanted[start : start + FETCHED_AT_ONCE]
+        acquired = acquire([oid for oid in part if oid not in known], bundle, places, options, progress)
+        places = acquired.paths
+        problems += acquired.problems
+        done = start + len(part) - len(acquired.oids)
+        for made in run(acquired, problems):
+            known |= {entry.oid: entry for entry in made}
+            if kept is not None:
+                kept.add(made)
+            done += CHUNK
+            progress("predict", min(done, start + len(part)), len(wanted))
+    predictions = tuple(known[oid] for oid in wanted if oid in known)
+    warnings = (*notes, *run.warnings, *_remarks(bundle, predictions, run.n_go_on))
+    return PredictResult(str(path), predictions, tuple(problems), warnings)
+
+
+class _Run:
+    """Reads and scores objects, part by part, and gathers what is worth knowing of them."""
+
+    def __init__(
+        self,
+        model: Model,
+        name: str,
+        device: torch.device,
+        until_mjd: float | None,
+        goal: Goal | None,
+        explain: bool,
+    ) -> None:
+        self._model, self._name, self._device, self._until_mjd = model, name, device, until_mjd
+        self._goal, self._explain = goal, explain
+        self._reader: ObjectReader | None = None
+        self._warnings: dict[str, None] = {}
+        self.n_go_on = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Each once, in the order in which they came."""
+        return tuple(self._warnings)
+
+    def __call__(self, acquired: Acquired, problems: list[Problem]) -> Iterator[list[Prediction]]:
+        """Predictions of the objects, chunk by chunk; what is wrong with an object goes to ``problems``."""
+        if self._reader is None or acquired.fetched:
+            self._reader = ObjectReader.open(self._model, acquired.paths, self._device, self._until_mjd)
+        reader = self._reader
+        self._warnings |= dict.fromkeys((*acquired.warnings, *reader.warnings))
+        failed = {problem.where for problem in acquired.problems}  # could not be fetched, which says it all
+        oids = acquired.oids
+        chunks = (oids[start : start + CHUNK] for start in range(0, len(oids), CHUNK))
+        read = (list(_read_chunk(reader, chunk, problems, failed)) for chunk in chunks)
+
+        def score(found: Sequence[ObjectInputs]) -> Scores:
+            made = (
+                predict_objects(reader, found, self._name, self._goal, explain=self._explain) if found else []
+            )
+            return made, sum(entry.features.goes_on for entry in found if entry.features)
+
+        n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not self._explain else 1
+        for made, n_go_on in _side_by_side(score, read, n_threads):
+            self.n_go_on += n_go_on
+            yield made
+
+
+def _request(
+    model: Path, places: InputPaths, goal: Goal | None, explain: bool, until_mjd: float | None
+) -> dict[str, Any]:
+    """All that decides a prediction, to tell parts of one request from those of another."""
+    files = sorted(path for path in model.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return {
+        "model": digest.hexdigest()[:16],
+        "embeddings": str(places.embeddings),
+        "features": str(places.features),
+        "goal": asdict(goal or Goal()),
+        "explain": explain,
+        "until_mjd": until_mjd,
+    }
 
 
 def _given(
