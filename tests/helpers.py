@@ -126,7 +126,7 @@ def tiny_classifier(
     """An untrained classifier, hidden size 8 unless ``section`` says otherwise."""
     torch.manual_seed(seed)
     config = Config.model_validate({"classifier": {"hidden": 8, **section}, "data": {"min_frames": 3}})
-    inputs = latent + config.classifier.inputs.endswith("+loss")
+    inputs = latent + config.classifier.reads_loss
     network = build_network(config, latent)
     with torch.no_grad():  # untrained networks answer 0.5 to everything
         network.clf[0].weight.mul_(8)

@@ -222,7 +222,7 @@ def test_a_malicious_pickle_in_a_bundle(prepared: Path, verb: str, form: str) ->
     else:
         torch.save({"network.clf.0.weight": Bomb(trace)}, path)
     before = files_below(prepared)
-    refused(*VERBS[verb], says=["weights.safetensors is no safetensors file", "nothing in it was run"])
+    refused(*VERBS[verb], says=["weights.safetensors is not a safetensors file", "nothing in it was run"])
     assert files_below(prepared) == before
 
 

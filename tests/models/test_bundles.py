@@ -102,7 +102,7 @@ def test_a_bundle_is_replaced_whole_and_other_folders_are_not(tmp_path: Path) ->
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match="is no model folder"):
+    with pytest.raises(UsageError, match="is not a model folder"):
         tiny_classifier(3).save(other)
     assert files_below(tmp_path / "thesis") == {"thesis.tex"}
 
@@ -135,7 +135,7 @@ def test_a_pickle_in_a_bundle_is_refused_and_not_run(tmp_path: Path, form: str, 
     tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
     content = pickle.dumps(Bomb(trace)) if form == "pickle" else pickled(Bomb(trace), as_zip="zip" in form)
     (tmp_path / "m" / place / "weights.safetensors").write_bytes(content)
-    with pytest.raises(InputError, match=r"no safetensors file .*nothing in it was run"):
+    with pytest.raises(InputError, match=r"not a safetensors file .*nothing in it was run"):
         load_classifier(tmp_path / "m")
     assert not trace.exists()
 

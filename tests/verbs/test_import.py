@@ -270,7 +270,7 @@ def test_other_people_s_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").unlink()
     (tmp_path / "out/encoder").mkdir(parents=True)
     (tmp_path / "out/encoder/thesis.tex").write_text("years of work")
-    refused("import", tmp_path / "copy", "--out", tmp_path / "out", says=["exists and is no model folder"])
+    refused("import", tmp_path / "copy", "--out", tmp_path / "out", says=["exists and is not a model folder"])
     assert files_below(tmp_path / "out") == {"encoder", "encoder/thesis.tex"}
 
 

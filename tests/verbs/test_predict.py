@@ -275,7 +275,7 @@ def test_paths_come_from_the_configuration(
     [
         (["--model", "m"], "No data to score"),
         (["--model", "none", "--embeddings", "e"], "There is no model none"),
-        (["--model", "e", "--embeddings", "e"], "e is no model folder"),
+        (["--model", "e", "--embeddings", "e"], "e is not a model folder"),
         (["--model", "m/encoder", "--embeddings", "e"], "kind 'encoder', not 'classifier'"),
         (["--model", "m", "--embeddings", "none"], "no embeddings at none"),
         (["--model", "m", "--data", "none"], "no cutout folder none"),

@@ -113,6 +113,11 @@ class ClassifierSection(Section):
     inputs: Literal["vectors", "vectors+loss", "frames", "frames+loss"] = "vectors"
     """``+loss`` appends the VAE loss of each frame; ``frames`` runs a frozen encoder inside."""
 
+    @property
+    def reads_loss(self) -> bool:
+        """Whether the VAE loss of each frame is read after its vector."""
+        return self.inputs.endswith("+loss")
+
 
 class TrainingSection(Section):
     """The optimisation loop, of the autoencoder and of the classifier alike."""

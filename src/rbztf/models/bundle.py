@@ -48,7 +48,7 @@ def new_bundle(folder: Path) -> Iterator[Path]:
         If it cannot be written.
     """
     if is_taken(folder, METADATA):
-        raise UsageError(f"{folder} exists and is no model folder.", "Choose another --out.")
+        raise UsageError(f"{folder} exists and is not a model folder.", "Choose another --out.")
     with whole_folder(folder) as part:
         yield part
 
@@ -68,13 +68,13 @@ def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the folder is no bundle, of another kind, or written by a newer version.
+        If the folder is not a bundle, or of another kind, or written by a newer version.
     """
     put_back(folder)
     path = folder / METADATA
     if not path.is_file():
         raise InputError(
-            f"{folder} is no model folder (it has no {METADATA}).", "Name a folder made by rbztf."
+            f"{folder} is not a model folder: {METADATA} is missing.", "Name a folder made by rbztf."
         )
     content = read_yaml(path, advice="Make or import the model again.")
     try:
@@ -103,14 +103,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        If the file is missing or no safetensors file.
+        If the file is missing or is not a safetensors file.
     """
     path = folder / WEIGHTS
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(
-            f"{path} is no safetensors file ({error}); nothing in it was run.",
+            f"{path} is not a safetensors file ({error}); nothing in it was run.",
             "Make or import the model again.",
         ) from None
 

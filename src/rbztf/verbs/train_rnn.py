@@ -104,7 +104,9 @@ def _train_network(
     _write_curves(target, fitted.history)
     warnings = seen_labels(encoder)
     if not encoder:
-        warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")
+        warnings.append(
+            f"{path} does not hold the encoder of its vectors: the model can score vectors, not frames."
+        )
     return TrainResult(
         target,
         len(oids),
@@ -145,7 +147,9 @@ def _train_ensemble(
     save_ensemble(model, target)
     warnings = [*inputs.warnings, *seen_labels(encoder)]
     if path and not encoder:
-        warnings.append(f"{path} holds no encoder: the model can score vectors, not frames.")
+        warnings.append(
+            f"{path} does not hold the encoder of its vectors: the model can score vectors, not frames."
+        )
     return TrainResult(
         target,
         len(counts),

@@ -40,7 +40,7 @@ def test_other_content_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     for content in ([torch.ones(2)], torch.ones(2), {"a": 3}, {"a": [torch.ones(2)]}):
         torch.save(content, path)
-        with pytest.raises(InputError, match="no state dict"):
+        with pytest.raises(InputError, match="not hold a state dict"):
             read_state_dict(path)
     torch.save({"a": NotWeights()}, path)
     with pytest.raises(InputError, match="more than weights"):
@@ -53,7 +53,7 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path, content: bytes) -
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.zip"):
         read_state_dict(path)
-    with pytest.raises(InputError, match="no torch weight file"):
+    with pytest.raises(InputError, match="not a torch weight file"):
         read_state_dict(tmp_path / "none.zip")
 
 
@@ -120,9 +120,9 @@ def test_a_classifier_is_recognised_by_its_weights(
 def test_files_in_each_other_s_place_are_refused(tmp_path: Path) -> None:
     torch.save(tiny_encoder(4).encoder.state_dict(), tmp_path / "e.zip")
     torch.save(tiny_classifier(4).network.state_dict(), tmp_path / "c.zip")
-    with pytest.raises(InputError, match="holds no encoder"):
+    with pytest.raises(InputError, match="does not hold an encoder"):
         encoder_from(tmp_path / "c.zip", Config())
-    with pytest.raises(InputError, match="holds no recurrent classifier"):
+    with pytest.raises(InputError, match="does not hold a recurrent classifier"):
         classifier_from(tmp_path / "e.zip", Config(), None)
 
 

@@ -78,7 +78,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
     Raises
     ------
     InputError
-        If it is no such bundle, or damaged.
+        If it is not such a bundle, or damaged.
     """
     folder = Path(folder)
     metadata = bundle.read_metadata(folder, KIND)

@@ -47,7 +47,7 @@ class FrameSelection:
     @classmethod
     def of(cls, config: Config, latent: int) -> FrameSelection:
         """What the model that ``config`` describes reads of vectors with ``latent`` means."""
-        with_loss = config.ensemble is None and config.classifier.inputs.endswith("+loss")
+        with_loss = config.ensemble is None and config.classifier.reads_loss
         return cls(latent, config.data.min_frames, with_loss)
 
     @classmethod

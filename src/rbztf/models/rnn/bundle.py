@@ -94,8 +94,8 @@ class ClassifierBundle:
     @property
     def selection(self) -> FrameSelection:
         """What it reads of frames."""
-        with_loss = self.config.classifier.inputs.endswith("+loss")
-        return FrameSelection.of(self.config, len(self.standardisation.mean) - with_loss)
+        width = len(self.standardisation.mean)
+        return FrameSelection.of(self.config, width - self.config.classifier.reads_loss)
 
     @property
     def latent(self) -> int:
@@ -201,7 +201,7 @@ def build_network(config: Config, latent: int) -> RecurrentClassifier:
     """The network that a configuration describes, for vectors of ``latent`` means."""
     section = config.classifier
     return RecurrentClassifier(
-        latent + section.inputs.endswith("+loss"),
+        latent + section.reads_loss,
         cell=section.cell,
         hidden=section.hidden,
         bidirectional=section.bidirectional,
@@ -216,7 +216,7 @@ def load_classifier(folder: Path | str) -> ClassifierBundle:
     Raises
     ------
     InputError
-        If it is no such bundle, or damaged.
+        If it is not such a bundle, or damaged.
     """
     folder = Path(folder)
     metadata = bundle.read_metadata(folder, KIND)

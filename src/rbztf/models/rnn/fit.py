@@ -168,7 +168,7 @@ class _Run:
         sequences = [standardisation(sequence) for sequence in train.sequences]
         self.train = TrainingSet(sequences, train.labels, train.groups)
         torch.manual_seed(config.seed)
-        latent = sequences[0].shape[1] - config.classifier.inputs.endswith("+loss")
+        latent = sequences[0].shape[1] - config.classifier.reads_loss
         self.bundle = ClassifierBundle(build_network(config, latent).to(device), standardisation, config)
 
     def to_the_end(self, progress: Progress, stage: str) -> checkpoint.State:

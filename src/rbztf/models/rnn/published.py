@@ -1,4 +1,4 @@
-"""Weights published with RB_ZTF: torch files of a stranger, read without running them."""
+"""Weights published with RB_ZTF: torch files, read without running what a stranger may have put in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        If the file is no state dict, or tries to do anything else.
+        If the file is not a state dict, or tries to do anything else.
     """
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -39,9 +39,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ) from None
     except Exception as error:  # noqa: BLE001 - torch meets damaged files with errors of any kind
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is no torch weight file ({reason}).", "Get it again.") from None
+        raise InputError(f"{path} is not a torch weight file ({reason}).", "Get it again.") from None
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{path} holds no state dict.", "Get it again.")
+        raise InputError(f"{path} does not hold a state dict.", "Get it again.")
     return dict(content)
 
 
@@ -56,7 +56,9 @@ def encoder_from(path: Path, config: Config) -> EncoderBundle:
     tensors = read_state_dict(path)
     head = tensors.get("encoder.6.weight")
     if head is None or head.ndim != 2 or len(head) % 2:
-        raise InputError(f"{path} holds no encoder (no usable 'encoder.6.weight').", "Check the file.")
+        raise InputError(
+            f"{path} does not hold an encoder (no usable 'encoder.6.weight').", "Check the file."
+        )
     latent = len(head) // 2
     encoder = Encoder(latent)
     load_exactly(encoder, tensors, path)
@@ -83,7 +85,7 @@ def classifier_from(path: Path, config: Config, encoder: EncoderBundle | None) -
         hidden = tensors["rnn_layer.weight_hh_l0"].shape[1]
         cell = _GATES[gates_hidden // hidden]
     except (KeyError, ValueError, IndexError, ZeroDivisionError):
-        raise InputError(f"{path} holds no recurrent classifier.", "Check the file.") from None
+        raise InputError(f"{path} does not hold a recurrent classifier.", "Check the file.") from None
     if encoder and encoder.latent != latent:
         raise InputError(
             f"{path} reads {latent} latents; the encoder gives {encoder.latent}.", "Check the files."
