@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.config import FramesSection
-from rbztf.frames.background import SIDE_CHANNELS, FrameFacts, flux_scale, sky_level
-from rbztf.frames.normalise import NORMALISERS, SOFTENING, RawFrames, ccd_noise_dn
+from rbztf.frames.background import SIDE_CHANNELS, FrameFacts, SkyLevel, flux_scale, side_channels, sky_level
+from rbztf.frames.normalise import NORMALISERS, SOFTENING, RawFrames, ccd_noise_dn, normalise
 from rbztf.models.vae.encoder_inputs import GOOD, NO_DATA, SATURATED, joined, make_inputs
 
 PHYSICAL = [name for name, entry in NORMALISERS.items() if entry.needs_headers]
@@ -32,6 +32,23 @@ def test_sky_and_noise_are_found_beside_a_star(seed: int, sky: float, noise: flo
     level = sky_level(frames)
     assert np.all(np.abs(level.sky_dn - sky) < 0.35 * noise)
     assert np.all(np.abs(level.noise_dn / noise - 1) < 0.25)
+
+
+@pytest.mark.parametrize("shape", [(3, 28, 28), (3, 21, 28)])
+def test_sky_and_noise_are_medians(shape: tuple[int, ...]) -> None:
+    """As written down in :func:`sky_level`, with numpy's own medians; pixels without data have no say."""
+    rng = np.random.default_rng(2)
+    frames = rng.normal(100, 8, shape).astype(np.float32)
+    frames[0, 3:9, 5:11] += 300
+    frames[1, :, :7] = np.nan
+    frames[2, 0, 0] = np.inf
+    level = sky_level(frames)
+    for frame, sky, noise in zip(frames, level.sky_dn, level.noise_dn):
+        pixels = np.where(np.isfinite(frame), frame, np.nan)
+        expected = 1.4826 / np.sqrt(2) * np.nanmedian(np.abs(np.diff(pixels, axis=1)))
+        assert noise == pytest.approx(expected, rel=1e-5)
+        near = np.abs(pixels - np.nanmedian(pixels)) <= 3 * noise
+        assert sky == pytest.approx(np.median(pixels[near]), rel=1e-5)
 
 
 def test_a_ghost_does_not_pass_for_noise() -> None:
@@ -117,6 +134,59 @@ def test_flux_is_scaled_by_the_zero_point() -> None:
     assert np.array_equal(flux_scale(facts(2)), [1, 1])
     brighter = make_inputs(3 * frames, section, facts(2, magzp=26.2))
     assert np.all(brighter.values.max(axis=(1, 2)) > one.values.max(axis=(1, 2)) + 0.5)
+
+
+def test_the_flux_scale_follows_the_zero_point() -> None:
+    assert flux_scale(facts(1, magzp=25.2))[0] == pytest.approx(10**-0.4, rel=1e-5)
+    assert flux_scale(facts(1, magzp=28.7))[0] == pytest.approx(10, rel=1e-5)
+
+
+def test_the_unit_of_flux_is_ten_dn_at_the_reference_zero_point() -> None:
+    frames = random_frames(2)
+    raw = RawFrames(frames, facts(2, magzp=28.7))
+    above = frames - sky_level(frames).sky_dn[:, None, None]
+    np.testing.assert_allclose(normalise(raw, "asinh_flux"), np.arcsinh(above / (3 * 10 * 10)), atol=1e-5)
+
+
+@pytest.mark.parametrize("gain", [-6.0, -1000.0])
+def test_a_gain_that_makes_no_sense_is_not_used(gain: float) -> None:
+    frames = random_frames(2)
+    made = ccd_noise_dn(RawFrames(frames, facts(2, gain=gain, readnoise=0.0)))
+    np.testing.assert_array_equal(made, sky_level(frames).noise_dn)
+
+
+def test_side_channels_by_hand() -> None:
+    frames = np.full((2, 28, 28), 40, np.float32)
+    frames[0, :7] = np.nan
+    frames[0, 7, :14] = 60_000
+    level = SkyLevel(np.array([100, -30], np.float32), np.array([20, 5], np.float32))
+    known = FrameFacts(
+        *(np.array(column, np.float32) for column in ([6, 6], [10, 10], [5e4, 5e4], [28.7, np.nan]))
+    )
+    expected = [
+        [np.log10(20 / 10), np.arcsinh(100 / 50), 21 / 28, 14 / (21 * 28)],
+        [np.log10(5), np.arcsinh(-30 / 50), 1, 0],
+    ]
+    np.testing.assert_allclose(side_channels(frames, level, known), expected, rtol=1e-5)
+
+
+def test_facts_of_some_frames() -> None:
+    known = facts(3, gain=6.2)
+    known.magzp[:] = 25, 26, 27
+    some = known[np.array([True, False, True])]
+    assert some.magzp.tolist() == [25, 27]
+    assert some.gain.tolist() == known.gain[:2].tolist()
+    assert np.isnan(some.saturate).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("normaliser", PHYSICAL)
+def test_pixels_without_data_have_the_level_of_the_sky(normaliser: str, value: float) -> None:
+    frames = random_frames(2)
+    frames[:, 3, 4] = value
+    made = normalise(RawFrames(frames), normaliser, "ignore")
+    assert np.isfinite(made).all()
+    assert (made[:, 3, 4] == 0).all()
 
 
 def test_saturated_pixels_are_seen_but_marked() -> None:

@@ -177,6 +177,16 @@ def test_unknown_names_are_refused() -> None:
         normalise(random_frames(1), "l2", "drop")
 
 
+def test_what_is_read_and_known_of_each_normaliser() -> None:
+    assert {name for name, entry in NORMALISERS.items() if entry.in_noise_units} == {
+        "asinh_noise",
+        "asinh_ccd",
+    }
+    assert {name for name, entry in NORMALISERS.items() if entry.needs_headers} == set(NORMALISERS) - set(
+        NAMES
+    )
+
+
 def test_a_new_normaliser_needs_its_entry_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     halves = Normaliser(apply=lambda raw, as_zero: raw.pixels / 2, in_noise_units=False, needs_headers=False)
     monkeypatch.setitem(NORMALISERS, "halves", halves)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from helpers import Frames, largest_file, make_oid, random_frames, refusal, write_cutouts
+from helpers import Frames, largest_file, make_oid, random_frames, refusal, write_cutouts, write_frame
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -196,6 +196,19 @@ def test_a_store_is_a_mapping_that_ignores_what_is_no_object(tmp_path: Path) -> 
     assert "3 objects" in repr(store)
     with pytest.raises(KeyError):
         store[make_oid(9)]
+
+
+def test_epochs_of_every_layout(tmp_path: Path) -> None:
+    ours, single, folder = make_oid(1), make_oid(2), make_oid(3)
+    write_cutouts(tmp_path, {ours: random_frames(2)})
+    write_frame(tmp_path / f"{single}.fits", random_frames(1)[0], OBSMJD=58300.5)
+    write_frame(tmp_path / str(folder) / "58301.5.fits", random_frames(1)[0])
+    store = open_cutouts(tmp_path)
+    for oid in (ours, single, folder):
+        assert store.epochs(oid)["hjd"].tolist() == store[oid].epochs["hjd"].tolist()
+    assert [is_store_file(tmp_path / f"{oid}.fits") for oid in (ours, single)] == [True, False]
+    (tmp_path / "notes.txt").write_bytes(b"SCHEMA  = 1".ljust(80))
+    assert not is_store_file(tmp_path / "notes.txt")
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError, RbztfError, UsageError
 from rbztf.stores.embedding_writer import EmbeddingWriter
-from rbztf.stores.embeddings import EmbeddingInfo, EmbeddingStore, ForeignEmbeddings, open_embeddings
+from rbztf.stores.embeddings import OBJECT, EmbeddingInfo, EmbeddingStore, ForeignEmbeddings, open_embeddings
 from rbztf.stores.epochs import no_photometry
 
 A, B, C = make_oid(30), make_oid(10), make_oid(20)
@@ -165,8 +165,12 @@ def test_a_damaged_store_is_refused(tmp_path: Path, name: str, content: bytes | 
         {"photometry.npy": np.ones((1, 2), np.float32)},
         {"photometry.npy": np.ones(2, np.float32)},
         {"objects.npy": np.ones((1, 3))},
-        {"objects.npy": np.array([(12, 0, 2)], [("oid", "i8"), ("start", "i8"), ("n", "i8")])},
-        {"objects.npy": np.array([(A, 1, 2)], [("oid", "i8"), ("start", "i8"), ("n", "i8")])},
+        {"objects.npy": np.ones(1)},
+        {"objects.npy": np.array([[(A, 0, 2)]], OBJECT)},
+        {"objects.npy": np.array([(12, 0, 2)], OBJECT)},
+        {"objects.npy": np.array([(A, 1, 2)], OBJECT)},
+        {"objects.npy": np.array([(A, -1, 2)], OBJECT)},
+        {"objects.npy": np.array([(A, 1, -1)], OBJECT)},
     ],
 )
 def test_a_store_whose_parts_do_not_fit_is_refused(tmp_path: Path, spoil: dict[str, np.ndarray]) -> None:
@@ -197,12 +201,22 @@ def test_a_folder_of_arrays_holds_means_and_log_variances(tmp_path: Path) -> Non
     assert isinstance(store, ForeignEmbeddings)
     assert list(store) == [B, A]
     assert (len(store), store.latent, store.stamp.encoder) == (2, 4, "")
+    assert [oid in store for oid in (A, B, C)] == [True, True, False]
     for oid, array in arrays.items():
         assert np.array_equal(store[oid], array[:, :4])
         assert np.array_equal(store.vectors(oid), array)
         assert np.isnan(store.times(oid)).all()
         assert store.times(oid).shape == (store.count(oid),)
     assert open_embeddings(tmp_path).latent == 8
+
+
+def test_where_no_array_fits_the_latent_the_first_says_the_width(tmp_path: Path) -> None:
+    for oid, width in ((B, 3), (A, 7)):
+        np.save(tmp_path / f"{oid}.npy", np.ones((2, width), np.float32))
+    store = open_embeddings(tmp_path, latent=4)
+    assert store.vectors(B).shape == (2, 3)
+    with pytest.raises(DataError, match="has 7 columns; the others have 3"):
+        store.vectors(A)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from helpers import REAL_FRAMES, make_oid, need, random_frames, write_cutouts
 
-from rbztf.stores.fastfits import NotPlain, read_extension, read_primary
+from rbztf.stores.fastfits import Cards, NotPlain, read_extension, read_primary
 
 
 def content_of(hdu: fits.PrimaryHDU) -> bytes:
@@ -63,6 +63,40 @@ def test_every_kind_of_pixel_has_the_value_astropy_gives_it_or_is_left_to_it(
 def test_other_shapes_are_left_to_astropy(hdu: fits.PrimaryHDU) -> None:
     with pytest.raises(NotPlain):
         read_primary(content_of(hdu))
+
+
+def card(text: str) -> bytes:
+    return text.ljust(80).encode("ascii")
+
+
+def test_only_a_card_of_its_own_ends_a_header() -> None:
+    """A comment may end with the word, and a blank card follow."""
+    shape = (card("BITPIX  = -32"), card("NAXIS   = 2"), card("NAXIS1  = 30"), card("NAXIS2  = 24"))
+    header = b"".join(
+        [card("SIMPLE  = T"), *shape, card("COMMENT".ljust(77) + "END"), card(""), card("GAIN    = 6.2")]
+    )
+    pixels = random_frames(1)[0].ravel()[:720].reshape(24, 30)
+    content = (header + card("END")).ljust(2880) + pixels.astype(">f4").tobytes()  # fills a block to its end
+    cards, found = read_primary(content)
+    assert cards["GAIN"] == 6.2
+    assert np.array_equal(found, pixels)
+    with pytest.raises(NotPlain):
+        read_primary(content[:-4])
+
+
+def test_of_a_repeated_keyword_the_first_counts_and_keywords_keep_their_order() -> None:
+    cards = Cards(card("B       = 1") + card("A       = 2") + card("A       = 3") + card("COMMENT none"))
+    assert (list(cards), len(cards)) == (["B", "A"], 2)
+    assert cards["A"] == 2
+    with pytest.raises(KeyError):
+        cards["COMMENT"]
+
+
+def test_an_image_in_the_primary_header_s_place_is_left_to_astropy(tmp_path: Path) -> None:
+    frames = fits.ImageHDU(random_frames(2), name="FRAMES")
+    fits.HDUList([fits.PrimaryHDU(np.ones((4, 5), np.float32)), frames]).writeto(tmp_path / "a.fits")
+    with pytest.raises(NotPlain):
+        read_extension(tmp_path / "a.fits", "FRAMES")
 
 
 def test_texts_with_quotes_and_slashes() -> None:

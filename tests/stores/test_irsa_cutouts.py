@@ -11,7 +11,7 @@ from helpers import REAL_FRAMES, Frames, make_oid, need, random_frames, write_fr
 
 from rbztf.errors import DataError
 from rbztf.stores.cutouts import open_cutouts, read_object
-from rbztf.stores.irsa_cutouts import read_frame
+from rbztf.stores.irsa_cutouts import place, read_frame
 
 OID = make_oid(5)
 
@@ -155,6 +155,37 @@ def test_a_clipped_frame_without_a_position_goes_to_the_corner(tmp_path: Path) -
     assert np.array_equal(placed[:20, :25], small)
     assert np.isnan(placed[20:]).all()
     assert np.isnan(placed[:, 25:]).all()
+
+
+@pytest.mark.parametrize(("x_pix", "lost_on_the_left"), [(12.9, True), (13.1, False)])
+def test_a_lost_column_is_on_the_side_that_centres_the_object(x_pix: float, lost_on_the_left: bool) -> None:
+    header = fits.Header([("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"), ("OIDRA", 10.0), ("OIDDEC", 20.0)])
+    header.update(CRVAL1=10.0, CRVAL2=20.0, CRPIX1=x_pix + 1, CRPIX2=14.5, CDELT1=-2.8e-4, CDELT2=2.8e-4)
+    placed = place(random_frames(1)[0, :, :27], header)
+    missing = 0 if lost_on_the_left else 27
+    assert np.isnan(placed).all(axis=0).nonzero()[0].tolist() == [missing]
+
+
+def test_half_a_position_is_none(tmp_path: Path) -> None:
+    small = random_frames(1)[0, :20]
+    placed, _ = read_frame(write_frame(tmp_path / "a.fits", small, OIDRA=10.0))
+    assert np.array_equal(placed[:20], small)
+
+
+def test_what_one_frame_does_not_say_is_unknown_of_all(tmp_path: Path) -> None:
+    for hmjd, cards in ((58300.5, {"SEEING": 2.0, "GAIN": 6.0}), (58301.5, {"GAIN": 6.5})):
+        write_frame(tmp_path / str(OID) / f"{hmjd}.fits", random_frames(1)[0], **cards)
+    epochs = read_object(tmp_path / str(OID)).epochs
+    assert np.isnan(epochs["seeing"]).all()
+    assert epochs["gain"].tolist() == [6.0, 6.5]
+    assert epochs["filefracday"].tolist() == [-1, -1]
+    assert epochs["url"].tolist() == ["", ""]
+
+
+def test_the_exposure_is_known_by_the_image_s_name(tmp_path: Path) -> None:
+    name = "ztf_20200924431759_000655_zr_c13_o_q3_sciimg.fits"
+    path = write_frame(tmp_path / f"{OID}.fits", random_frames(1)[0], OBSMJD=59116.4, FILENAME=name)
+    assert read_object(path).epochs["filefracday"].tolist() == [20200924431759]
 
 
 def test_integer_pixels_are_scaled(tmp_path: Path) -> None:

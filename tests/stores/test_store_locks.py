@@ -14,7 +14,7 @@ from helpers import make_oid
 from rbztf.errors import InputError
 from rbztf.locks import hold
 from rbztf.progress import silent
-from rbztf.stores.store_locks import Busy, Patience, StoreLocks
+from rbztf.stores.store_locks import LOCK_NAME, Busy, Patience, StoreLocks
 
 ONE, OTHER = make_oid(1), make_oid(2)
 HOLD = """
@@ -94,6 +94,30 @@ def test_waiting_is_said_and_comes_to_an_end(tmp_path: Path) -> None:
         with pytest.raises(Busy), second.held(ONE, Patience(0.3, progress), "object 1"):
             pass
     assert said == ["notice: Waiting for object 1, to which another process is writing."]
+
+
+def test_waiting_is_said_every_half_minute_and_a_rest_starts_the_time_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, said = [1000.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    patience = Patience(100, lambda *_: said.append(clock[0] - 1000))
+    while patience.wait("x"):
+        pass
+    assert said == pytest.approx([0, 30, 60, 90], abs=0.5)
+    assert clock[0] - 1000 == pytest.approx(100, abs=0.5)
+    patience.rest()
+    assert patience.wait("x")
+
+
+def test_the_lock_cannot_be_run(tmp_path: Path) -> None:
+    StoreLocks(tmp_path).close()
+    assert not (tmp_path / LOCK_NAME).stat().st_mode & 0o111
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

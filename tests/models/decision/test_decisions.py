@@ -11,7 +11,7 @@ from rbztf.errors import DataError, UsageError
 from rbztf.evaluation.crossval import score_ensemble
 from rbztf.evaluation.operating_points import FAR10
 from rbztf.models.decision import conformal
-from rbztf.models.decision.decisions import Goal, decide
+from rbztf.models.decision.decisions import FixedThreshold, Goal, decide
 from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.objects.object_set import LabelledSet, Modality
@@ -95,3 +95,10 @@ def test_goals_that_cannot_be() -> None:
 def test_limits_that_no_threshold_keeps(model: Ensemble, scores: ObjectScores) -> None:
     with pytest.raises(DataError, match="No threshold keeps"):
         decide(model, scores, Goal(max_false_alarm=0.0, max_missed=0.0))
+
+
+def test_a_score_at_the_threshold_is_bogus() -> None:
+    decided = FixedThreshold(0.5).decide(np.array([0.49, 0.5, 0.51]), Goal())
+    assert decided.words.tolist() == ["real", "bogus", "bogus"]
+    assert decided.sets.tolist() == [[True, False], [False, True], [False, True]]
+    assert decided.thresholds.tolist() == [0.5] * 3
