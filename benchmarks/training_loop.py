@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from rbztf.config import load_config
-from rbztf.models.objects.object_set import TrainingSet
+from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 from rbztf.models.rnn.fit import fit_classifier
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import read_labels
@@ -74,7 +74,7 @@ class ReferenceLoop:
                 nn.functional.cross_entropy(self.logits(batch), labels)
 
 
-def our_epochs(data: TrainingSet, two_ways: bool, count: int) -> list[float]:
+def our_epochs(data: LabelledSet, two_ways: bool, count: int) -> list[float]:
     """Seconds of each epoch of our loop: same network and batch size, all frames."""
     config = load_config(
         "reference/bigru-l2" if two_ways else "reference/gru",
@@ -126,13 +126,16 @@ def compare(
     n_train: int,
     two_ways: bool,
     rounds: int,
-) -> tuple[float, TrainingSet]:
+) -> tuple[float, LabelledSet]:
     """Print one row; returns the reference's seconds an epoch, and our form of the same objects."""
     reference = ReferenceLoop(folder, oids[:n_train], oids[n_train:], labels, two_ways)
-    data = TrainingSet(
-        [vectors[oid] for oid in oids[:n_train]],
+    data = LabelledSet(
+        ObjectSet.of(oids[:n_train], [vectors[oid] for oid in oids[:n_train]], None, None),
         np.array([labels[oid] for oid in oids[:n_train]]),
         np.array([oid // 10**12 or oid % 12 for oid in oids[:n_train]]),
+        np.zeros((n_train, 0), np.float32),
+        np.ones(n_train),
+        (),
     )
     theirs, ours = [], []
     for _ in range(rounds):

@@ -196,6 +196,15 @@ def tiny_objects(n: int = 48, seed: int = 0) -> LabelledSet:
     return LabelledSet(objects, labels, oids // 10**12, tags, np.ones(n), tuple(AUXILIARY_TAGS))
 
 
+def labelled_sequences(
+    sequences: Sequence[Vectors], labels: NDArray[np.int64], groups: NDArray[np.int64]
+) -> LabelledSet:
+    """Objects with frames alone, to train one network on."""
+    n = len(labels)
+    objects = ObjectSet.of(np.arange(n), sequences, None, None)
+    return LabelledSet(objects, labels, groups, np.zeros((n, 0), np.float32), np.ones(n), ())
+
+
 class Bomb:
     """Pickles to a command that leaves a file behind when it is unpickled."""
 

@@ -18,18 +18,20 @@ from rbztf.evaluation.length_bias import score_cut
 from rbztf.evaluation.operating_points import FAR10
 from rbztf.evaluation.scores import Scored
 from rbztf.features.files import read_features
+from rbztf.features.table import FeatureTable
 from rbztf.models.checkpoint import History
 from rbztf.models.decision.decisions import Goal, decide
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import combine, train_members
-from rbztf.models.objects.object_set import Modality, ObjectSet, label_objects
-from rbztf.models.objects.read import read_objects, read_training_set
+from rbztf.models.objects.frame_reader import FrameReader
+from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
+from rbztf.models.objects.read import read_labelled, read_objects
 from rbztf.models.objects.scores import ObjectScores
 from rbztf.models.rnn.fit import fit_classifier
 from rbztf.models.training import choose_device, threads
 from rbztf.parallel import map_processes
 from rbztf.progress import Progress, silent
-from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import LabelTable
 
 
@@ -180,55 +182,64 @@ def cross_validate(
 def run_fold(task: FoldTask, progress: Progress = silent) -> FoldResult:
     """Train without a fold and score it."""
     device = choose_device(task.config.device)
+    run = _run_network if task.config.ensemble is None else _run_ensemble
     with threads(0 if device.type == "cuda" else 1):
-        if task.config.ensemble is not None:
-            return _run_ensemble(task, device, progress)
-        return _run_network(task, device, progress)
+        return run(task, _Data.of(task), device, progress)
 
 
-def _run_network(task: FoldTask, device: torch.device, progress: Progress) -> FoldResult:
-    assert task.embeddings is not None
-    vectors = open_embeddings(task.embeddings, task.config.vae.latent)
-    train, test = list(task.train), list(task.test)
+@dataclass(frozen=True)
+class _Data:
+    """What a fold is trained and scored on."""
+
+    embeddings: Embeddings | None
+    features: FeatureTable | None
+    train: LabelledSet
+
+    @classmethod
+    def of(cls, task: FoldTask) -> _Data:
+        vectors = open_embeddings(task.embeddings, task.config.vae.latent) if task.embeddings else None
+        features = read_features(task.features) if task.features else None
+        return cls(vectors, features, read_labelled(task.train, vectors, features, task.config))
+
+    def test(self, task: FoldTask, reader: FrameReader | None) -> ObjectSet:
+        return read_objects(list(task.test), self.embeddings, self.features, task.config, reader)
+
+
+def _run_network(task: FoldTask, data: _Data, device: torch.device, progress: Progress) -> FoldResult:
     fitted = fit_classifier(
-        read_training_set(vectors, train, task.train.labels(train), task.config),
+        data.train,
         task.config,
         device=device,
         checkpoint_path=task.checkpoint,
         progress=progress,
         stage=task.stage,
     )
-    labels = task.test.labels(test)
-    sequences = read_training_set(vectors, test, labels, task.config).sequences
-    scores = fitted.bundle.probabilities(sequences, device)
-    scored = Scored(np.array(test, np.int64), labels, scores, fitted.bundle.threshold)
+    test = data.test(task, None)
+    scores = fitted.bundle.score(test, device).p_bogus
+    labels = task.test.labels(test.oids.tolist())
+    scored = Scored(test.oids, labels, scores, fitted.bundle.threshold)
     return FoldResult(task.fold, scored, fitted.history, sum(row["seconds"] for row in fitted.history))
 
 
-def _run_ensemble(task: FoldTask, device: torch.device, progress: Progress) -> FoldResult:
+def _run_ensemble(task: FoldTask, data: _Data, device: torch.device, progress: Progress) -> FoldResult:
     started = time.perf_counter()
     config, section = task.config, task.config.ensemble
     assert section is not None
-    vectors = open_embeddings(task.embeddings, config.vae.latent) if task.embeddings else None
-    features = read_features(task.features) if task.features else None
-    train = label_objects(
-        read_objects(list(task.train), vectors, features, config), task.train, section.uncertain_weight
-    )
     trained = train_members(
-        train,
+        data.train,
         config,
         device=device,
         scratch=task.checkpoint.with_suffix("") if task.checkpoint else None,
         progress=progress,
         stage=task.stage,
     )
-    model = combine(trained, train, config)
-    test = read_objects(list(task.test), vectors, features, config, model.reader)
+    model = combine(trained, data.train, config)
+    test = data.test(task, model.reader)
     outputs = model.outputs(test, device)
     scored = score_ensemble(model, model.score_outputs(outputs, model.available(test)), test, task.test)
     variants = {}
     for name, members in ablations(section).items() if config.cv.ablate else ():
-        part = combine(trained, train, config, members)
+        part = combine(trained, data.train, config, members)
         scores = part.score_outputs(outputs, part.available(test))
         variants[name] = score_ensemble(part, scores, test, task.test)
     cut = _cut(model, scored, test, config, device)

@@ -15,9 +15,9 @@ from rbztf.evaluation.folds import Split
 from rbztf.evaluation.published_models import evaluate_family
 from rbztf.models.objects.read import (
     FrameSelection,
+    read_labelled,
     read_objects,
     read_sequences,
-    read_training_set,
     usable_objects,
 )
 from rbztf.models.rnn.bundle import ClassifierBundle
@@ -70,7 +70,7 @@ def test_training_cross_validation_and_prediction_use_the_same_frames(store: Pat
     assert [problem.where for problem in problems] == [str(OIDS[5])]
     assert problems[0].what == "2 usable frames; 3 are needed (data.min_frames)."
 
-    trained = read_training_set(embeddings, OIDS, LABELS.labels(OIDS), config).sequences
+    trained = read_labelled(LABELS, embeddings, None, config).objects.sequences
     assert by_number(dict(zip(OIDS, map(len, trained)))) == EXPECTED[inputs]
     assert all(part.shape[1] == selection.width and np.isfinite(part).all() for part in trained)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import random_sequences
+from helpers import labelled_sequences, random_sequences
 from sklearn.metrics import roc_auc_score
 
 from rbztf.config import Config, load_config
 from rbztf.errors import DataError, InputError, UsageError
-from rbztf.models.objects.object_set import TrainingSet
+from rbztf.models.objects.object_set import LabelledSet
 from rbztf.models.rnn.fit import epoch_batches, fit_classifier
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ SMALL = (
 )
 
 
-def objects(n: int = 80, seed: int = 0) -> TrainingSet:
+def objects(n: int = 80, seed: int = 0) -> LabelledSet:
     """Objects in eight fields whose artefacts have a few frames set off in one column."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, n)
@@ -35,7 +35,7 @@ def objects(n: int = 80, seed: int = 0) -> TrainingSet:
     for sequence, label in zip(sequences, labels):
         if label:
             sequence[rng.random(len(sequence)) < 0.5, 1] += 3
-    return TrainingSet(sequences, labels.astype(np.int64), rng.integers(0, 8, n))
+    return labelled_sequences(sequences, labels.astype(np.int64), rng.integers(0, 8, n))
 
 
 def config(*overrides: str) -> Config:
@@ -53,7 +53,7 @@ def same(first: Any, second: Any) -> bool:
 def test_it_learns_what_can_be_learnt() -> None:
     fitted = fit_classifier(objects(), config("training.epochs=15"), device=CPU)
     unseen = objects(seed=1)
-    assert roc_auc_score(unseen.labels, fitted.bundle.probabilities(unseen.sequences)) > 0.9
+    assert roc_auc_score(unseen.labels, fitted.bundle.probabilities(unseen.objects.sequences)) > 0.9
     losses = [row["loss"] for row in fitted.history]
     assert losses[-1] < 0.7 * losses[0]
 
@@ -130,7 +130,7 @@ def test_an_inner_run_is_not_scored_on_what_it_was_trained_on() -> None:
     n = 160
     labels = rng.permutation(np.arange(n) % 2).astype(np.int64)
     sequences = [np.repeat(row[None], 3, axis=0) for row in rng.normal(size=(n, 24)).astype(np.float32)]
-    data = TrainingSet(sequences, labels, np.arange(n) % 12)
+    data = labelled_sequences(sequences, labels, np.arange(n) % 12)
     settings = ("training.subsample=0", "training.epochs=8", "classifier.bidirectional=false")
     by_heart = fit_classifier(data, config(*settings), device=CPU).bundle
     assert roc_auc_score(labels, by_heart.probabilities(sequences)) > 0.9
@@ -141,38 +141,44 @@ def test_an_inner_run_is_not_scored_on_what_it_was_trained_on() -> None:
 def test_one_class_is_refused() -> None:
     data = objects()
     with pytest.raises(DataError, match="80 real and 0 artefacts"):
-        fit_classifier(TrainingSet(data.sequences, np.zeros(80, np.int64), data.groups), config(), device=CPU)
+        fit_classifier(
+            labelled_sequences(data.objects.sequences, np.zeros(80, np.int64), data.groups),
+            config(),
+            device=CPU,
+        )
 
 
 def test_constant_features_are_refused() -> None:
     data = objects()
-    constant = [np.ones_like(sequence) for sequence in data.sequences]
+    constant = [np.ones_like(sequence) for sequence in data.objects.sequences]
     with pytest.raises(DataError, match="the same vector"):
-        fit_classifier(TrainingSet(constant, data.labels, data.groups), config(), device=CPU)
+        fit_classifier(labelled_sequences(constant, data.labels, data.groups), config(), device=CPU)
 
 
 def test_one_constant_column_is_no_harm() -> None:
     data = objects()
-    for sequence in data.sequences:
+    for sequence in data.objects.sequences:
         sequence[:, 2] = 7
-    probabilities = fit_classifier(data, config(), device=CPU).bundle.probabilities(data.sequences)
+    probabilities = fit_classifier(data, config(), device=CPU).bundle.probabilities(data.objects.sequences)
     assert np.isfinite(probabilities).all()
 
 
 def test_no_inner_fold_is_said() -> None:
     data = objects()
-    one_field = TrainingSet(data.sequences, data.labels, np.zeros(80, np.int64))
+    one_field = labelled_sequences(data.objects.sequences, data.labels, np.zeros(80, np.int64))
     with pytest.raises(DataError, match=r"80 training objects in 1 fields cannot be divided into 3"):
         fit_classifier(one_field, config("training.patience=3"), device=CPU)
 
 
 def test_an_epoch_shows_every_object_once_in_frame_order() -> None:
     data = objects()
-    for sequence in data.sequences:
+    for sequence in data.objects.sequences:
         sequence[:, 0] = np.arange(len(sequence))
     section = config().training
     n_objects = 0
-    for batch, lengths, labels in epoch_batches(data, section, seed=0, epoch=0):
+    for batch, lengths, labels in epoch_batches(
+        data.objects.sequences, data.labels, section, seed=0, epoch=0
+    ):
         n_objects += len(labels)
         for row, length in zip(batch, lengths.tolist()):
             assert length <= section.subsample
@@ -184,7 +190,7 @@ def test_an_epoch_shows_every_object_once_in_frame_order() -> None:
 def test_published_batches_keep_length_buckets_apart() -> None:
     data = objects()
     section = config("training.subsample=0", "training.bucket_edges=[20]").training
-    for _, lengths, _ in epoch_batches(data, section, seed=0, epoch=0):
+    for _, lengths, _ in epoch_batches(data.objects.sequences, data.labels, section, seed=0, epoch=0):
         assert (lengths < 20).all() or (lengths >= 20).all()
 
 
@@ -193,7 +199,7 @@ def test_published_batches_keep_length_buckets_apart() -> None:
 def test_cuda_trains_too(cell: str) -> None:
     fitted = fit_classifier(objects(), config(f"classifier.cell={cell}"), device=torch.device("cuda"))
     unseen = objects(seed=1)
-    on_cpu = fitted.bundle.probabilities(unseen.sequences)
-    on_gpu = fitted.bundle.probabilities(unseen.sequences, torch.device("cuda"))
+    on_cpu = fitted.bundle.probabilities(unseen.objects.sequences)
+    on_gpu = fitted.bundle.probabilities(unseen.objects.sequences, torch.device("cuda"))
     np.testing.assert_allclose(on_cpu, on_gpu, atol=1e-3)
     assert roc_auc_score(unseen.labels, on_cpu) > 0.7

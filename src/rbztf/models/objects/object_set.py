@@ -178,7 +178,7 @@ def tag_targets(labels: LabelTable, oids: Sequence[int]) -> NDArray[np.float32]:
     return np.array(rows, np.float32).reshape(len(rows), len(AUXILIARY_TAGS))
 
 
-def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: float) -> LabelledSet:
+def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: float = 1.0) -> LabelledSet:
     """``objects`` with what experts said of them.
 
     Parameters
@@ -196,29 +196,3 @@ def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: floa
         np.where(uncertain, uncertain_weight, 1.0),
         tuple(AUXILIARY_TAGS),
     )
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """Objects to train on.
-
-    Attributes
-    ----------
-    sequences : list of ndarray (n_frames, inputs), float32
-        Before standardisation; finite, at least one frame each.
-    labels : ndarray (n,), int64
-        1 = artefact.
-    groups : ndarray (n,), int64
-        ZTF field of each object; an inner fold holds whole groups.
-    """
-
-    sequences: list[Vectors]
-    labels: NDArray[np.int64]
-    groups: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.sequences)
-
-    def take(self, index: NDArray[np.int64]) -> TrainingSet:
-        """The objects at ``index``."""
-        return TrainingSet([self.sequences[i] for i in index], self.labels[index], self.groups[index])

@@ -18,10 +18,10 @@ from rbztf.config import Config
 from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.features.table import FeatureTable
 from rbztf.models.objects.frame_reader import FrameReader
-from rbztf.models.objects.object_set import Modality, ObjectSet, TrainingSet
+from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet, label_objects
 from rbztf.stores.embeddings import Embeddings
 from rbztf.stores.labels import LabelTable
-from rbztf.ztf import Oid, field_of
+from rbztf.ztf import Oid
 
 Vectors = NDArray[np.float32]
 
@@ -115,27 +115,26 @@ def read_objects(
     config: Config,
     reader: FrameReader | None = None,
 ) -> ObjectSet:
-    """Objects with their frames and features, for the ensemble that ``config`` describes.
+    """Objects with their frames and features, for the model that ``config`` describes.
 
     Parameters
     ----------
     reader : FrameReader, optional
-        That of a trained model; without it, one fitted to these objects.
+        That of a trained ensemble; without it, an ensemble gets one fitted to these objects.
     """
     latent = embeddings.latent if embeddings is not None else 0
     sequences = read_sequences(embeddings, oids, FrameSelection.of(config, latent))
-    if reader is None:
-        assert config.ensemble is not None
+    if reader is None and config.ensemble is not None:
         reader = FrameReader.fit(sequences, config.ensemble.least_spread)
     return ObjectSet.of(oids, sequences, reader, features)
 
 
-def read_training_set(
-    embeddings: Embeddings, oids: Sequence[int], labels: NDArray[np.int64], config: Config
-) -> TrainingSet:
-    """Objects with frames, for the single network that ``config`` describes."""
-    sequences = read_sequences(embeddings, oids, FrameSelection.of(config, embeddings.latent))
-    return TrainingSet(sequences, labels, field_of(np.asarray(oids, np.int64)))
+def read_labelled(
+    labels: LabelTable, embeddings: Embeddings | None, features: FeatureTable | None, config: Config
+) -> LabelledSet:
+    """All objects of ``labels``, to train the model that ``config`` describes."""
+    objects = read_objects(list(labels), embeddings, features, config)
+    return label_objects(objects, labels, config.ensemble.uncertain_weight if config.ensemble else 1.0)
 
 
 def usable_objects(

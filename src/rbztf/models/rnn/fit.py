@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from rbztf.models import checkpoint
 from rbztf.models.batching import by_bucket, draw_frames, pad
 from rbztf.models.decision.thresholds import best_f1_threshold
 from rbztf.models.inner_folds import check_classes, inner_folds
-from rbztf.models.objects.object_set import TrainingSet
+from rbztf.models.objects.object_set import LabelledSet
 from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.rnn.network import RecurrentClassifier
 from rbztf.models.training import autocast, learning_rate, make_optimiser, seed_epoch, take_step
@@ -80,7 +80,7 @@ class Fitted:
 
 
 def fit_classifier(
-    data: TrainingSet,
+    data: LabelledSet,
     config: Config,
     *,
     device: torch.device,
@@ -155,8 +155,8 @@ class _Run:
 
     def __init__(
         self,
-        train: TrainingSet,
-        aside: TrainingSet | None,
+        train: LabelledSet,
+        aside: LabelledSet | None,
         config: Config,
         n_epochs: int,
         device: torch.device,
@@ -164,9 +164,9 @@ class _Run:
     ) -> None:
         self.aside, self.config, self.n_epochs = aside, config, n_epochs
         self.device, self.checkpoint_path = device, checkpoint_path
-        standardisation = _standardisation(train, config)
-        sequences = [standardisation(sequence) for sequence in train.sequences]
-        self.train = TrainingSet(sequences, train.labels, train.groups)
+        standardisation = _standardisation(train.objects.sequences, config)
+        sequences = [standardisation(sequence) for sequence in train.objects.sequences]
+        self.sequences, self.labels = sequences, train.labels
         torch.manual_seed(config.seed)
         latent = sequences[0].shape[1] - config.classifier.reads_loss
         self.bundle = ClassifierBundle(build_network(config, latent).to(device), standardisation, config)
@@ -175,7 +175,7 @@ class _Run:
         """Train what is left to train."""
         section, network = self.config.training, self.bundle.network
         optimiser = make_optimiser(network, section)
-        mark = checkpoint.fingerprint(self.config, [self.train.labels, *self.train.sequences])
+        mark = checkpoint.fingerprint(self.config, [self.labels, *self.sequences])
         state = checkpoint.State()
         if self.checkpoint_path:
             state = checkpoint.load(self.checkpoint_path, network, optimiser, mark)
@@ -183,7 +183,7 @@ class _Run:
             row = self._epoch(state.epoch, optimiser)
             state.epoch += 1
             if self.aside is not None:
-                scores = self.bundle.probabilities(self.aside.sequences, self.device)
+                scores = self.bundle.probabilities(self.aside.objects.sequences, self.device)
                 state.scores.append(scores.tolist())
                 row["inner_auc"] = float(roc_auc_score(self.aside.labels, scores))
             state.history.append(row)
@@ -206,13 +206,13 @@ class _Run:
         started = time.perf_counter()
         seed_epoch(self.config.seed, epoch)
         network.train()
-        batches = list(epoch_batches(self.train, section, self.config.seed, epoch))
+        batches = list(epoch_batches(self.sequences, self.labels, section, self.config.seed, epoch))
         total, rate = 0.0, section.learning_rate
         for number, (batch, lengths, labels) in enumerate(batches):
             rate = learning_rate(section, epoch * len(batches) + number, section.epochs * len(batches))
             total += self._step(network, optimiser, batch, lengths, labels, rate) * len(labels)
         seconds = time.perf_counter() - started
-        return {"epoch": epoch + 1, "loss": total / len(self.train), "rate": rate, "seconds": seconds}
+        return {"epoch": epoch + 1, "loss": total / len(self.labels), "rate": rate, "seconds": seconds}
 
     def _step(
         self,
@@ -232,7 +232,7 @@ class _Run:
 
 
 def epoch_batches(
-    train: TrainingSet, section: TrainingSection, seed: int, epoch: int
+    sequences: Sequence[Vectors], classes: NDArray[np.int64], section: TrainingSection, seed: int, epoch: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """The batches of one epoch: padded sequences, lengths, labels.
 
@@ -241,8 +241,8 @@ def epoch_batches(
     length bucket. Without, objects of similar length go together.
     """
     random = np.random.default_rng([seed, epoch])
-    shuffled = random.permutation(len(train))
-    drawn = {int(i): draw_frames(train.sequences[i], section.subsample, random) for i in shuffled}
+    shuffled = random.permutation(len(sequences))
+    drawn = {int(i): draw_frames(sequences[i], section.subsample, random) for i in shuffled}
     lengths = np.array([len(drawn[int(i)]) for i in shuffled], np.int64)
     if section.bucket_edges:
         batches = list(by_bucket(lengths, section.bucket_edges, section.batch_size))
@@ -251,7 +251,7 @@ def epoch_batches(
     for number in random.permutation(len(batches)):
         members = shuffled[batches[number]]
         batch, n_frames = pad([drawn[int(i)] for i in members])
-        yield batch, n_frames, torch.from_numpy(train.labels[members])
+        yield batch, n_frames, torch.from_numpy(classes[members])
 
 
 def _similar(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
@@ -260,16 +260,16 @@ def _similar(lengths: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _standardisation(train: TrainingSet, config: Config) -> Standardisation:
+def _standardisation(sequences: Sequence[Vectors], config: Config) -> Standardisation:
     if not config.classifier.standardise:
-        return Standardisation.identity(train.sequences[0].shape[1])
-    return Standardisation.fit(train.sequences, config.classifier.scale_floor)
+        return Standardisation.identity(sequences[0].shape[1])
+    return Standardisation.fit(sequences, config.classifier.scale_floor)
 
 
-def _check(data: TrainingSet) -> None:
+def _check(data: LabelledSet) -> None:
     check_classes(data.labels)
-    first = data.sequences[0][0]
-    if all((sequence == first).all() for sequence in data.sequences):
+    sequences = data.objects.sequences
+    if all((sequence == sequences[0][0]).all() for sequence in sequences):
         raise DataError(
             f"All frames of the {len(data)} training objects have the same vector.", "Check the embeddings."
         )
