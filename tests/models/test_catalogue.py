@@ -11,6 +11,8 @@ from rbztf.config import Config
 from rbztf.errors import UsageError
 from rbztf.models import catalogue
 from rbztf.models.catalogue import find_model, list_models
+from rbztf.models.ensemble.bundle import save_ensemble
+from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.verbs.paths import locate_model
 
 
@@ -35,6 +37,16 @@ def test_every_place_is_searched(places: Path) -> None:
     listed = strict_json(run_well("models", "--json").stdout)["models"]
     assert {entry["name"] for entry in listed} == set(found)
     assert all(name in run_well("models").stdout for name in found)
+
+
+def test_an_ensemble_says_how_good_it_is(places: Path, model: Ensemble) -> None:
+    save_ensemble(model, Path("models") / "own")
+    (own,) = (entry for entry in list_models() if entry.name == "models/own")
+    assert own.auc == {
+        "+".join(inputs): pytest.approx(area, abs=1e-4) for inputs, area in model.inner_auc.items()
+    }
+    assert len(own.auc) == 3
+    assert own.prior == model.prior
 
 
 def test_a_name_or_a_path(places: Path) -> None:

@@ -114,9 +114,9 @@ def _describe(name: str, origin: str, path: Path) -> ModelEntry | None:
     except (InputError, RbztfError):
         return None
     auc = {
-        "+".join(entry["inputs"]): float(entry["auc"])
+        "+".join(entry["inputs"]): float(entry["inner_auc"])
         for entry in content.get("combinations", ())
-        if "auc" in entry
+        if "inner_auc" in entry
     }
     return ModelEntry(
         name, origin, content["kind"], path, auc, content.get("prior"), dict(content.get("notes") or {})
