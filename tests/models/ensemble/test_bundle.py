@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def test_a_model_of_other_kinds_keeps_those(tmp_path: Path, changed: None) -> No
     assert [kind for kind, p in kinds.items() if np.isfinite(p).any()] == ["dust"]
     with safe_open(tmp_path / "m/members/frames-0.safetensors", "pt") as stored:
         assert json.loads(stored.metadata()["tags"]) == list(OTHER_TAGS)
+
+
+def test_files_of_members_are_known_by_the_start_of_their_hash(model: Ensemble, tmp_path: Path) -> None:
+    save_ensemble(model, tmp_path / "m")
+    kept = yaml.safe_load((tmp_path / "m" / "model.yaml").read_text())["members"]
+    files = {path.name: path.read_bytes() for path in (tmp_path / "m" / "members").iterdir()}
+    assert kept == {name: hashlib.sha256(content).hexdigest()[:16] for name, content in files.items()}
 
 
 def test_the_names_of_old_bundles_are_frozen() -> None:

@@ -151,6 +151,31 @@ def test_a_killed_training_goes_on(
         assert "another configuration or other data" in str(error)
 
 
+def test_the_fingerprint_is_of_all_that_decides_the_result(data: LabelledSet) -> None:
+    def moved(values: Any) -> Any:
+        out = values.copy()
+        out[5] = out[5] + 1
+        return out
+
+    table, sequences = data.objects.lightcurve, list(data.objects.sequences)
+    sequences[5] = sequences[5] + np.float32(1)
+    changed = [
+        *(
+            replace(data, **{name: moved(getattr(data, name))})
+            for name in ("labels", "groups", "tags", "weights")
+        ),
+        replace(data, tag_names=(*data.tag_names[:-1], "another")),
+        replace(data, objects=replace(data.objects, sequences=sequences)),
+        replace(data, objects=replace(data.objects, lightcurve=replace(table, values=moved(table.values)))),
+        replace(
+            data, objects=replace(data.objects, lightcurve=replace(table, names=("x", *table.names[1:])))
+        ),
+    ]
+    marks = {fitting.fingerprint(CONFIG, other) for other in (data, *changed)}
+    marks.add(fitting.fingerprint(CONFIG.model_copy(update={"seed": 1}), data))
+    assert len(marks) == len(changed) + 2
+
+
 def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
     def damage(folder: Path) -> None:
         content = yaml.safe_load((folder / "model.yaml").read_text())
@@ -300,6 +325,17 @@ def test_the_cleaned_drops_as_few_as_needed() -> None:
     none = find_cleaned(shares, score, min_frames=10)
     assert not none.dropped.any()
     assert none.p_bogus == score([np.ones(10, bool)])[0][0]
+
+
+def test_one_frame_of_two_can_be_dropped() -> None:
+    """But not where it is needed."""
+    contributions = np.array([0.1, 3.0])
+
+    def score(kept: Any) -> Any:
+        return np.array([contributions[mask].sum() for mask in kept]), np.ones(len(kept))
+
+    assert find_cleaned(contributions, score, min_frames=1).dropped.tolist() == [False, True]
+    assert find_cleaned(contributions, score, min_frames=2).dropped.tolist() == [False, False]
 
 
 def test_each_cleaned_has_the_threshold_of_what_is_left() -> None:

@@ -177,3 +177,75 @@ def test_a_vote_is_of_its_frame_alone() -> None:
                 network.contributions(other, valid, rows),
             )
         assert (abs(float(after[0, 0] - before[0, 0])) < 1e-7) == votes
+
+
+def test_the_arrays_of_a_network_have_their_shapes() -> None:
+    """Kept in bundles, so they stay as they are."""
+    network = PooledNetwork(5, 7, 2, hidden=6, context=8, heads=3, recurrent=4)
+    seen = 6 + 2 * 4
+    shapes = {
+        name: tuple(part.shape) for name, part in network.state_dict().items() if "recurrent" not in name
+    }
+    assert shapes == {
+        "bias": (2,),
+        "vote.weight": (2, 8),
+        **{
+            "encode.0.weight": (6, 5),
+            "encode.0.bias": (6,),
+            "encode.2.weight": (6, 6),
+            "encode.2.bias": (6,),
+        },
+        "see.weight": (8, seen),
+        **{"attend.weight": (3, seen), "attend.bias": (3,)},
+        **{"norm.weight": (seen * 6,), "norm.bias": (seen * 6,)},
+        **{"summarise.weight": (8, seen * 6), "summarise.bias": (8,)},
+        **{"weigh.weight": (1, 8), "weigh.bias": (1,)},
+        **{"read_row.0.weight": (16, 7), "read_row.0.bias": (16,)},
+        **{"read_row.3.weight": (8, 16), "read_row.3.bias": (8,)},
+    }
+    votes = PooledNetwork(5, 0, 2, hidden=6, context=8, heads=3, votes=True).state_dict()
+    assert {name.partition(".")[0] for name in votes} == {"bias", "vote", "encode", "see"}
+    assert votes["see.bias"].shape == (8,)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "votes", "layer", "share"),
+    [
+        ((5, 0), True, "vote", 0.3),
+        ((5, 0), False, "vote", 0.3),
+        ((5, 0), False, "summarise", 0.6),
+        ((0, 4), False, "vote", 0.6),
+    ],
+)
+def test_dropout_is_halved_before_the_vote_of_frames(
+    inputs: tuple[int, int], votes: bool, layer: str, share: float
+) -> None:
+    torch.manual_seed(0)
+    network = PooledNetwork(*inputs, 1, hidden=16, context=16, heads=2, dropout=0.6, votes=votes)
+    dropped: list[float] = []
+    getattr(network, layer).register_forward_hook(
+        lambda _, given, __: dropped.append(float((given[0] == 0).float().mean()))
+    )
+    arguments = (
+        torch.randn(300, 4, inputs[0]),
+        torch.ones(300, 4, dtype=torch.bool),
+        torch.randn(300, inputs[1]),
+    )
+    network(*arguments)
+    network.eval()(*arguments)
+    assert dropped == [pytest.approx(share, abs=0.03), 0]
+
+
+def test_frames_are_pooled_by_mean_deviation_maximum_and_attention() -> None:
+    torch.manual_seed(0)
+    network = PooledNetwork(5, 0, 1, hidden=3, context=6, heads=2).double()
+    encoded, valid = torch.randn(2, 4, 3, dtype=torch.float64), torch.ones(2, 4, dtype=torch.bool)
+    valid[1, 2:] = False
+    with torch.inference_mode():
+        found = network._pool(encoded, valid)
+        scores = network.attend(encoded)
+    for i, n in ((0, 4), (1, 2)):
+        frames, share = encoded[i, :n], scores[i, :n].softmax(dim=0)
+        deviation = (frames.var(dim=0, correction=0) + 1e-4).sqrt()
+        parts = [frames.mean(dim=0), deviation, frames.amax(dim=0), *(share.T @ frames)]
+        torch.testing.assert_close(found[i], torch.cat(parts))

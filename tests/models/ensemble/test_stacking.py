@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.optimize import minimize
+from sklearn.metrics import log_loss, roc_auc_score
 
 from rbztf.models.ensemble.stacking import LARGEST_LOGIT, Combination, platt, sigmoid
 
@@ -63,6 +64,27 @@ def test_one_sure_member_cannot_overrule_all() -> None:
     assert np.isfinite(made.logits(sure)).all()
     bags = np.stack([logits, logits + 1])
     np.testing.assert_array_equal(made.logits(bags)[1], made.logits(logits + 1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_are_where_cross_entropy_and_ridge_are_least(seed: int) -> None:
+    """The same sum, written down again and made least without its gradient."""
+    logits, labels = members_of(seed, n=60)
+
+    def cost(parameters: NDArray[np.float64]) -> float:
+        weights, bias = np.abs(parameters[:3]), parameters[3]
+        p = sigmoid(logits.clip(-8, 8) @ weights + bias)
+        ridge = 0.02 * ((weights - weights.mean()) ** 2).sum()
+        return float(log_loss(labels, p) + ridge)
+
+    made = Combination.fit(["a", "b", "guess"], logits, labels)
+    best = minimize(
+        cost,
+        [0.5, 0.5, 0.1, 0.0],
+        method="Nelder-Mead",
+        options={"xatol": 1e-6, "fatol": 1e-10, "maxiter": 4000},
+    )
+    assert np.append(made.weights, made.bias) == pytest.approx([*np.abs(best.x[:3]), best.x[3]], abs=2e-3)
 
 
 def test_platt_finds_the_slope() -> None:

@@ -55,6 +55,27 @@ def test_what_is_learnt(complete: LabelledSet, fitted: FittedTrees) -> None:
     assert both.names == complete.objects.image.names + TINY_FEATURES
 
 
+def test_the_settings_reach_the_trees(complete: LabelledSet, capfd: pytest.CaptureFixture[str]) -> None:
+    section = CURVES.model_copy(
+        update={
+            "trees": 2,
+            "leaves": 5,
+            "min_leaf": 3,
+            "row_share": 0.8,
+            "column_share": 0.5,
+            "random_splits": True,
+        }
+    )
+    lines = text_of(fit(complete, section, 7)).splitlines()
+    settings = {
+        **{"learning_rate": section.learning_rate, "num_leaves": 5, "min_data_in_leaf": 3},
+        **{"bagging_fraction": 0.8, "bagging_freq": 1, "feature_fraction": 0.5, "extra_trees": 1},
+        **{"num_threads": 1, "deterministic": 1, "force_row_wise": 1, "seed": 7, "num_iterations": 2},
+    }
+    assert set(lines) >= {f"[{name}: {value}]" for name, value in settings.items()}
+    assert capfd.readouterr() == ("", "")
+
+
 def test_columns_are_found_by_name(complete: LabelledSet, fitted: FittedTrees) -> None:
     table = complete.objects.lightcurve
     moved = table.columns([*reversed(table.names), "another"])

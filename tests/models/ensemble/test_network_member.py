@@ -1,0 +1,83 @@
+"""Training of a network of the ensemble: its targets, its loss, its steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import TINY_MEMBERS, tiny_objects
+
+from rbztf.config import NetworkMember
+from rbztf.models.ensemble import network_member
+from rbztf.models.ensemble.network_member import FittedNetwork, _loss, _targets
+
+CPU = torch.device("cpu")
+SECTION = NetworkMember.model_validate(TINY_MEMBERS["frames"])
+
+
+def test_targets_keep_a_distance_from_0_and_1_and_tags_do_not() -> None:
+    data = tiny_objects(12)
+    made = _targets(data, SECTION.model_copy(update={"smoothing": 0.1}), 2)
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made[:, 0], np.where(data.labels == 1, 0.9, 0.1), rtol=1e-6)
+    np.testing.assert_array_equal(made[:, 1:], data.tags[:, :2])
+
+
+@pytest.mark.parametrize("n_tags", [0, 1, 3])
+@pytest.mark.parametrize("auxiliary", [0.0, 0.3])
+def test_the_loss_by_hand(n_tags: int, auxiliary: float) -> None:
+    rng = np.random.default_rng(n_tags)
+    logits, weights = rng.normal(size=(7, 1 + n_tags)), rng.uniform(0.1, 1, 7)
+    targets = rng.uniform(size=logits.shape)
+    p = 1 / (1 + np.exp(-logits))
+    entropy = -targets * np.log(p) - (1 - targets) * np.log(1 - p)
+    expected = np.average(entropy[:, 0], weights=weights) + auxiliary * entropy[:, 1:].sum(axis=1).mean()
+    found = _loss(*(torch.from_numpy(part) for part in (logits, targets, weights)), auxiliary)
+    assert float(found) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("batch_size", "n_batches"), [(100, 1), (21, 1), (20, 2), (7, 3)])
+def test_every_epoch_shows_each_object_once_and_the_rate_rises_and_falls(
+    batch_size: int, n_batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    sizes, rates = list[int](), list[float]()
+
+    def take(network: Any, optimiser: Any, loss: Any, rate: float, clip: float) -> None:
+        assert network.training
+        rates.append(rate)
+
+    def collate(frames: Any, rows: Any) -> Any:
+        sizes.append(len(frames))
+        return collated(frames, rows)
+
+    collated = network_member.collate
+    monkeypatch.setattr(network_member, "take_step", take)
+    monkeypatch.setattr(network_member, "collate", collate)
+    section = SECTION.model_copy(update={"batch_size": batch_size, "epochs": 5, "learning_rate": 0.1})
+    network = FittedNetwork.fit(data, section, 0, CPU).network
+    assert not network.training
+    assert len(sizes) == len(rates) == 5 * n_batches
+    assert np.reshape(sizes, (5, n_batches)).sum(axis=1).tolist() == [21] * 5
+    peak = int(np.argmax(rates))
+    assert rates[peak] == 0.1
+    assert peak == n_batches  # after a fifth of the steps
+    assert rates[0] < 0.01
+    assert (np.diff(rates[peak:]) < 0).all()
+
+
+def test_what_is_drawn_depends_on_the_seed_and_weights_on_nothing_else() -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    section = SECTION.model_copy(update={"epochs": 2})
+    one, again, other = (
+        FittedNetwork.fit(data, section, seed, CPU).outputs(data.objects) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 1e-3
+    heavier = replace(data, weights=3 * data.weights)  # only relative weights count
+    np.testing.assert_allclose(
+        FittedNetwork.fit(heavier, section, 1, CPU).outputs(data.objects), one, atol=1e-4
+    )
