@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from rbztf.config import Config as Config
     from rbztf.config import load_config as load_config
     from rbztf.errors import RbztfError as RbztfError
+    from rbztf.models.catalogue import list_models as list_models
     from rbztf.models.rnn.bundle import load_classifier as load_classifier
     from rbztf.models.vae.bundle import load_encoder as load_encoder
     from rbztf.stores.cutouts import open_cutouts as open_cutouts
     from rbztf.stores.embeddings import open_embeddings as open_embeddings
     from rbztf.stores.labels import read_labels as read_labels
+    from rbztf.verbs.clean import clean as clean
     from rbztf.verbs.cv import cv as cv
     from rbztf.verbs.cv import evaluate_models as evaluate_models
     from rbztf.verbs.cv_scores import compare_scores as compare_scores
     from rbztf.verbs.demo import demo as demo
+    from rbztf.verbs.doctor import doctor as doctor
     from rbztf.verbs.embed import embed as embed
     from rbztf.verbs.features import make_features as make_features
     from rbztf.verbs.fetch import fetch as fetch
@@ -42,13 +45,16 @@ _HOME = {
     "Label": "rbztf.ztf",
     "Oid": "rbztf.ztf",
     "RbztfError": "rbztf.errors",
+    "clean": "rbztf.verbs.clean",
     "compare_scores": "rbztf.verbs.cv_scores",
     "cv": "rbztf.verbs.cv",
     "demo": "rbztf.verbs.demo",
+    "doctor": "rbztf.verbs.doctor",
     "embed": "rbztf.verbs.embed",
     "evaluate_models": "rbztf.verbs.cv",
     "fetch": "rbztf.verbs.fetch",
     "import_published": "rbztf.verbs.import_published",
+    "list_models": "rbztf.models.catalogue",
     "load_classifier": "rbztf.models.rnn.bundle",
     "load_config": "rbztf.config",
     "load_encoder": "rbztf.models.vae.bundle",

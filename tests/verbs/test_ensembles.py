@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from astropy.timeseries import TimeSeries
 from helpers import (
     files_below,
     make_oid,
@@ -413,3 +414,55 @@ def test_cv_compares_ensembles(at: Folders, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "checkpoints").exists()
     again = strict_json(run_well(*words, "--out", tmp_path / "again", "--json").stdout)
     assert [entry["roc_auc"] for entry in again["models"]] == [entry["roc_auc"] for entry in answer["models"]]
+
+
+@pytest.mark.parametrize("ending", ["ecsv", "fits"])
+def test_cleaned_light_curves_are_time_series(at: Folders, tmp_path: Path, ending: str) -> None:
+    words = ("clean", "--model", at["model"], "--data", at["cutouts"], "--no-fetch", "--format", ending)
+    answer = strict_json(run_well(*words, "--out", tmp_path / "lc", "--json", "-q").stdout)
+    assert set(answer["paths"]) == {str(oid) for oid in OIDS}
+    flagged = 0
+    for i, entry in enumerate(answer["predictions"]["objects"]):
+        path = tmp_path / "lc" / f"{entry['oid']}.{ending}"
+        plain = {"time_column": "time", "time_format": "jd"} if ending == "fits" else {}
+        curve = TimeSeries.read(path, format="fits" if plain else "ascii.ecsv", **plain)
+        assert curve.time.jd.tolist() == pytest.approx(times_of(i).tolist(), abs=1e-8)
+        shares = {epoch["frame"]: epoch["share"] for epoch in entry["blamed"]}
+        assert np.asarray(curve["bogus_share"]).tolist() == [shares[k] for k in range(N_EPOCHS)]
+        assert np.asarray(curve["bogus"]).sum() == (entry["n_dropped"] or 0)
+        assert curve.meta["OID"] == entry["oid"]
+        flagged += int(np.asarray(curve["bogus"]).sum())
+    assert flagged == answer["n_epochs_flagged"] > 0
+
+
+def test_predict_clean_and_python_do_the_same(at: Folders, tmp_path: Path) -> None:
+    predict(at, "--data", at["cutouts"], "--clean", tmp_path / "one", OIDS[3], OIDS[5])
+    made = rbztf.clean(
+        [OIDS[3], OIDS[5]], out=tmp_path / "two", model=at["model"], data=at["cutouts"], fetch=False
+    )
+    names = [f"{oid}.ecsv" for oid in (OIDS[3], OIDS[5])]
+    assert sorted(path.name for path in made.paths.values()) == sorted(names)
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_an_object_without_a_light_curve_is_named(at: Folders, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    Path("rbztf.yaml").write_text(f"data: {{cutouts: {tmp_path / 'none'}, embeddings: {at['embeddings']}}}\n")
+    made = rbztf.clean([OIDS[0]], out=tmp_path / "lc", model=at["model"], fetch=False)
+    assert made.paths == {}
+    assert "its light curve is not in the cutout store" in str(made.predictions.problems[-1])
+
+
+def test_results_as_tables_and_text(at: Folders) -> None:
+    made = rbztf.predict(OIDS[:12], model=at["model"], data=at["cutouts"], fetch=False)
+    table = made.to_table()
+    assert table["oid"].tolist() == OIDS[:12]
+    assert table["p_bogus"].tolist() == [entry.p_bogus for entry in made.objects]
+    assert table["p_bogus"].description
+    text = repr(made)
+    assert str(OIDS[0]) in text
+    assert "… and 2 more" in text
+    assert max(map(len, text.splitlines())) <= 100
+    frame = pytest.importorskip("pandas") and made.to_pandas()
+    assert frame["oid"].tolist() == OIDS[:12]

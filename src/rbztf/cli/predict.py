@@ -71,6 +71,10 @@ def predict(
             help="Write the epochs of each object as a table, those to drop marked.", metavar="FILE"
         ),
     ] = None,
+    clean: Annotated[
+        Path | None,
+        typer.Option(help="Write light curves (OID.ecsv) with the epochs to drop flagged.", metavar="DIR"),
+    ] = None,
     no_fetch: Annotated[
         bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
     ] = False,
@@ -105,6 +109,9 @@ def predict(
         from rbztf.prediction.result import check_ending, write_mask, write_predictions
         from rbztf.stores.oid_lists import read_oids
         from rbztf.tables import check_table_ending
+        from rbztf.verbs.clean import write_light_curves
+        from rbztf.verbs.fetch import DEFAULT_OUT
+        from rbztf.verbs.paths import locate_optional
         from rbztf.verbs.predict import predict as run
         from rbztf.ztf import Oid
 
@@ -122,7 +129,7 @@ def predict(
             features=features,
             until_mjd=until,
             goal=goal if goal != Goal() else None,
-            explain=explain or mask is not None,
+            explain=explain or mask is not None or clean is not None,
             fetch=not no_fetch,
             archive_url=archive or ARCHIVE_URL,
             collection=collection or COLLECTION,
@@ -138,6 +145,14 @@ def predict(
         if mask is not None:
             write_mask(mask, result)
             show.say(f"Epochs of {len(result.objects)} objects → {mask}")
+        if clean is not None:
+            cleaned = write_light_curves(
+                result, locate_optional("cutouts", data, settings) or DEFAULT_OUT, clean
+            )
+            result = cleaned.predictions
+            show.say(
+                f"{len(cleaned.paths)} light curves, {cleaned.n_epochs_flagged} epochs flagged → {clean}"
+            )
         if as_json:
             show.document(result.to_json())
         elif out is None:

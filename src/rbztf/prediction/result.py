@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rbztf.errors import Problem
+from rbztf.errors import Problem, UsageError
 from rbztf.files import write_text
-from rbztf.tables import TABLE_ENDINGS, Cell, Column, Kind, check_table_ending, csv_text, write_table
+from rbztf.tables import (
+    TABLE_ENDINGS,
+    Cell,
+    Column,
+    Kind,
+    astropy_table,
+    check_table_ending,
+    csv_text,
+    write_table,
+)
 from rbztf.textfiles import json_text
 from rbztf.ztf import ARTEFACT_KINDS
 
+if TYPE_CHECKING:
+    import pandas
+    from astropy.table import Table
+
+SHOWN = 10
+"""Objects in the text of a result."""
 ENDINGS = (*TABLE_ENDINGS, ".json")
 MASK_COLUMNS = (
     Column("oid", "int", description="ZTF object identifier"),
@@ -91,7 +106,7 @@ class Prediction:
     blamed: tuple[EpochContribution, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PredictResult:
     """Predictions in the order asked for, and what could not be predicted."""
 
@@ -108,6 +123,40 @@ class PredictResult:
             "problems": [asdict(problem) for problem in self.problems],
             "warnings": list(self.warnings),
         }
+
+    def to_table(self) -> Table:
+        """An :class:`astropy.table.Table`, one row an object, with units and descriptions."""
+        return astropy_table(self.columns(), self.rows(), {"model": self.model})
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A pandas data frame, one row an object.
+
+        Raises
+        ------
+        UsageError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("to_pandas() needs pandas.", "Install it: pip install pandas.") from None
+        return pandas.DataFrame(self.rows(), columns=[column.name for column in self.columns()])
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self.objects)} objects scored by {self.model}"]
+        for entry in self.objects[:SHOWN]:
+            low, high = (f"{p:.2f}" if p is not None else "?" for p in (entry.p_low, entry.p_high))
+            lines.append(
+                f"  {entry.oid}  {entry.p_bogus:.3f} ({low} to {high})  {entry.decision}  {entry.inputs}"
+            )
+        if len(self.objects) > SHOWN:
+            lines.append(f"  … and {len(self.objects) - SHOWN} more")
+        lines += [
+            f"{len(part)} {name}"
+            for name, part in (("problems", self.problems), ("warnings", self.warnings))
+            if part
+        ]
+        return "\n".join(lines)
 
     @property
     def kinds(self) -> tuple[str, ...]:
