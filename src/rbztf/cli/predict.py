@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rbztf.prediction.result import Prediction, PredictResult
 
 SHOWN_ROWS = 40
+SHOWN_EPOCHS = 5
+"""Epochs of an object that --explain names on a terminal."""
 LEAST_SHOWN_KIND = 0.2
 """Probability below which a kind of artefact is not named in the table."""
 
@@ -173,8 +176,25 @@ def _show_predictions(show: Screen, result: PredictResult) -> None:
     rows = [_row(p, explained) for p in result.objects[:SHOWN_ROWS]]
     columns = ["oid", "P(bogus)", "95 %", "decision", "likely kind", "frames", "missing"]
     show.table(f"Scores by {result.model}", [*columns, *(["without the blamed"] if explained else [])], rows)
+    for entry in result.objects[:SHOWN_ROWS]:
+        if entry.blamed:
+            show.say(f"{entry.oid}: {_worst(entry)}")
     if len(result.objects) > SHOWN_ROWS:
         show.say(f"{len(result.objects) - SHOWN_ROWS} more: use --out FILE.")
+
+
+def _worst(entry: Prediction) -> str:
+    """The epochs that contribute most, in words."""
+    worst = [epoch for epoch in entry.blamed[:SHOWN_EPOCHS] if epoch.share > 0]
+    if not worst:
+        return "no epoch speaks for bogus"
+    named = (
+        f"MJD {epoch.mjd:.4f} ({epoch.share:+.2f})"
+        if math.isfinite(epoch.mjd)
+        else f"frame {epoch.frame} ({epoch.share:+.2f})"
+        for epoch in worst
+    )
+    return f"worst epochs (log odds of bogus): {', '.join(named)}"
 
 
 def _row(p: Prediction, explained: bool) -> list[str]:

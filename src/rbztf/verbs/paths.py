@@ -15,6 +15,14 @@ _OPTIONS = {
     "cutouts": "--data DIR",
     "model": "--model DIR",
 }
+_COMMANDS = {
+    "embeddings": "rbztf embed",
+    "labels": "rbztf fetch --labels",
+    "features": "rbztf features",
+    "cutouts": "rbztf fetch OID",
+    "model": "rbztf import",
+}
+"""What makes each of them."""
 
 
 def locate(name: str, option: Path | str | None, config: Config) -> Path:
@@ -36,7 +44,7 @@ def locate(name: str, option: Path | str | None, config: Config) -> Path:
     if found is None:
         raise UsageError(
             f"No {name} given.",
-            f"Give {_OPTIONS[name]}, or set data.{name} in the configuration or ./rbztf.yaml.",
+            f"Give {_OPTIONS[name]}, set data.{name} in ./rbztf.yaml, or make it first: {_COMMANDS[name]}.",
         )
     return found
 

@@ -119,7 +119,7 @@ def train_members(
                 if fitted.tag_names:
                     tags[name][index] = outputs[:, 1:]
             done += 1
-            progress(stage, done, total, f"{name}, {time.perf_counter() - started:.0f} s")
+            progress(f"{stage}: trainings", done, total, f"{name}, {time.perf_counter() - started:.0f} s")
     return TrainedMembers({name: tuple(trained) for name, trained in members.items()}, logits, tags)
 
 

@@ -191,7 +191,7 @@ class _Run:
             due = section.checkpoint_every and state.epoch % section.checkpoint_every == 0
             if self.checkpoint_path and (due or state.done):
                 checkpoint.save(self.checkpoint_path, state, network, optimiser, mark)
-            progress(stage, state.epoch, self.n_epochs, _note(row))
+            progress(f"{stage}: epochs", state.epoch, self.n_epochs, _note(row))
         return state
 
     def _out_of_patience(self, state: checkpoint.State) -> bool:
