@@ -28,7 +28,10 @@ from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.vae.bundle import EncoderBundle
+from rbztf.models.vae.encoder_inputs import make_inputs
+from rbztf.models.vae.known_frames import KINDS
 from rbztf.models.vae.network import Decoder, Encoder
+from rbztf.models.vae.training_frames import UNKNOWN_KIND, FrameSet
 from rbztf.prediction.result import PredictResult
 from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo
@@ -118,6 +121,21 @@ def tiny_encoder(latent: int = 4, *, seed: int = 0, decoder: bool = False) -> En
     config = load_config(None, [f"vae.latent={latent}"], project_file=None)
     made = Decoder(latent).eval() if decoder else None
     return EncoderBundle(encoder.eval(), made, config, {"source": "a test"})
+
+
+def vae_config(*overrides: str) -> Config:
+    """The default recipe of the autoencoder, small."""
+    small = ("vae.latent=5", "training.epochs=3", "training.batch_size=32", "vae.simulated_frames=0")
+    return load_config("vae", [*small, *overrides], project_file=None)
+
+
+def vae_frames(n: int = 96, seed: int = 0) -> FrameSet:
+    """Training frames for :func:`vae_config`, some clipped; the artefact of every third is known."""
+    frames = random_frames(n, seed)
+    frames[::7, :, :4] = np.nan
+    inputs = make_inputs(frames, vae_config().frames)
+    kinds = np.where(np.arange(n) % 3, UNKNOWN_KIND, np.arange(n) % len(KINDS))
+    return FrameSet(inputs.values, np.arange(n), inputs.states, inputs.side, kinds)
 
 
 def tiny_classifier(

@@ -71,7 +71,7 @@ class Exposures:
 
 
 def field_exposures(seed: int, field: int, n: int) -> Exposures:
-    """The first and only ``n`` visits of ``field``; the same for every object and quadrant in it."""
+    """All ``n`` visits of ``field``; the same for every object and quadrant in it."""
     rng = stream(seed, Stream.EXPOSURES, field, n)
     mjd_d = _visit_times(rng, n)
     moonillf = 0.5 * (1 - np.cos(2 * np.pi * (mjd_d - FIRST_MJD_D) / 29.53))

@@ -24,7 +24,7 @@ def place_in_frame(plan: Plan, epoch: int) -> tuple[float, float]:
 
 
 def seeing_of(plan: Plan, epoch: int, mark: Mark | None) -> Seeing:
-    """The PSF of an epoch, with or without an artefact (one that takes the telescope out of focus, say)."""
+    """The PSF of an epoch, with or without an artefact; some kinds of artefacts change it."""
     visit, exposures = plan.visits[epoch], plan.exposures
     seeing = Seeing(
         fwhm_pix=float(exposures.fwhm_pix[visit]),

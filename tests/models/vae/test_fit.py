@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import random_frames
+from helpers import random_frames, vae_config, vae_frames
 
 from rbztf.config import Config, load_config
 from rbztf.errors import DataError, UsageError
@@ -114,3 +114,33 @@ def test_cuda_trains_too() -> None:
     fitted = fit_vae(frames(), config(), device=torch.device("cuda"))
     assert fitted.history[-1]["loss"] < fitted.history[0]["loss"]
     assert next(fitted.bundle.encoder.parameters()).device == CPU
+
+
+def test_training_uses_every_term_and_counts_active_latents() -> None:
+    history = fit_vae(vae_frames(), vae_config("training.epochs=6"), device=CPU).history
+    assert history[-1]["reconstruction"] < history[0]["reconstruction"]
+    for row in history:
+        assert row["measures"] > 0
+        assert row["artefacts"] > 0
+        assert 0 <= row["active"] <= 5
+
+
+def test_killed_and_resumed_with_all_terms_is_the_same_as_never_killed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+
+    def kill(stage: str, done: int, total: int | None, note: str = "") -> None:
+        if stage == "train-vae" and done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_vae(vae_frames(), vae_config(), device=CPU, checkpoint_path=path, progress=kill)
+    resumed = fit_vae(vae_frames(), vae_config(), device=CPU, checkpoint_path=path)
+    whole = fit_vae(vae_frames(), vae_config(), device=CPU)
+    assert resumed.bundle.hash == whole.bundle.hash
+    for column in ("loss", "measures", "artefacts", "active"):
+        assert [row[column] for row in resumed.history] == [row[column] for row in whole.history]
+
+
+def test_the_loss_is_finite_from_the_first_step() -> None:
+    history = fit_vae(vae_frames(33), vae_config("training.epochs=1"), device=CPU).history
+    assert math.isfinite(history[0]["loss"])

@@ -14,7 +14,7 @@ from torch.distributions import Normal
 from torch.distributions import kl_divergence as torch_kl
 
 from rbztf.models.rnn.fit import classifier_loss, tversky_loss
-from rbztf.models.vae.losses import kl_divergence, log_cosh, vae_loss
+from rbztf.models.vae.losses import free_bits_kl, kl_divergence, log_cosh, vae_loss
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -98,3 +98,28 @@ def test_the_classifier_s_loss(seed: int, weight: float) -> None:
     assert float(loss.detach()) == pytest.approx(float(-chosen.mean() + weight * tversky), rel=1e-5)
     loss.backward()
     assert torch.isfinite(logits.grad).all()
+
+
+@given(st.integers(0, 100))
+def test_pixels_without_data_do_not_enter_the_loss(seed: int) -> None:
+    torch.manual_seed(seed)
+    frames, rebuilt = torch.randn(2, 4, 1, 28, 28)
+    mean, log_variance = torch.randn(2, 4, 5)
+    weights = (torch.rand(4, 1, 28, 28) < 0.6).float()
+    before = vae_loss(frames, rebuilt, mean, log_variance, 0.1, weights)
+    frames = torch.where(weights > 0, frames, torch.randn_like(frames) * 100)
+    after = vae_loss(frames, rebuilt, mean, log_variance, 0.1, weights)
+    for one, other in zip(before, after):
+        assert torch.equal(one, other)
+    everywhere = vae_loss(frames, rebuilt, mean, log_variance, 0.1, torch.ones_like(weights))
+    torch.testing.assert_close(everywhere, vae_loss(frames, rebuilt, mean, log_variance, 0.1))
+
+
+@given(st.integers(0, 100), st.floats(0, 2))
+def test_free_bits_bound_the_cost_of_each_latent(seed: int, free: float) -> None:
+    torch.manual_seed(seed)
+    mean, log_variance = torch.randn(2, 16, 5)
+    cost, kl = free_bits_kl(mean, log_variance, free), kl_divergence(mean, log_variance).mean()
+    assert cost >= kl - 1e-5
+    assert cost >= 5 * free - 1e-5
+    torch.testing.assert_close(free_bits_kl(mean, log_variance, 0.0), kl)

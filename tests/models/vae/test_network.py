@@ -5,20 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers import UPSTREAM, need, random_frames, tiny_encoder
 from torch import Tensor
 
-from rbztf.config import FramesSection
 from rbztf.frames.normalise import RawFrames, normalise
 from rbztf.models.rnn.published import read_state_dict
-from rbztf.models.vae import encoding
-from rbztf.models.vae.encoder_inputs import make_inputs
-from rbztf.models.vae.encoding import encode, frame_losses
-from rbztf.models.vae.losses import kl_divergence, log_cosh
 from rbztf.models.vae.network import Decoder, Encoder, Vae
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -135,50 +129,9 @@ def test_one_seed_gives_the_same_weights() -> None:
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-def test_a_vector_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = tiny_encoder(4)
-    frames = make_inputs(random_frames(23), FramesSection())
-    whole = encode(bundle.encoder, frames, torch.device("cpu"))
-    assert whole.shape == (23, 8)
-    monkeypatch.setattr(encoding, "BATCH", 5)
-    assert np.allclose(encode(bundle.encoder, frames, torch.device("cpu")), whole, atol=1e-5)
-    assert np.allclose(encode(bundle.encoder, frames[7:8], torch.device("cpu")), whole[7:8], atol=1e-5)
-
-
-def test_the_loss_of_a_frame_is_that_of_its_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BATCH", 3)
-    torch.manual_seed(1)
-    vae = Vae(Encoder(4), Decoder(4)).eval()
-    inputs = make_inputs(random_frames(7), FramesSection())
-    cpu = torch.device("cpu")
-    found = frame_losses(vae, inputs, encode(vae.encoder, inputs, cpu), 0.25, cpu)
-    with torch.no_grad():
-        batch = torch.from_numpy(inputs.values)[:, None]
-        mean, log_variance = vae.encoder(batch).chunk(2, dim=1)
-        error = log_cosh(batch - vae.decoder(mean)).mean(dim=(1, 2, 3))
-        expected = error + 0.25 * kl_divergence(mean, log_variance)
-    assert np.allclose(found, expected.numpy(), rtol=1e-5)
-
-
-def test_embedding_gives_means_variances_and_loss() -> None:
-    plain, whole = tiny_encoder(4), tiny_encoder(4, decoder=True)
-    frames = random_frames(3)
-    frames[1, :, :9] = np.nan
-    device = torch.device("cpu")
-    vectors = whole.embed(frames, device)
-    assert vectors.shape == (3, whole.width) == (3, 9)
-    assert np.array_equal(vectors[:, :8], plain.embed(frames, device))
-    assert np.array_equal(vectors[:, :8], encode(plain.encoder, make_inputs(frames, FramesSection()), device))
-    assert (whole.stamp.has_loss, plain.stamp.has_loss) == (True, False)
-    assert whole.hash == plain.hash != tiny_encoder(4, seed=1).hash
-
-
 OTHER_SIZE = """
 import rbztf.ztf
 rbztf.ztf.SIZE_PIX = 32
-import subprocess
-import sys
-
 import numpy as np
 import torch
 from rbztf.config import load_config

@@ -12,10 +12,12 @@ from helpers import make_oid, random_frames, write_cutouts
 from rbztf.config import FramesSection
 from rbztf.errors import DataError
 from rbztf.models.vae.encoder_inputs import NO_DATA, SATURATED, make_inputs
+from rbztf.models.vae.known_frames import known_frames
 from rbztf.models.vae.training_frames import NO_OBJECT, UNKNOWN_KIND, FrameSet, KnownFrames, prepare_frames
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
+from rbztf.ztf import Oid
 
 MASKED = FramesSection(normaliser="asinh_noise", invalid="mask")
 A, B = make_oid(1), make_oid(2)
@@ -79,3 +81,14 @@ def test_memory_does_not_grow_with_the_frames(tmp_path: Path) -> None:
 def resident_kb() -> int:
     text = Path("/proc/self/statm").read_text() if Path("/proc/self/statm").exists() else "0 0"
     return int(text.split()[1]) * mmap.PAGESIZE // 1024
+
+
+def test_frames_of_a_store_count_as_their_object_does(tmp_path: Path) -> None:
+    first, second = make_oid(1), make_oid(2)
+    write_cutouts(tmp_path / "c", {first: random_frames(3), second: random_frames(2, seed=1)})
+    known = known_frames(4, MASKED, 0)
+    data, _ = prepare_frames(
+        open_cutouts(tmp_path / "c"), MASKED, tmp_path / "f.bin", known=known, kinds={Oid(second): 5}
+    )
+    assert data.kinds is not None
+    assert data.kinds.tolist() == [UNKNOWN_KIND] * 3 + [5] * 2 + known.kinds.tolist()
