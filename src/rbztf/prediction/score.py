@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.models.decision.decisions import Goal, decide
+from rbztf.models.decision.decisions import Goal, judge
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.prediction.inputs import ObjectInputs
@@ -36,8 +36,7 @@ def predict_objects(
         For a goal that the model cannot serve.
     """
     model, objects = reader.model, reader.objects(entries)
-    scores = model.score(objects, reader.device)
-    decided = decide(model, scores, goal)
+    scores, decided = judge(model, model.score(objects, reader.device), goal)
     predictions = [
         Prediction(
             oid=int(entry.oid),
@@ -116,5 +115,6 @@ def _rescore(
         )
         for mask in kept
     ]
-    scores = reader.model.score(reader.objects(variants), reader.device)
-    return scores.p_bogus, decide(reader.model, scores, goal).thresholds
+    given = reader.model.score(reader.objects(variants), reader.device)
+    scores, decided = judge(reader.model, given, goal)
+    return scores.p_bogus, decided.thresholds

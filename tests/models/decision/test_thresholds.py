@@ -108,3 +108,13 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         threshold_at(np.array(labels), np.array([0.2, 0.8]), **given_limits)
+
+
+@given(case=objects(), seed=st.integers(0, 100), alarm=limits, miss=limits)
+def test_a_whole_weight_is_as_many_objects(case: Objects, seed: int, alarm: float, miss: float) -> None:
+    counts = np.random.default_rng(seed).integers(1, 4, len(case[0]))
+    repeated = tuple(np.repeat(part, counts) for part in case)
+    weighted = *case, counts.astype(float)
+    assert best_f1_threshold(*weighted) == best_f1_threshold(*repeated)
+    for goal in ({"max_false_alarm": alarm}, {"max_missed": miss}):
+        assert threshold_at(*weighted, **goal) == threshold_at(*repeated, **goal)

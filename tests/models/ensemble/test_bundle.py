@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 import rbztf.models.ensemble.fit
 import rbztf.models.objects.object_set
 from rbztf.config import Config
+from rbztf.errors import InputError
 from rbztf.models.ensemble import bundle, legacy
 from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
 from rbztf.models.ensemble.ensemble import Ensemble
@@ -101,3 +102,33 @@ def test_the_names_of_old_bundles_are_frozen() -> None:
         *("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge"),
     ) == legacy.LEGACY_KINDS
     assert len(legacy.LEGACY_TAGS) == 16
+
+
+def test_training_objects_and_their_out_of_fold_scores_are_kept(
+    model: Ensemble, data: LabelledSet, tmp_path: Path
+) -> None:
+    save_ensemble(model, tmp_path / "m")
+    again = load_ensemble(tmp_path / "m")
+    assert again.out_of_fold == model.out_of_fold
+    have = model.available(data.objects)
+    assert set(again.out_of_fold) == {oid for oid, inputs in zip(data.objects.oids.tolist(), have) if inputs}
+    for i, (oid, inputs) in enumerate(zip(data.objects.oids.tolist(), have)):
+        if inputs:
+            known = model.combinations[inputs]
+            place = int(np.flatnonzero(known.oids == oid)[0])
+            assert again.out_of_fold[oid][inputs] == known.scores[place]
+            assert known.labels[place] == data.labels[i]
+
+
+def test_an_older_bundle_does_not_know_its_training_objects(model: Ensemble, tmp_path: Path) -> None:
+    save_ensemble(model, tmp_path / "m")
+    path = tmp_path / "m" / "weights.safetensors"
+    kept = {name: part for name, part in load_file(path).items() if not name.endswith((".oids", ".ordinary"))}
+    save_file(kept, path)
+    again = load_ensemble(tmp_path / "m")
+    assert again.out_of_fold == {}
+    assert all(len(combination.ordinary) == 0 for combination in again.combinations.values())
+    kept["combination.0.oids"] = torch.arange(3)
+    save_file(kept, path)
+    with pytest.raises(InputError, match="scores of its training objects"):
+        load_ensemble(tmp_path / "m")

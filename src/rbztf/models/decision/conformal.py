@@ -11,6 +11,12 @@ Sources: V. Vovk (2012), Conditional validity of inductive conformal predictors,
 Machine Learning Research 25, 475 (arXiv:1209.2673), on label-conditional predictors;
 A. N. Angelopoulos & S. Bates (2021), A gentle introduction to conformal prediction
 (arXiv:2107.07511), on the finite-sample quantile and class-conditional sets.
+
+At another prior than that of the training (:mod:`rbztf.models.decision.prior`) real objects are of two
+groups, and *real* leaves a set only if the object is too unlike both: picked ones are missed as
+rarely as ever, and of ordinary ones only as many as keeps the number of false alarms for one
+artefact where it was. The rarer artefacts are, the more of them may be missed instead: up to twice
+the error rate.
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
+from rbztf.models.decision.prior import Population
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,18 @@ class Conformal:
         real, bogus = self.sets(scores).T
         return np.where(real & ~bogus, "real", np.where(bogus & ~real, "bogus", "unsure"))
 
+    @property
+    def limit_real(self) -> float:
+        """Probability up to which an object is called real; NaN if none is."""
+        limit = min(self.q_real, np.nextafter(1 - self.q_bogus, -math.inf))
+        return float(limit) if limit >= 0 else math.nan
+
+    @property
+    def limit_bogus(self) -> float:
+        """Probability from which an object is called bogus; NaN if none is."""
+        limit = max(np.nextafter(self.q_real, math.inf), 1 - self.q_bogus)
+        return float(limit) if limit <= 1 else math.nan
+
 
 def fit(labels: NDArray[np.int64], scores: NDArray[np.float64], error_rate: float) -> Conformal:
     """Fit the limits on objects that the model was not trained on.
@@ -74,11 +93,37 @@ def fit(labels: NDArray[np.int64], scores: NDArray[np.float64], error_rate: floa
     UsageError
         For an error rate that is not between 0 and 1.
     """
-    if not 0 < error_rate < 1:
-        raise UsageError(f"The error rate {error_rate} is not between 0 and 1.", "Give 0.1, for example.")
+    _check(error_rate)
     return Conformal(
         _limit(scores[labels == 0], error_rate), _limit(1 - scores[labels == 1], error_rate), error_rate
     )
+
+
+def fit_population(population: Population, error_rate: float) -> Conformal:
+    """Fit the limits for objects among which artefacts are as rare as in ``population``.
+
+    Of picked real objects a share ``error_rate`` is missed, of ordinary ones that times the rarity
+    of artefacts (or, of n ordinary objects, 1 / (n + 1) if that is more), of artefacts up to twice
+    the rate. With a rarity of 1 and no ordinary object this is :func:`fit`.
+
+    Raises
+    ------
+    UsageError
+        For an error rate that is not between 0 and 1.
+    """
+    _check(error_rate)
+    q_real = _limit(population.picked, error_rate)
+    n = len(population.ordinary)
+    if n:
+        rate = max(error_rate * population.rarity, 1 / (n + 1))
+        q_real = max(q_real, _limit(population.ordinary, rate))
+    missed = min(error_rate * (2 - population.rarity), (1 + error_rate) / 2)
+    return Conformal(q_real, _limit(1 - population.artefacts, missed), error_rate)
+
+
+def _check(error_rate: float) -> None:
+    if not 0 < error_rate < 1:
+        raise UsageError(f"The error rate {error_rate} is not between 0 and 1.", "Give 0.1, for example.")
 
 
 def _limit(nonconformity: NDArray[np.float64], error_rate: float) -> float:

@@ -7,7 +7,7 @@ training objects that have them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
 from rbztf.models.decision import conformal
+from rbztf.models.decision.prior import Population, at_prior
 from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
 from rbztf.models.objects.object_set import Modalities
 from rbztf.models.objects.scores import ObjectScores
@@ -34,6 +35,9 @@ class Goal:
     error_rate : float or None
         Of conformal decisions, per class; the model's own if None. Decisions are conformal
         unless one of the others is given.
+    prior : float or None
+        Share of artefacts among the objects asked about, above 0 and below 1; that of the training
+        objects if None.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class Goal:
     max_false_alarm: float | None = None
     max_missed: float | None = None
     error_rate: float | None = None
+    prior: float | None = None
 
     def __post_init__(self) -> None:
         if self.is_threshold and self.error_rate is not None:
@@ -71,18 +76,23 @@ class Decisions:
     sets : ndarray (n, 2), bool
         Whether *real*, and whether *bogus*, is in the conformal set of each; of a goal that is a
         threshold, the class that it is called.
+    limit_real, limit_bogus : ndarray (n,), float64
+        Probability up to which each object is called real, and from which bogus; NaN where no
+        probability is. What lies between is ``unsure``.
     """
 
     thresholds: Array
     words: NDArray[np.str_]
     sets: NDArray[np.bool_]
+    limit_real: Array
+    limit_bogus: Array
 
 
 class Rule(Protocol):
     """What decides of objects whose scores rest on the same modalities."""
 
     def decide(self, scores: Array, goal: Goal) -> Decisions:
-        """Decide of each of ``scores``, (n,) float64."""
+        """Decide of each of ``scores``, (n,) float64, at the prior of ``goal``."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class FixedThreshold:
         if goal != Goal():
             raise UsageError(
                 "The model is one network without scores of its inner folds, so it can serve no goal.",
-                "Leave out --max-false-alarm, --max-missed and --error-rate, or train an ensemble.",
+                "Leave out --max-false-alarm, --max-missed, --error-rate and --prior, or train an ensemble.",
             )
         return _called(scores, self.threshold)
 
@@ -118,11 +128,17 @@ class InnerScores:
     scores : ndarray (n,), float64
     error_rate : float
         Of conformal decisions, per class, unless the goal names another.
+    prior : float
+        Share of artefacts that the scores are calibrated for.
+    ordinary : ndarray (m,), float64
+        Scores of ordinary objects, which count at another prior alone.
     """
 
     labels: NDArray[np.int64]
     scores: Array
     error_rate: float
+    prior: float
+    ordinary: Array = field(default_factory=lambda: np.empty(0))
 
     def decide(self, scores: Array, goal: Goal) -> Decisions:
         """By a threshold within the limits of ``goal``, or conformal if it has none.
@@ -132,30 +148,71 @@ class InnerScores:
         UsageError, DataError
             For a goal that no threshold serves, or rates that are not shares.
         """
-        inner = self.labels, self.scores
+        rate = self.error_rate if goal.error_rate is None else goal.error_rate
+        inner: tuple[NDArray[np.int64], Array, Array | None] = self.labels, self.scores, None
+        if goal.prior is None:
+            fitted = conformal.fit(self.labels, self.scores, rate)
+        else:
+            asked = Population.of(self.labels, self.scores, self.ordinary, self.prior, goal.prior)
+            inner = asked.labels, asked.scores, asked.weights
+            fitted = conformal.fit_population(asked, rate)
         if goal.is_threshold:
             cut = threshold_at(*inner, max_false_alarm=goal.max_false_alarm, max_missed=goal.max_missed)
             return _called(scores, cut)
-        fitted = conformal.fit(*inner, self.error_rate if goal.error_rate is None else goal.error_rate)
-        cut = best_f1_threshold(*inner)
-        return Decisions(np.full(len(scores), cut), fitted.decide(scores), fitted.sets(scores))
+        every = np.ones(len(scores))
+        return Decisions(
+            best_f1_threshold(*inner) * every,
+            fitted.decide(scores),
+            fitted.sets(scores),
+            fitted.limit_real * every,
+            fitted.limit_bogus * every,
+        )
 
 
 def _called(scores: Array, threshold: float) -> Decisions:
     called = scores >= threshold
     words = np.where(called, "bogus", "real")
-    return Decisions(np.full(len(scores), threshold), words, np.stack([~called, called], axis=1))
+    every = np.full(len(scores), threshold)
+    sets = np.stack([~called, called], axis=1)
+    return Decisions(every, words, sets, np.nextafter(every, -np.inf), every)
 
 
 class Decides(Protocol):
     """A model, as far as decisions go."""
 
+    @property
+    def prior(self) -> float | None:
+        """Share of artefacts that its scores are calibrated for; None if it keeps none."""
+
     def decision_rule(self, inputs: Modalities) -> Rule:
         """What decides of objects whose score rests on ``inputs``."""
 
 
+def judge(model: Decides, scores: ObjectScores, goal: Goal | None = None) -> tuple[ObjectScores, Decisions]:
+    """Scores at the prior of ``goal``, and :func:`decide` on them.
+
+    Parameters
+    ----------
+    scores : ObjectScores
+        As the model gave them.
+
+    Raises
+    ------
+    UsageError, DataError
+        For a goal that the model or its training objects cannot serve.
+    """
+    if goal is not None:
+        scores = at_prior(scores, model.prior, goal.prior)
+    return scores, decide(model, scores, goal)
+
+
 def decide(model: Decides, scores: ObjectScores, goal: Goal | None = None) -> Decisions:
     """Decide of each object by the model's rule for what its score rests on.
+
+    Parameters
+    ----------
+    scores : ObjectScores
+        At the prior of ``goal``, if it has one (see :func:`judge`).
 
     Raises
     ------
@@ -163,9 +220,10 @@ def decide(model: Decides, scores: ObjectScores, goal: Goal | None = None) -> De
         For a goal that the model or its training objects cannot serve.
     """
     n = len(scores.p_bogus)
-    made = Decisions(np.empty(n), np.empty(n, "<U6"), np.empty((n, 2), bool))
+    made = Decisions(np.empty(n), np.empty(n, "<U6"), np.empty((n, 2), bool), np.empty(n), np.empty(n))
     for inputs in dict.fromkeys(scores.inputs):
         index = np.array([i for i, found in enumerate(scores.inputs) if found == inputs])
         part = model.decision_rule(inputs).decide(scores.p_bogus[index], goal or Goal())
-        made.thresholds[index], made.words[index], made.sets[index] = part.thresholds, part.words, part.sets
+        for name, values in vars(made).items():
+            values[index] = getattr(part, name)
     return made

@@ -10,7 +10,9 @@ from rbztf.errors import DataError, UsageError
 _ROUNDING = 1e-12
 
 
-def best_f1_threshold(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+def best_f1_threshold(
+    labels: NDArray[np.int64], scores: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> float:
     """Score from which calling objects bogus gives the best F1 on the objects given.
 
     Parameters
@@ -18,11 +20,14 @@ def best_f1_threshold(labels: NDArray[np.int64], scores: NDArray[np.float64]) ->
     labels : ndarray (n,), int64
         1 = artefact.
     scores : ndarray (n,), float64
+    weights : ndarray (n,), float64, optional
+        What each object counts for; all alike if left out.
     """
+    weights = np.ones(len(labels)) if weights is None else weights
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
-    hits = np.cumsum(labels[order])
-    f1 = 2 * hits / (np.arange(1, len(labels) + 1) + labels.sum())
+    hits = np.cumsum(labels[order] * weights[order])
+    f1 = 2 * hits / (np.cumsum(weights[order]) + np.sum(labels * weights))
     f1[np.append(ranked[:-1] == ranked[1:], False)] = -1  # a threshold cannot divide a tie
     return float(ranked[int(np.argmax(f1))])
 
@@ -30,6 +35,7 @@ def best_f1_threshold(labels: NDArray[np.int64], scores: NDArray[np.float64]) ->
 def threshold_at(
     labels: NDArray[np.int64],
     scores: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
     *,
     max_false_alarm: float | None = None,
     max_missed: float | None = None,
@@ -46,6 +52,8 @@ def threshold_at(
         1 = artefact. The limits hold for these objects, so give ones that the model was not
         trained on; of 100 real objects, 1 % is one.
     scores : ndarray (n,), float64
+    weights : ndarray (n,), float64, optional
+        What each object counts for; all alike if left out.
     max_false_alarm : float, optional
         Largest share of real objects called bogus, at least 0 and below 1.
     max_missed : float, optional
@@ -68,13 +76,16 @@ def threshold_at(
             raise UsageError(f"{name} is {limit}, not a share from 0 to below 1.", "Give 0.05, for example.")
     if max_false_alarm is None and max_missed is None:
         raise UsageError("No limit is given.", "Give max_false_alarm, max_missed or both.")
+    weights = np.ones(len(labels)) if weights is None else weights
     candidates = np.append(np.unique(scores), np.nextafter(scores.max(initial=0.0), np.inf))
     allowed = np.ones(len(candidates), bool)
     if max_false_alarm is not None:
-        false_alarms = 1 - _below(scores[_of(labels, 0, "real objects")], candidates)
+        real = _of(labels, 0, "real objects")
+        false_alarms = 1 - _below(scores[real], weights[real], candidates)
         allowed &= false_alarms <= max_false_alarm + _ROUNDING
     if max_missed is not None:
-        missed = _below(scores[_of(labels, 1, "artefacts")], candidates)
+        artefacts = _of(labels, 1, "artefacts")
+        missed = _below(scores[artefacts], weights[artefacts], candidates)
         allowed &= missed <= max_missed + _ROUNDING
     if not allowed.any():
         raise DataError(
@@ -92,6 +103,10 @@ def _of(labels: NDArray[np.int64], label: int, what: str) -> NDArray[np.bool_]:
     return chosen
 
 
-def _below(scores: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of scores below each limit, (limits,) float64."""
-    return np.asarray(np.searchsorted(np.sort(scores), limits, side="left") / len(scores))
+def _below(
+    scores: NDArray[np.float64], weights: NDArray[np.float64], limits: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share, by weight, of scores below each limit, (limits,) float64."""
+    order = np.argsort(scores, kind="stable")
+    passed = np.append(0.0, np.cumsum(weights[order]))
+    return np.asarray(passed[np.searchsorted(scores[order], limits, side="left")] / passed[-1])

@@ -28,6 +28,8 @@ from rbztf.models.vae.bundle import config_of, encoder_in
 
 KIND = "ensemble"
 MEMBERS = "members"
+NEWER_PARTS = ("oids", "ordinary")
+"""Of a combination, which older bundles lack."""
 
 
 def save_ensemble(model: Ensemble, folder: Path) -> None:
@@ -39,7 +41,10 @@ def save_ensemble(model: Ensemble, folder: Path) -> None:
             f"combination.{number}.weights": torch.from_numpy(combination.weights),
             f"combination.{number}.scores": torch.from_numpy(combination.scores),
             f"combination.{number}.labels": torch.from_numpy(combination.labels),
+            f"combination.{number}.ordinary": torch.from_numpy(combination.ordinary),
         }
+        if combination.oids is not None:
+            tensors[f"combination.{number}.oids"] = torch.from_numpy(combination.oids)
         entry: dict[str, Any] = {
             "inputs": [str(modality) for modality in have],
             "members": list(combination.members),
@@ -122,11 +127,12 @@ def _read_combinations(
     kinds: dict[Modalities, KindScale] = {}
     for number, entry in enumerate(described):
         have = tuple(Modality(name) for name in entry["inputs"])
-        parts = (tensors[f"combination.{number}.{part}"].numpy() for part in ("weights", "scores", "labels"))
-        weights, scores, labels = parts
-        combinations[have] = Combination(
-            tuple(entry["members"]), weights, float(entry["bias"]), scores, labels
-        )
+        parts = {
+            part: tensors[f"combination.{number}.{part}"].numpy()
+            for part in ("weights", "scores", "labels", *NEWER_PARTS)
+            if part not in NEWER_PARTS or f"combination.{number}.{part}" in tensors
+        }
+        combinations[have] = Combination(tuple(entry["members"]), bias=float(entry["bias"]), **parts)
         if "kinds_from" in entry:
             slope, offset = tensors[f"kinds.{number}"].numpy()
             names = tuple(entry.get("kinds", LEGACY_KINDS))
@@ -144,6 +150,9 @@ def _check_combinations(
             len(combination.members),
         ):
             raise ValueError("weights of its members")
+        oids = combination.labels if combination.oids is None else combination.oids
+        if not combination.scores.shape == combination.labels.shape == oids.shape:
+            raise ValueError("scores of its training objects")
     for scale in kinds.values():
         known = [set(member.tag_names) for name in scale.members for member in members[name]]
         if scale.slope.shape != (len(scale.kinds),) or any(set(scale.kinds) - tags for tags in known):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,8 @@ class Ensemble:
     reader : FrameReader
         How networks read them.
     prior : float
-        Share of artefacts among the training objects: the score of an object of which
-        nothing is known.
+        Share of artefacts among the training objects, for which scores are calibrated: the score
+        of an object of which nothing is known.
     feature_names : tuple of str
         Light-curve features it was trained on.
     definition : Definition
@@ -104,6 +105,19 @@ class Ensemble:
         """ROC-AUC on the training's inner folds, by what a score rests on."""
         return {inputs: combination.auc for inputs, combination in self.combinations.items()}
 
+    @cached_property
+    def out_of_fold(self) -> dict[int, dict[Modalities, float]]:
+        """Of each training object the probabilities by members that were not trained on its field.
+
+        By OID, then by what a score rests on. Empty for a model that does not keep its training objects.
+        """
+        known: dict[int, dict[Modalities, float]] = {}
+        for inputs, combination in self.combinations.items():
+            if combination.oids is not None:
+                for oid, p in zip(combination.oids.tolist(), combination.scores.tolist()):
+                    known.setdefault(oid, {})[inputs] = p
+        return known
+
     def can_score(self, have: Collection[Modality]) -> bool:
         """Whether an object that has these modalities gets a score that rests on any of them."""
         return bool(self._usable(have))
@@ -125,7 +139,8 @@ class Ensemble:
         """What decides of objects whose score rests on ``inputs``; of those without any, as if on all."""
         known = self.combinations[self._usable(inputs or self.modalities)]
         assert self.config.ensemble is not None
-        return InnerScores(known.labels, known.scores, self.config.ensemble.error_rate)
+        rate = self.config.ensemble.error_rate
+        return InnerScores(known.labels, known.scores, rate, self.prior, known.ordinary)
 
     def score(self, objects: ObjectSet, device: torch.device | None = None) -> ObjectScores:
         """Score objects; each alone has the score it has in any company (to 1e-6)."""

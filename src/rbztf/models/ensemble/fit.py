@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,8 @@ def _combine(
         if len(np.unique(data.labels[index])) < 2:
             continue
         stacked = np.stack([logits[name][index] for name in names], axis=1)
-        combinations[have] = Combination.fit(names, stacked, data.labels[index])
+        fitted = Combination.fit(names, stacked, data.labels[index])
+        combinations[have] = replace(fitted, oids=data.objects.oids[index])
     return combinations
 
 

@@ -8,7 +8,7 @@ on logits of objects that the members were not trained on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ class Combination:
     scores : ndarray (n,), float64
         Probabilities of the training objects, each by members that were not trained on it.
     labels : ndarray (n,), int64
+    oids : ndarray (n,), int64, or None
+        Of these objects; None in bundles that did not keep them.
+    ordinary : ndarray (m,), float64
+        Probabilities of ordinary objects, each by members that were not trained on it.
     """
 
     members: tuple[str, ...]
@@ -40,6 +44,8 @@ class Combination:
     bias: float
     scores: Array
     labels: NDArray[np.int64]
+    oids: NDArray[np.int64] | None = None
+    ordinary: Array = field(default_factory=lambda: np.empty(0))
 
     @classmethod
     def fit(cls, members: Sequence[str], logits: Array, labels: NDArray[np.int64]) -> Combination:

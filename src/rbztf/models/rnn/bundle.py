@@ -90,6 +90,7 @@ class ClassifierBundle:
     definition: ClassVar[Definition] = Definition()
     inner_auc: ClassVar[dict[Modalities, float]] = {}
     attributes_frames: ClassVar[bool] = False
+    prior: ClassVar[None] = None
 
     @property
     def selection(self) -> FrameSelection:
