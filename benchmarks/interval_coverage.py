@@ -32,11 +32,12 @@ from rbztf.evaluation.folds import Split, read_split
 from rbztf.features.files import read_features
 from rbztf.features.table import FeatureTable
 from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
-from rbztf.models.ensemble.ensemble import Ensemble, Verdicts
+from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.objects.object_set import Modality, label_objects
-from rbztf.models.objects.read import read_objects, usable_objects
-from rbztf.parallel import threads
+from rbztf.models.objects.read import FrameSelection, read_objects, usable_objects
+from rbztf.models.objects.scores import ObjectScores
+from rbztf.models.training import threads
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import LabelTable, read_labels
 from rbztf.ztf import Band, Oid
@@ -64,7 +65,7 @@ def read_data(arguments: argparse.Namespace, config: Config) -> Data:
     vectors = open_embeddings(arguments.published / "embeddings", config.vae.latent)
     features = read_features(arguments.features)
     labels = read_labels(arguments.published / "labels.json").in_bands([Band.R])
-    usable, _ = usable_objects(vectors, labels, config.classifier.min_frames, features)
+    usable, _ = usable_objects(vectors, labels, FrameSelection.of(config, vectors.latent), features)
     return Data(vectors, features, labels, read_split(arguments.reference).only(set(usable)))
 
 
@@ -82,14 +83,14 @@ def train(oids: Sequence[Oid], data: Data, config: Config) -> Ensemble:
     return fit_ensemble(labelled, config, device=CPU)
 
 
-def score(model: Ensemble, oids: Sequence[Oid], data: Data, config: Config) -> dict[str, Verdicts]:
-    """Verdicts on ``oids`` by their images, their light curves, and both."""
+def score(model: Ensemble, oids: Sequence[Oid], data: Data, config: Config) -> dict[str, ObjectScores]:
+    """Scores of ``oids`` by their images, their light curves, and both."""
     objects = read_objects(oids, data.vectors, data.features, config, model.reader)
     outputs = model.outputs(objects)
-    return {name: model.judge(outputs, [have] * len(oids)) for name, have in RESTS_ON.items()}
+    return {name: model.score_outputs(outputs, [have] * len(oids)) for name, have in RESTS_ON.items()}
 
 
-def first_verdicts(fold: int, runs: Path, data: Data, config: Config) -> dict[str, Verdicts]:
+def first_scores(fold: int, runs: Path, data: Data, config: Config) -> dict[str, ObjectScores]:
     """What the ensemble trained on all other folds says of a fold."""
     folder = runs / f"fold{fold}"
     if not folder.is_dir():
@@ -100,15 +101,14 @@ def first_verdicts(fold: int, runs: Path, data: Data, config: Config) -> dict[st
 
 def retrained(fold: int, number: int, runs: Path, data: Data, config: Config) -> dict[str, Array]:
     """Scores of a fold by the ensemble of the resample with that number."""
-    path = runs / f"fold{fold}-{number}.npz"
+    path = runs / f"fold{fold}-{number}.npy"
     if not path.is_file():
         config = config.model_copy(update={"seed": number})
         model = train(draw_fields(other_folds(fold, data), number), data, config)
-        verdicts = score(model, data.split.folds[fold], data, config)
-        np.savez(path, **{name: verdict.p_bogus for name, verdict in verdicts.items()})
+        found = score(model, data.split.folds[fold], data, config)
+        np.save(path, [found[name].p_bogus for name in RESTS_ON])
         print(f"fold {fold}: resample {number} trained", flush=True)
-    with np.load(path) as kept:
-        return {name: kept[name] for name in RESTS_ON}
+    return dict(zip(RESTS_ON, np.load(path)))
 
 
 def other_folds(fold: int, data: Data) -> list[Oid]:
@@ -148,12 +148,14 @@ class Pairs:
 def compare(name: str, folds: Sequence[int], resamples: int, runs: Path, data: Data, config: Config) -> Pairs:
     parts = []
     for fold in folds:
-        verdicts = first_verdicts(fold, runs, data, config)[name]
+        first = first_scores(fold, runs, data, config)[name]
         again = [retrained(fold, number, runs, data, config)[name] for number in range(1, resamples + 1)]
         scores = np.stack(again, axis=1)
-        inside = (scores >= verdicts.p_low[:, None]) & (scores <= verdicts.p_high[:, None])
-        width = verdicts.p_high - verdicts.p_low
-        parts.append(Pairs(verdicts.p_bogus, width, inside, np.full(len(width), fold)))
+        inside = (scores >= first.p_low[:, None]) & (scores <= first.p_high[:, None])
+        width = first.p_high - first.p_low
+        known = np.isfinite(width)  # the others lack what the score is to rest on
+        numbers = np.full(known.sum(), fold)
+        parts.append(Pairs(first.p_bogus[known], width[known], inside[known], numbers))
     return Pairs(*(np.concatenate(column) for column in zip(*(vars(part).values() for part in parts))))
 
 

@@ -87,6 +87,46 @@ def test_weights_are_where_cross_entropy_and_ridge_are_least(seed: int) -> None:
     assert np.append(made.weights, made.bias) == pytest.approx([*np.abs(best.x[:3]), best.x[3]], abs=2e-3)
 
 
+def one_member(scores: NDArray[np.float64]) -> Combination:
+    """A combination that takes the logits of its only member as they are."""
+    return Combination(("a",), np.ones(1), 0.0, scores, np.zeros(len(scores), np.int64))
+
+
+def test_the_width_of_an_interval_on_given_logits() -> None:
+    """Student's 2.776 for five trainings, their variance, and the error of offset and slope."""
+    made = one_member(np.repeat(sigmoid(np.array([2.0, -2.0])), 500))  # p (1 - p) = 0.10499359
+    logits = np.array([[0.8, 3.0], [0.9, 3.0], [1.0, 3.0], [1.1, 3.0], [1.2, 3.0]])[:, :, None]
+    offset, slope = 1 / 105.99359, 1 / 420.97434  # 1000 objects and the prior: 1 + Σ p (1 - p) (1, 2²)
+    half = 2.7764451 * np.sqrt([0.025 + offset + slope, 0 + offset + 9 * slope])
+    p, low, high = made.with_interval(logits)
+    np.testing.assert_array_equal(p, made.probabilities(logits.mean(axis=0)))
+    assert low == pytest.approx(sigmoid(np.array([1.0, 3.0]) - half), rel=1e-6)
+    assert high == pytest.approx(sigmoid(np.array([1.0, 3.0]) + half), rel=1e-6)
+    assert low == pytest.approx([0.6148, 0.9250], abs=1e-4)
+    assert high == pytest.approx([0.8224, 0.9703], abs=1e-4)
+    _, low, high = made.with_interval(logits[1:4:2, :1])  # of two trainings
+    half = 12.7062047 * np.sqrt([0.02 + offset + slope])
+    assert low == pytest.approx(sigmoid(1 - half), rel=1e-6)
+    assert high == pytest.approx(sigmoid(1 + half), rel=1e-6)
+
+
+def test_the_variance_of_a_calibration_is_that_of_fits_to_other_labels() -> None:
+    rng = np.random.default_rng(0)
+    log_odds = rng.normal(0.5, 1.5, 1000)
+    asked = np.array([-3.0, 0.0, 4.0])
+    fits = [
+        slope * asked + offset
+        for slope, offset in (platt(log_odds, rng.uniform(size=1000) < sigmoid(log_odds)) for _ in range(300))
+    ]
+    expected = one_member(sigmoid(log_odds)).calibration_variance(asked)
+    assert np.var(fits, axis=0) == pytest.approx(expected, rel=0.25)
+
+
+def test_classes_apart_leave_the_interval_finite() -> None:
+    made = one_member(np.repeat([0.0, 1.0], 50))
+    assert made.calibration_variance(np.array([0.0, 3.0])) == pytest.approx([1, 10], rel=1e-4)
+
+
 def test_platt_finds_the_slope() -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(0, 2, 20000)

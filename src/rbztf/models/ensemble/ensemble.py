@@ -27,7 +27,6 @@ Array = NDArray[np.float64]
 Fitted = tuple[Member[Any], ...]
 """Trainings of one member, each without one inner fold."""
 Outputs = dict[str, Array]
-INTERVAL_SIGMAS = 1.96
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ class Ensemble:
             index = np.array([i for i, found in enumerate(inputs) if found == have])
             combination = self.combinations[have]
             logits = np.stack([outputs[name][:, index, 0] for name in combination.members], axis=2)
-            p[index], low[index], high[index] = self._with_interval(combination, logits)
+            p[index], low[index], high[index] = combination.with_interval(logits)
             if have in self.kinds:
                 for kind, found in self._kinds(self.kinds[have], outputs, index).items():
                     kinds[kind][index] = found
@@ -193,13 +192,6 @@ class Ensemble:
             parts.append(outputs[name][:, index][..., columns])
         p = sigmoid(scale.slope * np.concatenate(parts).mean(axis=0) + scale.offset)
         return dict(zip(scale.kinds, p.T))
-
-    @staticmethod
-    def _with_interval(combination: Combination, logits: Array) -> tuple[Array, Array, Array]:
-        middle = combination.logits(logits.mean(axis=0))
-        spread = combination.logits(logits).std(axis=0, ddof=1)
-        half = INTERVAL_SIGMAS * spread
-        return sigmoid(middle), sigmoid(middle - half), sigmoid(middle + half)
 
     @property
     def attributes_frames(self) -> bool:

@@ -21,8 +21,8 @@ class ObjectScores:
     p_bogus : ndarray (n,), float64
         Probability of bogus.
     p_low, p_high : ndarray (n,), float64
-        95 % interval of it from how far the trainings without one inner fold differ; NaN where the
-        model gives none.
+        Interval that is to hold the scores of 95 % of independent retrainings; NaN where the model
+        gives none. See :meth:`rbztf.models.ensemble.stacking.Combination.with_interval`.
     inputs : list of tuple of Modality
         What each score rests on; empty for an object of which nothing is known.
     kinds : dict of str to ndarray (n,), float64
