@@ -25,7 +25,7 @@ class Parts:
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Made with its first part.
     request : dict
         All that decides a prediction: model, goal, options. Parts of another request are refused.
 
@@ -46,12 +46,11 @@ class Parts:
         self.folder = folder
         self.known: dict[int, Prediction] = {}
         self._written = 0
+        self._request = json_text(request)
         stamp = folder / REQUEST
-        if not stamp.is_file():
-            write_text(stamp, json_text(request))
-        elif parse_json(read_text(stamp, "The file", _HELP), str(stamp), _HELP) != json.loads(
-            json_text(request)
-        ):
+        if stamp.is_file() and parse_json(
+            read_text(stamp, "The file", _HELP), str(stamp), _HELP
+        ) != json.loads(self._request):
             raise UsageError(
                 f"{folder} holds predictions by another model or with other options.",
                 "Choose another --out, or remove the folder.",
@@ -65,6 +64,8 @@ class Parts:
         """Keep the predictions of a chunk."""
         if not predictions:
             return
+        if not (self.folder / REQUEST).is_file():
+            write_text(self.folder / REQUEST, self._request)
         lines = (json.dumps(json.loads(json_text(asdict(entry)))) for entry in predictions)
         write_text(self.folder / f"{self._written:06d}.jsonl", "".join(f"{line}\n" for line in lines))
         self._written += 1
