@@ -28,6 +28,7 @@ from helpers import (
 )
 
 import rbztf
+from rbztf.features.files import read_features
 from rbztf.features.lightcurve import light_curve_features
 from rbztf.features.snad_set import FEATURE_NAMES
 from rbztf.features.table import FeatureTable
@@ -466,3 +467,89 @@ def test_results_as_tables_and_text(at: Folders) -> None:
     assert max(map(len, text.splitlines())) <= 100
     frame = pytest.importorskip("pandas") and made.to_pandas()
     assert frame["oid"].tolist() == OIDS[:12]
+
+
+def with_columns(
+    target: Path, source: Path, columns: dict[str, list[object]], keep: slice = slice(None)
+) -> Path:
+    """A table of features with other columns added, and of its own those in ``keep`` only."""
+    lines = [line for line in source.read_text().splitlines() if not line.startswith("#")]
+    rows = [line.split(",") for line in lines]
+    added = [[name, *map(str, values)] for name, values in columns.items()]
+    kept = [[row[0], *row[1:][keep], *(column[n] for column in added)] for n, row in enumerate(rows)]
+    target.write_text("\n".join(",".join(row) for row in kept) + "\n")
+    return target
+
+
+def test_bookkeeping_columns_change_nothing_and_the_label_is_refused(at: Folders, tmp_path: Path) -> None:
+    order = np.argsort(np.argsort(LABELS, kind="stable")).tolist()
+    books = {"Unnamed: 0": order, "Label": LABELS, "Class": LABELS, "fold": LABELS, "Target": LABELS}
+    plain, kept = (
+        read_features(with_columns(tmp_path / f"{len(columns)}.csv", at["features"], columns))
+        for columns in ({}, books)
+    )
+    assert plain.names == kept.names
+    np.testing.assert_array_equal(plain.values, kept.values)
+    words = ["--config", at["curves"], "--labels", at["labels"], "--out", tmp_path / "x"]
+    table = with_columns(tmp_path / "sorted.csv", at["features"], {"running": order})
+    for verb in ("cv", "train-rnn"):
+        says = ["The column 'running'", "tells the label by itself"]
+        refused(verb, *words, "--features", table, says=says)
+    assert not (tmp_path / "x").exists()
+    table = with_columns(tmp_path / "more.csv", at["features"], {"more": list(range(32))})
+    done = run_well("train-rnn", *words, "--features", table, "--json")
+    assert (
+        "1 columns that are not among the 54 known features ('more')"
+        in strict_json(done.stdout)["warnings"][0]
+    )
+
+
+def test_a_table_that_lacks_features_is_told_and_not_verified(at: Folders, tmp_path: Path) -> None:
+    most = with_columns(tmp_path / "most.csv", at["features"], {}, slice(10, None))
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", most)
+    assert "most.csv lacks 10 of the 54 features that the model reads ('amplitude" in answer["warnings"][0]
+    assert {entry["inputs"] for entry in answer["objects"]} == {"image+lightcurve"}
+    assert {entry["features_verified"] for entry in answer["objects"]} == {False}
+
+
+def test_a_table_that_lacks_most_features_is_not_used(
+    at: Folders, plain: dict[str, Any], tmp_path: Path
+) -> None:
+    few = with_columns(tmp_path / "few.csv", at["features"], {"renamed": [1] * 32}, slice(1))
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", few)
+    alone = predict(at, "--embeddings", at["embeddings"])
+    assert "few.csv lacks 53 of the 54 features that the model reads" in answer["warnings"][0]
+    assert answer["warnings"][1:] == alone["warnings"]
+    assert answer["objects"] == alone["objects"]
+    assert predict(at, "--data", at["cutouts"], "--features", few)["objects"] == plain["objects"]
+    none = predict(at, "--features", few, code=3)
+    assert none["objects"] == []
+    assert "0 usable frames; a score needs 3" in none["problems"][0]["what"]
+
+
+def test_labelled_objects_that_are_not_used_are_counted(at: Folders, tmp_path: Path) -> None:
+    known = json.loads(at["labels"].read_text())
+    others = [{"oid": make_oid(900 + i), "tags": ["artefact"] * (i % 2)} for i in range(8)]
+    (tmp_path / "labels.json").write_text(json.dumps([*known, *others]))
+    rows = [f"{oid},{i // 2 % 2}" for i, oid in enumerate(OIDS[:20])]
+    (tmp_path / "folds.csv").write_text("\n".join(["oid,fold", *rows]))
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(tiny_ensemble("statistics")))
+    words = [
+        "--config",
+        tmp_path / "c.yaml",
+        "--labels",
+        tmp_path / "labels.json",
+        "--embeddings",
+        at["embeddings"],
+    ]
+    done = strict_json(run_well("train-rnn", *words, "--out", tmp_path / "m", "--json").stdout)
+    assert done["left_out"] == {"without vectors or features": 8}
+    said = "8 of 40 labelled objects are left out: 8 without vectors or features."
+    assert done["warnings"] == [said]
+    done = run_well("cv", *words, "--split", tmp_path / "folds.csv", "--out", tmp_path / "cv", "--json")
+    answer = strict_json(done.stdout)
+    assert answer["left_out"] == {"without vectors or features": 8, "not in the split": 12}
+    assert (
+        "20 of 40 labelled objects are left out: 8 without vectors or features, 12 not in the split."
+        in done.stderr
+    )

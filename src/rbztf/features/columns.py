@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rbztf.errors import InputError
 from rbztf.features.snad_set import FEATURE_NAMES
+from rbztf.features.table import FeatureTable
 
+LARGEST_AUC = 0.999
+"""Of a single column; the best one of SNAD's table has 0.76."""
+LEAST_OF_A_KIND = 10
+"""Objects of each label below which a column may order them by chance."""
+LEAST_SHARE = 0.5
+"""Of the features a model reads, below which an object counts as one without features."""
+SHOWN = 5
+"""Names that a message repeats."""
 _KNOWN = {name.lower(): name for name in FEATURE_NAMES}
 _OF_THE_OBJECT = (
     "oid objectid object_id object id name ra dec raj2000 dej2000 gal_l gal_b field fieldid ccd ccdid quadrant qid "
@@ -23,7 +38,7 @@ _OF_A_RUN = (
 NOT_FEATURES = frozenset(" ".join((_OF_THE_OBJECT, _OF_THE_LABEL, _OF_A_TABLE, _OF_A_RUN)).split()) | {""}
 """Names, in lower case and with ``_`` for blanks, that say who an object is, what it was called, or
 where it stands in a table or a run. The nameless one is the row number that pandas writes."""
-_NUMBERED = re.compile(r"(unnamed:?|level)_[0-9]+(_level_[0-9]+)?")
+_NUMBERED = re.compile(r"(unnamed:?|level)(_[0-9]+)+(_level_[0-9]+)?")
 """Row numbers as pandas names them when it reads or resets them."""
 
 
@@ -36,3 +51,70 @@ def is_feature(name: str) -> bool:
 def canonical(name: str) -> str:
     """The known name of a feature that is written with other capitals; any other name as it is."""
     return _KNOWN.get(name.lower(), name)
+
+
+def name_warnings(names: Sequence[str], path: Path) -> list[str]:
+    """What to know of columns that are not among the known features: they are used all the same."""
+    unknown = [name for name in names if name not in _KNOWN.values()]
+    if not unknown:
+        return []
+    return [
+        f"{path} has {len(unknown)} columns that are not among the {len(FEATURE_NAMES)} known features ({_some(unknown)}). "
+        "They are used as features; take out what is not one."
+    ]
+
+
+def lacking_warnings(names: Sequence[str], wanted: Sequence[str], path: Path | None) -> list[str]:
+    """What to know of a table that lacks features which a model reads."""
+    lacking = [name for name in wanted if name not in names]
+    if not lacking:
+        return []
+    use = "they count as unknown" if len(lacking) <= (1 - LEAST_SHARE) * len(wanted) else "it is not used"
+    return [
+        f"{path} lacks {len(lacking)} of the {len(wanted)} features that the model reads ({_some(lacking)}): {use}."
+    ]
+
+
+def is_enough(values: NDArray[np.float64]) -> bool:
+    """Whether so many of an object's features are known that a model may score by them."""
+    return bool(np.isfinite(values).mean() >= LEAST_SHARE)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+
+
+def check_columns(table: FeatureTable, labels: NDArray[np.int64], path: Path) -> None:
+    """Refuse a column that tells the label by itself: it is the label, or the place in a sorted list.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Of the objects with these labels, in their order.
+    labels : ndarray (n,), int64
+        1 = artefact.
+
+    Raises
+    ------
+    InputError
+        If a column, or whether it is known, orders the objects by their label: an AUC above 0.999 or
+        below 0.001 on at least 10 objects of each kind.
+    """
+    known = table.known()
+    values, labels = table.values[known], labels[known]
+    n_artefacts = int(labels.sum())
+    n_real = len(labels) - n_artefacts
+    if min(n_artefacts, n_real) < LEAST_OF_A_KIND:
+        return
+    from scipy.stats import rankdata
+
+    for unknown in (-np.inf, np.inf):  # where a value is unknown may tell the label too
+        ranks = rankdata(np.where(np.isnan(values), unknown, values), axis=0)
+        least = n_artefacts * (n_artefacts + 1) / 2
+        aucs = (ranks[labels == 1].sum(axis=0) - least) / (n_artefacts * n_real)
+        for name, auc in zip(table.names, aucs.tolist()):
+            if abs(auc - 0.5) > LARGEST_AUC - 0.5:
+                raise InputError(
+                    f"The column {name!r} of {path} tells the label by itself (AUC {auc:.4f} on {len(labels)} objects).",
+                    "Take it out: it is made from the label, or says where the object stands in a sorted list.",
+                )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features import snad_set
+from rbztf.features.columns import is_enough, lacking_warnings
 from rbztf.features.files import read_features
 from rbztf.features.lightcurve import check_until, photometry_features, usable_photometry
 from rbztf.features.snad_set import ALL_FLAGS
@@ -67,6 +68,8 @@ class ObjectReader:
         readable = model.encoder is not None or reads_features
         cutouts = open_cutouts(paths.cutouts) if paths.cutouts and readable else None
         table = read_features(features) if features else None
+        if table is not None:
+            warnings += lacking_warnings(table.names, model.feature_names, features)
         return cls(model, device, cutouts, vectors, table, until_mjd, tuple(warnings))
 
     def oids(self) -> list[Oid]:
@@ -126,7 +129,7 @@ class ObjectReader:
         store = self.cutouts if self.cutouts is not None and oid in self.cutouts else None
         if store is not None and encoder is not None:
             return self._embedded(store, encoder, oid, features, problems)
-        if store is None and features is None:
+        if store is None and oid not in self._rows:
             raise DataError(
                 "not found in the cutouts, embeddings or feature table.", "Fetch it first: rbztf fetch."
             )
@@ -167,11 +170,12 @@ class ObjectReader:
             return None
         if self._table is not None and oid in self._rows:
             found = self._stored(self._table, self._rows[oid])
-        elif self._can_compute and self.cutouts is not None and oid in self.cutouts:
+            if is_enough(found.values):
+                return found
+        if self._can_compute and self.cutouts is not None and oid in self.cutouts:
             found = self._computed(self.cutouts, oid, dropped_hjd)
-        else:
-            return None
-        return found if np.isfinite(found.values).any() else None
+            return found if is_enough(found.values) else None
+        return None
 
     @cached_property
     def _can_compute(self) -> bool:
@@ -196,7 +200,12 @@ class ObjectReader:
         trained, made = self.model.definition, table.definition
         end = made.span_mjd[1] if made.span_mjd else None
         in_time = self.until_mjd is None or (end is not None and end <= self.until_mjd)
-        return ObjectFeatures(table.values[row], made.same_as(trained) and in_time, trained.ends_before(end))
+        verified = made.same_as(trained) and in_time and self._has_all_columns
+        return ObjectFeatures(table.values[row], verified, trained.ends_before(end))
+
+    @property
+    def _has_all_columns(self) -> bool:
+        return self.table is not None and set(self.model.feature_names) <= set(self.table.names)
 
     def _computed(self, store: CutoutStore, oid: Oid, dropped_hjd: Times | None) -> ObjectFeatures:
         """From the epochs of the object's cutouts."""

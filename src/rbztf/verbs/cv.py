@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from rbztf.evaluation.score_files import write_scores
 from rbztf.evaluation.subgroups import magnitudes_of
 from rbztf.evaluation.summary import Evaluation, compare, summarise
 from rbztf.evaluation.table_files import write_tables
-from rbztf.features.files import read_features
 from rbztf.files import write_text
 from rbztf.models.checkpoint import History
 from rbztf.models.objects.read import FrameSelection, scores_curves_alone, usable_objects
@@ -32,7 +31,7 @@ from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import labels_in_bands, locate
 from rbztf.verbs.run_folder import new_run, run_folder, write_history, write_json
-from rbztf.verbs.training_inputs import locate_inputs
+from rbztf.verbs.training_inputs import left_out, left_out_warnings, locate_inputs, read_checked
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class CvResult:
     comparison: tuple[dict[str, Any], ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Labelled objects that were not used, by reason."""
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``cv --json``."""
@@ -53,6 +54,7 @@ class CvResult:
             "run": str(self.out),
             "problems": [asdict(problem) for problem in self.problems],
             "warnings": list(self.warnings),
+            "left_out": dict(self.left_out),
         }
 
 
@@ -102,7 +104,7 @@ def cv(
     inputs = locate_inputs(configs, embeddings, features, data, folder / "embeddings", progress)
     configs = inputs.configs
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
-    known = read_features(inputs.features) if inputs.features else None
+    known, warnings = read_checked(inputs.features, table)
     alone = known if all(map(scores_curves_alone, configs)) else None
     latent = vectors.latent if vectors is not None else 0
     selection = FrameSelection.strictest([FrameSelection.of(config, latent) for config in configs])
@@ -135,8 +137,10 @@ def cv(
     for config, folds in zip(configs, results):
         evaluations += _evaluate(config, splits[0].name, folds, table, first.cv.bootstrap, described)
     comparison = compare(evaluations, first.cv.bootstrap)
-    warnings = [*inputs.warnings, *(_warnings(vectors, inputs.embeddings) if vectors is not None else [])]
-    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
+    missed = left_out(table, counts, problems, splits[0].oids)
+    warnings += [*inputs.warnings, *left_out_warnings(table, missed)]
+    warnings += _warnings(vectors, inputs.embeddings) if vectors is not None else []
+    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings), missed)
     write_result(result)
     for config in configs[1:]:
         name = (config.name or "default").replace("/", "-")
@@ -209,7 +213,9 @@ def evaluate_models(
     compared = [entry for entry in evaluations if entry.extra["padding"] == paddings[-1]]
     comparison = compare(compared, config.cv.bootstrap)
     folder = new_run("cv", config, out)
-    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings))
+    missed = left_out(table, counts, problems, split.oids)
+    warnings = [*left_out_warnings(table, missed), *warnings]
+    result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings), missed)
     write_result(result, compared)
     return result
 

@@ -70,6 +70,8 @@ class TrainResult:
     seconds: float = 0.0
     inner_auc: dict[str, float] = field(default_factory=dict)
     """Of an ensemble: AUC on the inner folds, by what objects have."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Labelled objects that were not used, by reason."""
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``--json``."""

@@ -13,7 +13,6 @@ import torch
 from rbztf._version import __version__
 from rbztf.config import DEFAULT_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError
-from rbztf.features.files import read_features
 from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.bundle import save_ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
@@ -26,7 +25,7 @@ from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.verbs.paths import labels_in_bands
 from rbztf.verbs.run_folder import TrainResult, write_history
-from rbztf.verbs.training_inputs import locate_inputs
+from rbztf.verbs.training_inputs import left_out, left_out_warnings, locate_inputs, read_checked
 
 DEFAULT_OUT = Path("models/classifier")
 
@@ -69,7 +68,7 @@ def train_rnn(
     config, path = inputs.configs[0], inputs.embeddings
     device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent) if path else None
-    known = read_features(inputs.features) if inputs.features else None
+    known, warnings = read_checked(inputs.features, table)
     selection = FrameSelection.of(config, vectors.latent if vectors is not None else 0)
     alone = known if scores_curves_alone(config) else None
     counts, problems = usable_objects(vectors, table, selection, alone)
@@ -82,12 +81,13 @@ def train_rnn(
     with threads(0 if device.type == "cuda" else 1):
         result = train(run, config, device)
     shutil.rmtree(scratch, ignore_errors=True)
-    warnings = [*inputs.warnings, *seen_labels(encoder)]
+    missed = left_out(table, counts, problems)
+    warnings += [*inputs.warnings, *left_out_warnings(table, missed), *seen_labels(encoder)]
     if path and not encoder:
         warnings.append(
             f"{path} does not hold the encoder of its vectors: the model can score vectors, not frames."
         )
-    return replace(result, problems=tuple(problems), warnings=tuple(warnings))
+    return replace(result, problems=tuple(problems), warnings=tuple(warnings), left_out=missed)
 
 
 @dataclass(frozen=True)

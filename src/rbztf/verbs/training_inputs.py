@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rbztf.config import Config
+from rbztf.errors import Problem
+from rbztf.features.columns import check_columns, name_warnings
+from rbztf.features.files import read_features
+from rbztf.features.table import FeatureTable
 from rbztf.models.objects.object_set import Modality
 from rbztf.models.objects.read import fit_to_data
 from rbztf.progress import Progress
+from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import locate, locate_optional
+from rbztf.ztf import Oid
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,53 @@ def locate_inputs(
     }
     used = table if "lightcurve" in reads else None
     return Inputs(vectors, used, tuple(fitted), tuple(warnings))
+
+
+def read_checked(path: Path | None, labels: LabelTable) -> tuple[FeatureTable | None, list[str]]:
+    """The table of features at ``path`` (None without one) and warnings of its columns.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a column tells the label by itself.
+    """
+    if path is None:
+        return None, []
+    table = read_features(path)
+    oids = list(labels)
+    check_columns(table.rows(oids), labels.labels(oids), path)
+    return table, name_warnings(table.names, path)
+
+
+def left_out(
+    labels: LabelTable,
+    counts: Collection[Oid],
+    problems: Sequence[Problem],
+    split: Collection[Oid] | None = None,
+) -> dict[str, int]:
+    """How many labelled objects are not used, by reason.
+
+    Parameters
+    ----------
+    counts, problems
+        Of :func:`~rbztf.models.objects.read.usable_objects`.
+    split : collection of Oid, optional
+        Objects of the folds.
+    """
+    found = {
+        "without vectors or features": len(labels) - len(counts) - len(problems),
+        "with too few usable frames or damaged vectors": len(problems),
+        "not in the split": len(set(counts) - set(split)) if split is not None else 0,
+    }
+    return {reason: n for reason, n in found.items() if n}
+
+
+def left_out_warnings(labels: LabelTable, found: Mapping[str, int]) -> list[str]:
+    """A sentence on what :func:`left_out` found."""
+    if not found:
+        return []
+    reasons = ", ".join(f"{n} {reason}" for reason, n in found.items())
+    return [f"{sum(found.values())} of {len(labels)} labelled objects are left out: {reasons}."]
 
 
 def locate_vectors(
