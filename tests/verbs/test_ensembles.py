@@ -116,7 +116,16 @@ def train(
 def predict(at: Folders, *arguments: object, code: int = 0, model: Path | None = None) -> dict[str, Any]:
     words = ["predict", "--model", model or at["model"], "--no-fetch", "--quiet", "--json"]
     answer: dict[str, Any] = strict_json(run_well(*words, *arguments, code=code).stdout)
+    about_training = [text for text in answer["warnings"] if "are training objects" in text]
+    trained = sum(bool(entry["in_training"]) for entry in answer["objects"])
+    assert [text.split()[0] for text in about_training] == ([str(trained)] if trained else [])
+    answer["warnings"] = [text for text in answer["warnings"] if text not in about_training]
     return answer
+
+
+def decisive(entry: dict[str, Any]) -> float:
+    """The probability that decides: of a training object that by members not trained on it."""
+    return float(entry["p_out_of_fold"] if entry["in_training"] else entry["p_bogus"])
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +229,7 @@ def test_thresholds_by_goal(
     for entry, before in zip(answer["objects"], plain["objects"]):
         assert entry["p_bogus"] == pytest.approx(before["p_bogus"], abs=1e-5)
         assert entry["threshold"] == threshold
-        assert entry["decision"] == ("bogus" if entry["p_bogus"] >= threshold else "real")
+        assert entry["decision"] == ("bogus" if decisive(entry) >= threshold else "real")
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4])
@@ -228,8 +237,36 @@ def test_decisions_at_an_error_rate(at: Folders, rate: float) -> None:
     inner = load_ensemble(at["model"]).combinations[BOTH]
     limits = conformal.fit(inner.labels, inner.scores, rate)
     answer = predict(at, "--embeddings", at["embeddings"], "--features", at["features"], "--error-rate", rate)
-    scores = np.array([entry["p_bogus"] for entry in answer["objects"]])
+    scores = np.array([decisive(entry) for entry in answer["objects"]])
     assert [entry["decision"] for entry in answer["objects"]] == limits.decide(scores).tolist()
+
+
+def test_training_objects_are_known_and_decided_out_of_fold(at: Folders) -> None:
+    answer = predict(at, "--embeddings", at["embeddings"], "--features", at["features"])
+    inner = load_ensemble(at["model"]).combinations[BOTH]
+    assert inner.oids is not None
+    known = dict(zip(inner.oids.tolist(), inner.scores.tolist()))
+    for entry in answer["objects"]:
+        assert entry["in_training"] is True
+        assert entry["p_out_of_fold"] == known[entry["oid"]]
+        p = entry["p_out_of_fold"]
+        low = -1.0 if entry["limit_real"] is None else entry["limit_real"]
+        high = 2.0 if entry["limit_bogus"] is None else entry["limit_bogus"]
+        words = {"real": p <= low, "bogus": p >= high}
+        assert words.get(entry["decision"], low < p < high)
+
+
+def test_a_prior_shifts_log_odds_and_is_in_the_answer(at: Folders, plain: dict[str, Any]) -> None:
+    trained = plain["objects"][0]["prior"]
+    assert trained == pytest.approx(0.5)
+    answer = predict(at, "--data", at["cutouts"], "--prior", 0.02)
+    move = np.log(0.02 / 0.98) - np.log(trained / (1 - trained))
+    for entry, before in zip(answer["objects"], plain["objects"]):
+        assert entry["prior"] == 0.02
+        for name in ("p_bogus", "p_low", "p_high", "p_out_of_fold"):
+            odds = [np.log(each[name] / (1 - each[name])) for each in (entry, before)]
+            assert odds[0] - odds[1] == pytest.approx(move, abs=1e-6)
+    refused("predict", "--model", at["model"], "--data", at["cutouts"], "--prior", 1.5, says=["prior 1.5"])
 
 
 def test_goals_that_make_no_sense_are_refused(at: Folders, tmp_path: Path) -> None:

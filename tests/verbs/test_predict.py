@@ -32,6 +32,7 @@ OIDS = [make_oid(i) for i in range(8)]
 OBJECT_KEYS = {
     *("oid", "p_bogus", "p_low", "p_high", "decision", "threshold", "kinds"),
     *("n_frames", "n_missing", "blamed", "model", "inputs", "features_verified", "p_without", "n_dropped"),
+    *("limit_real", "limit_bogus", "prior", "in_training", "p_out_of_fold"),
 }
 
 

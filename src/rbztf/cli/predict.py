@@ -65,6 +65,13 @@ def predict(
         float | None,
         typer.Option(help="Share of wrong answers allowed in each class; else 'unsure'.", metavar="P"),
     ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of artefacts among the objects asked about, such as 0.02; that of the training if left out.",
+            metavar="P",
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Name the frames to blame, and the score without them.")
     ] = False,
@@ -122,7 +129,7 @@ def predict(
             check_ending(out)
         if mask is not None:
             check_table_ending(mask)
-        goal = Goal(max_false_alarm, max_missed, error_rate)
+        goal = Goal(max_false_alarm, max_missed, error_rate, prior)
         wanted = [Oid(each) for each in [*(oids or ()), *(oid or ())]] + (read_oids(from_) if from_ else [])
         result = run(
             list(dict.fromkeys(wanted)) or None,
@@ -175,7 +182,11 @@ def _show_predictions(show: Screen, result: PredictResult) -> None:
     explained = any(p.n_dropped is not None for p in result.objects)
     rows = [_row(p, explained) for p in result.objects[:SHOWN_ROWS]]
     columns = ["oid", "P(bogus)", "95 %", "decision", "likely kind", "frames", "missing"]
-    show.table(f"Scores by {result.model}", [*columns, *(["without the blamed"] if explained else [])], rows)
+    priors = {entry.prior for entry in result.objects} - {None}
+    prior = f", for a share of artefacts of {next(iter(priors)):.3g}" if priors else ""
+    show.table(
+        f"Scores by {result.model}{prior}", [*columns, *(["without the blamed"] if explained else [])], rows
+    )
     for entry in result.objects[:SHOWN_ROWS]:
         if entry.blamed:
             show.say(f"{entry.oid}: {_worst(entry)}")

@@ -58,6 +58,10 @@ class Model(Decides, Protocol):
         """ROC-AUC on the training's inner folds, by what a score rests on; empty if not kept."""
 
     @property
+    def out_of_fold(self) -> Mapping[int, Mapping[Modalities, float]]:
+        """Of each training object, by OID, the probabilities by members not trained on it; empty if not kept."""
+
+    @property
     def attributes_frames(self) -> bool:
         """Whether it can tell what each frame adds to the score."""
 

@@ -71,6 +71,7 @@ def _column(kind: Kind, description: str, unit: str = "") -> dict[str, str]:
     return {"kind": kind, "description": description, "unit": unit}
 
 
+_OUT_OF_FOLD = "of a training object: p_bogus by members not trained on it, which decides"
 _VERIFIED = "whether the light-curve features were made as those of the training"
 
 
@@ -89,6 +90,19 @@ class Prediction:
     p_high: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, to"))
     decision: str = field(metadata=_column("text", "real, bogus or unsure"))
     threshold: float = field(metadata=_column("float", "p_bogus from which the object is called bogus"))
+    limit_real: float | None = field(
+        default=None, metadata=_column("float", "p_bogus up to which the object is called real")
+    )
+    limit_bogus: float | None = field(
+        default=None, metadata=_column("float", "p_bogus from which it is called bogus; unsure lies between")
+    )
+    prior: float | None = field(
+        default=None, metadata=_column("float", "share of artefacts that p_bogus is calibrated for")
+    )
+    in_training: bool | None = field(
+        default=None, metadata=_column("bool", "whether the model was trained on the object")
+    )
+    p_out_of_fold: float | None = field(default=None, metadata=_column("float", _OUT_OF_FOLD))
     n_frames: int = field(metadata=_column("int", "frames that were read"))
     n_missing: int = field(metadata=_column("int", "frames that are missing or unusable"))
     inputs: str = field(

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.models.decision.decisions import Goal, judge
+from rbztf.models.decision.prior import shift
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
+from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.prediction.inputs import ObjectInputs
 from rbztf.prediction.reader import ObjectReader
@@ -37,6 +39,7 @@ def predict_objects(
     """
     model, objects = reader.model, reader.objects(entries)
     scores, decided = judge(model, model.score(objects, reader.device), goal)
+    prior = model.prior if goal is None or goal.prior is None else goal.prior
     predictions = [
         Prediction(
             oid=int(entry.oid),
@@ -45,6 +48,10 @@ def predict_objects(
             p_high=_known(scores.p_high[i]),
             decision=str(decided.words[i]),
             threshold=float(decided.thresholds[i]),
+            limit_real=_known(decided.limit_real[i]),
+            limit_bogus=_known(decided.limit_bogus[i]),
+            prior=prior,
+            in_training=int(entry.oid) in model.out_of_fold if model.out_of_fold else None,
             n_frames=len(entry.sequence),
             n_missing=entry.n_missing,
             inputs="+".join(scores.inputs[i]),
@@ -54,10 +61,22 @@ def predict_objects(
         )
         for i, entry in enumerate(entries)
     ]
+    predictions = [_out_of_fold(model, *pair, goal) for pair in zip(predictions, scores.inputs)]
     if not explain:
         return predictions
     contributions = model.frame_contributions(objects)
     return [_explained(reader, *part, goal) for part in zip(entries, predictions, contributions)]
+
+
+def _out_of_fold(model: Model, made: Prediction, inputs: Modalities, goal: Goal | None) -> Prediction:
+    """``made``, decided by the probability that the object had before the model was trained on it, if it was."""
+    p = model.out_of_fold.get(made.oid, {}).get(inputs)
+    if p is None:
+        return made
+    if model.prior is not None and made.prior is not None:
+        p = float(shift(np.array([p]), model.prior, made.prior)[0])
+    decided = model.decision_rule(inputs).decide(np.array([p]), goal or Goal())
+    return replace(made, p_out_of_fold=p, decision=str(decided.words[0]))
 
 
 def _verified(entry: ObjectInputs, inputs: Modalities) -> bool | None:

@@ -257,6 +257,12 @@ def _read_chunk(
 
 def _remarks(model: Model, predictions: Sequence[Prediction], n_go_on: int) -> Iterator[str]:
     """What all who use the scores should know."""
+    n_trained = sum(bool(entry.in_training) for entry in predictions)
+    if n_trained:
+        yield (
+            f"{n_trained} of {len(predictions)} objects are training objects of the model, so p_bogus flatters; "
+            "their decision rests on p_out_of_fold, by members that were not trained on them."
+        )
     full = "+".join(model.modalities)
     for inputs in sorted({entry.inputs for entry in predictions} - {full}):
         count = sum(entry.inputs == inputs for entry in predictions)

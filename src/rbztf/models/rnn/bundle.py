@@ -91,6 +91,7 @@ class ClassifierBundle:
     inner_auc: ClassVar[dict[Modalities, float]] = {}
     attributes_frames: ClassVar[bool] = False
     prior: ClassVar[None] = None
+    out_of_fold: ClassVar[dict[int, dict[Modalities, float]]] = {}
 
     @property
     def selection(self) -> FrameSelection:
