@@ -42,7 +42,7 @@ def clean(
 ) -> None:
     """Write light curves with the epochs that artefacts spoil flagged."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_, device)
+        settings = resolve(show, "clean", config, set_, device=device)
         from rbztf.archive.irsa import ARCHIVE_URL
         from rbztf.stores.oid_lists import read_oids
         from rbztf.verbs.clean import clean as run

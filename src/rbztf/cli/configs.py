@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rbztf.cli.options import Json, Set
+from rbztf.cli.options import Json, Set, renamed_settings_told
 from rbztf.cli.screen import screen
 from rbztf.config import load_config
 from rbztf.errors import UsageError
@@ -53,7 +53,8 @@ def configs(
             rows = [[entry.name, entry.kind, entry.about] for entry in entries]
             show.table("Shipped configurations", ["name", "trains", "about"], rows, left=3, prose=True)
             return
-        resolved = [load_config(name, set_ or ()) for name in given]
+        with renamed_settings_told(show):
+            resolved = [load_config(name, set_ or ()) for name in given]
         if action is Action.SHOW:
             if as_json:
                 show.document(resolved[0].model_dump(mode="json"))

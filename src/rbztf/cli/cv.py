@@ -20,18 +20,26 @@ from rbztf.cli.options import (
     Quiet,
     Seed,
     Set,
-    resolve,
+    refuse_idle,
+    resolve_one,
 )
 from rbztf.cli.screen import Screen, screen
-from rbztf.config import DEFAULT_CLASSIFIER
+from rbztf.config import DEFAULT_CLASSIFIER, CvSection, check_usage
 from rbztf.errors import UsageError
 
 if TYPE_CHECKING:
-    from rbztf.config import Config
+    from rbztf.config import Config, Resolved
     from rbztf.verbs.cv import CvResult
 
 
+MODELS_READ = ("config", "embeddings", "labels", "folds", "split", "out", "set_", "device", "seed")
+"""Options that have an effect with ``--models``."""
+DRAWN = ("field", "random")
+"""Splits that have as many folds as they are told."""
+
+
 def cv(
+    context: typer.Context,
     config: ConfigFiles = None,
     embeddings: Embeddings = None,
     labels: Labels = None,
@@ -69,24 +77,30 @@ def cv(
 ) -> None:
     """Cross-validate: metrics on objects that a model has not seen, with intervals."""
     with screen(as_json, quiet) as show:
-        _check_folds(folds, split)
         if scores:
-            _check_alone(config=config, models=models, folds=folds, split=split, repeats=repeats, data=data)
-        elif models is not None and repeats is not None:
-            raise UsageError(
-                "--models are not trained, so their folds cannot be redrawn.", "Leave out --repeats."
-            )
+            refuse_idle(context, "--scores", "labels", "out", "set_")
+        elif models is not None:
+            _check_models(config, repeats)
+            refuse_idle(context, "--models", *MODELS_READ)
         sources: list[str | None] = list[str | None](config) if config else [None]
-        configs = [
-            resolve(
-                *(show, source, set_, device, seed, DEFAULT_CLASSIFIER),
+        resolved = [
+            resolve_one(
+                *(show, source, set_, DEFAULT_CLASSIFIER if not (scores or models) else None),
                 cv__folds=folds,
                 cv__split=split,
                 cv__repeats=repeats,
                 cv__ablate=ablate or None,
+                data__embeddings=embeddings,
+                data__labels=labels,
+                data__features=features,
+                data__cutouts=data,
+                device=device,
+                seed=seed,
             )
             for source in sources
         ]
+        configs = check_usage("cv --scores" if scores else "cv --models" if models else "cv", resolved)
+        _check_folds(resolved[0])
         result = (
             _compare(scores, labels, configs[0], out)
             if scores
@@ -101,27 +115,32 @@ def cv(
         show.finish(result.problems, result.warnings)
 
 
-def _check_folds(folds: int | None, split: str | None) -> None:
+def _check_folds(resolved: Resolved) -> None:
     """Refuse a number of folds that contradicts a split which sets its own."""
-    if folds is None or split is None or split in ("field", "random"):
+    section = resolved.config.cv
+    holders = [layer for layer in resolved.layers if layer.depth(["cv", "folds"]) == 2]
+    if section.split in DRAWN or not holders or holders[-1].kind == "shared":
         return
+    if holders[-1].kind == "named" and section.folds == CvSection().folds:
+        return  # as in the config.yaml of a run
     from rbztf.evaluation.folds import REFERENCE_FOLDS, read_split
 
-    found = REFERENCE_FOLDS if split == "reference" else len(read_split(Path(split)).folds)
-    if folds != found:
+    reference = section.split == "reference"
+    found = REFERENCE_FOLDS if reference else len(read_split(Path(section.split)).folds)
+    if section.folds != found:
         raise UsageError(
-            f"--split {split} has {found} folds, --folds asks for {folds}.", "Leave out --folds."
+            f"The split {section.split} has {found} folds, {holders[-1].origin} asks for {section.folds}.",
+            "Leave out the number of folds.",
         )
 
 
-def _check_alone(**options: object) -> None:
-    """Refuse options that make no sense beside scores that are there already."""
-    given = [name for name, value in options.items() if value]
-    if given:
+def _check_models(config: Sequence[str] | None, repeats: int | None) -> None:
+    if repeats is not None:
         raise UsageError(
-            f"--scores compares existing scores, so --{given[0]} has no effect.",
-            f"Leave out --{given[0]} or --scores.",
+            "--models are not trained, so their folds cannot be redrawn.", "Leave out --repeats."
         )
+    if config and len(config) > 1:
+        raise UsageError("--models are scored with one configuration.", "Give one --config.")
 
 
 def _compare(scores: Sequence[Path], labels: Path | None, config: Config, out: Path | None) -> CvResult:

@@ -24,7 +24,7 @@ def doctor(
     with screen(as_json) as show:
         from rbztf.verbs.doctor import doctor as run
 
-        found = run(resolve(show, config, set_), online=online, archive_url=archive)
+        found = run(resolve(show, "doctor", config, set_), online=online, archive_url=archive)
         if as_json:
             show.document({"findings": [asdict(each) for each in found]})
         else:

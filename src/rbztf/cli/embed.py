@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rbztf.cli.options import ConfigFile, Data, Device, Json, Model, Quiet, Seed, Set, resolve
+from rbztf.cli.options import ConfigFile, Data, Device, Json, Model, Quiet, Seed, Set, resolve, tell_idle_seed
 from rbztf.cli.screen import screen
 
 
@@ -27,7 +27,8 @@ def embed(
 ) -> None:
     """Turn every frame of a cutout folder into a vector."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_, device, seed)
+        tell_idle_seed(show, "embed", seed)
+        settings = resolve(show, "embed", config, set_, device=device)
         from rbztf.verbs.embed import embed as run
 
         result = run(model, data, out, config=settings, check=check, progress=show.progress)

@@ -22,7 +22,7 @@ def features(
 ) -> None:
     """Compute light-curve features from the epochs of a cutout folder."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_)
+        settings = resolve(show, "features", config, set_)
         from rbztf.verbs.features import make_features
 
         result = make_features(data, out, until_mjd=until, config=settings, progress=show.progress)

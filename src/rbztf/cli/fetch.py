@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rbztf.cli.options import ConfigFile, Json, Quiet, Set, resolve
+from rbztf.cli.options import ConfigFile, Json, Quiet, Set, refuse_idle, refuse_without, resolve
 from rbztf.cli.screen import Screen, screen
 from rbztf.errors import Problem, UsageError
 from rbztf.ztf import Band
@@ -26,6 +26,7 @@ class Keep(StrEnum):
 
 
 def fetch(
+    context: typer.Context,
     oids: Annotated[list[str] | None, typer.Argument(help="Objects.", metavar="[OID]…")] = None,
     oid: Annotated[
         list[str] | None, typer.Option("--oid", help="An object; may repeat.", metavar="OID")
@@ -94,13 +95,14 @@ def fetch(
 ) -> None:
     """Fetch light curves and 28 x 28-pixel frames; again to go on where it stopped."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_)
+        settings = resolve(show, "fetch", config, set_)
         from rbztf.stores.oid_lists import read_oids
         from rbztf.verbs import fetch as verb
 
         store = out or settings.data.cutouts or verb.DEFAULT_OUT
         wanted = [*(oids or ()), *(oid or ()), *(read_oids(from_) if from_ else ())]
         _one_of(bool(wanted), position is not None, labels, images is not None, check is not None)
+        _refuse_idle(context, labels, images, check, position, max_frames)
         if check is not None:
             return _finish_check(show, check)
         if labels:
@@ -142,6 +144,27 @@ def _one_of(*given: bool) -> None:
             "Give objects (OID, --oid, --from), --position, --images, --labels or --check, one of them.",
             "Example: rbztf fetch 686103400034440.",
         )
+
+
+def _refuse_idle(
+    context: typer.Context,
+    labels: bool,
+    images: Path | None,
+    check: Path | None,
+    position: str | None,
+    max_frames: int | None,
+) -> None:
+    """Refuse options of another use of the verb."""
+    if check is not None:
+        refuse_idle(context, "--check")
+    if labels:
+        refuse_idle(context, "--labels", "labels_url", "out")
+    if images is not None:
+        refuse_idle(context, "--images", "targets", "out", "wait", "config", "set_")
+    refuse_without(context, "--labels", labels, "labels_url")
+    refuse_without(context, "--images", images is not None, "targets")
+    refuse_without(context, "--position", position is not None, "radius")
+    refuse_without(context, "--max-frames", max_frames is not None, "keep")
 
 
 def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> None:

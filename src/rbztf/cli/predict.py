@@ -20,6 +20,7 @@ from rbztf.cli.options import (
     Seed,
     Set,
     resolve,
+    tell_idle_seed,
 )
 from rbztf.cli.screen import Screen, screen
 
@@ -111,7 +112,8 @@ def predict(
 ) -> None:
     """Give the probability that objects are bogus."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_, device, seed)
+        tell_idle_seed(show, "predict", seed)
+        settings = resolve(show, "predict", config, set_, device=device)
         from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
         from rbztf.locks import remove
         from rbztf.models.decision.decisions import Goal

@@ -42,7 +42,15 @@ def train_rnn(
 ) -> None:
     """Train a classifier on the labelled objects that have vectors (or, where those suffice, light-curve features)."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_, device, seed, DEFAULT_CLASSIFIER)
+        settings = resolve(
+            *(show, "train-rnn", config, set_, DEFAULT_CLASSIFIER),
+            data__embeddings=embeddings,
+            data__labels=labels,
+            data__features=features,
+            data__cutouts=data,
+            device=device,
+            seed=seed,
+        )
         from rbztf.verbs.train_rnn import train_rnn as run
 
         result = run(

@@ -29,7 +29,7 @@ def train_vae(
 ) -> None:
     """Train the autoencoder on all frames of a cutout folder."""
     with screen(as_json, quiet) as show:
-        settings = resolve(show, config, set_, device, seed, DEFAULT_VAE)
+        settings = resolve(show, "train-vae", config, set_, DEFAULT_VAE, device=device, seed=seed)
         from rbztf.verbs.train_vae import train_vae as run
 
         show_training(

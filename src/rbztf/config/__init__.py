@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from rbztf.config.aliases import RenamedSetting
 from rbztf.config.load import (
-    DEFAULT_CLASSIFIER,
-    DEFAULT_VAE,
     HOME_FILE,
     PROJECT_FILE,
-    find_config,
+    Resolved,
     load_config,
     parse_config,
-    shipped_configs,
+    resolve_config,
 )
 from rbztf.config.sections import (
     ClassifierSection,
@@ -28,6 +26,8 @@ from rbztf.config.sections import (
     TreesMember,
     VaeSection,
 )
+from rbztf.config.shipped import DEFAULT_CLASSIFIER, DEFAULT_VAE, find_config, shipped_configs
+from rbztf.config.usage import check_usage
 
 __all__ = [
     "DEFAULT_CLASSIFIER",
@@ -44,12 +44,15 @@ __all__ = [
     "MemberSection",
     "NetworkMember",
     "RenamedSetting",
+    "Resolved",
     "Section",
     "TrainingSection",
     "TreesMember",
     "VaeSection",
+    "check_usage",
     "find_config",
     "load_config",
     "parse_config",
+    "resolve_config",
     "shipped_configs",
 ]

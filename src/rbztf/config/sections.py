@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -17,6 +18,10 @@ class Section(BaseModel):
     """Base of all sections: immutable, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def idle(self) -> dict[str, str]:
+        """Settings that have no effect beside the others of the section, and beside which."""
+        return {}
 
 
 def _checked_name(name: str, known: Collection[str]) -> str:
@@ -118,6 +123,9 @@ class ClassifierSection(Section):
         """Whether the VAE loss of each frame is read after its vector."""
         return self.inputs.endswith("+loss")
 
+    def idle(self) -> dict[str, str]:
+        return {} if self.standardise else {"scale_floor": "standardise: false"}
+
 
 class TrainingSection(Section):
     """The optimisation loop, of the autoencoder and of the classifier alike."""
@@ -143,6 +151,9 @@ class TrainingSection(Section):
     checkpoint_every: int = Field(1, ge=0)
     """Epochs between checkpoints; 0 writes none."""
 
+    def idle(self) -> dict[str, str]:
+        return {} if self.patience else {"inner_folds": "patience: 0"}
+
 
 Inputs = tuple[Literal["image", "lightcurve"], ...]
 
@@ -155,7 +166,7 @@ class MemberSection(Section):
 
 
 class NetworkMember(MemberSection):
-    """A network of the ensemble: reads frames, light-curve features, or both (models/pooling.py)."""
+    """A network of the ensemble: reads frames, light-curve features, or both (models/ensemble)."""
 
     kind: Literal["network"]
     inputs: Inputs = Field(("image",), min_length=1)
@@ -179,6 +190,12 @@ class NetworkMember(MemberSection):
     """Targets are this far from 0 and 1."""
     auxiliary: float = Field(0.0, ge=0)
     """Weight of the tags as further targets."""
+
+    def idle(self) -> dict[str, str]:
+        if "image" not in self.inputs:
+            of_frames = ("pooling", "hidden", "heads", "recurrent", "subsample")
+            return dict.fromkeys(of_frames, "inputs without image")
+        return {"heads": "pooling: votes"} if self.pooling == "votes" else {}
 
     @model_validator(mode="after")
     def _check_inputs(self) -> NetworkMember:
@@ -207,6 +224,10 @@ class TreesMember(MemberSection):
 
 
 Member = Annotated[NetworkMember | TreesMember, Field(discriminator="kind")]
+MEMBER_KINDS: dict[str, type[MemberSection]] = {
+    get_args(section.model_fields["kind"].annotation)[0]: section for section in get_args(get_args(Member)[0])
+}
+"""Section of each kind of member."""
 
 
 class EnsembleSection(Section):
@@ -221,6 +242,10 @@ class EnsembleSection(Section):
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
     error_rate: float = Field(0.05, gt=0, lt=1)
     """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
+
+    def idle(self) -> dict[str, str]:
+        with_frames = any("image" in member.inputs for member in self.members.values())
+        return {} if with_frames else {"least_spread": "members that read no frames"}
 
 
 class CvSection(Section):
@@ -253,8 +278,12 @@ class Config(Section):
     cv: CvSection = CvSection()
     device: str = "auto"
     """``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1`` …"""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
 
-    def dump(self) -> str:
-        """The resolved configuration as YAML; loading it gives an equal one."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    def dump(self, folder: Path = Path()) -> str:
+        """The resolved configuration as YAML; loading it from a file in ``folder`` gives an equal one."""
+        content = self.model_dump(mode="json")
+        for key, value in self.data:
+            if isinstance(value, Path) and not value.is_absolute():
+                content["data"][key] = os.path.relpath(value, folder)
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -54,7 +54,6 @@ def fingerprint(config: Config, arrays: Iterable[np.ndarray[Any, Any]]) -> str:
     content = config.model_dump(
         mode="json", include={"frames", "vae", "classifier", "training", "ensemble", "seed"}
     )
-    content["min_frames"] = config.data.min_frames
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())

@@ -144,7 +144,7 @@ def cv(
     write_result(result)
     for config in configs[1:]:
         name = (config.name or "default").replace("/", "-")
-        write_text(folder / f"config-{name}.yaml", config.dump())
+        write_text(folder / f"config-{name}.yaml", config.dump(folder))
     _plot(folder, result, configs, results, counts, table)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result

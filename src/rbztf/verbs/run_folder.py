@@ -32,7 +32,7 @@ def new_run(verb: str, config: Config, out: Path | str | None = None) -> Path:
         If it cannot be written.
     """
     folder = run_folder(verb, out)
-    write_text(folder / "config.yaml", config.dump())
+    write_text(folder / "config.yaml", config.dump(folder))
     return folder
 
 
