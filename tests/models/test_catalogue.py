@@ -76,3 +76,11 @@ def test_folders_that_are_not_models_are_passed_over(places: Path) -> None:
     Path(".hidden").mkdir()
     Path(".hidden/model.yaml").write_text("schema: 1\nkind: encoder\n")
     assert {entry.name for entry in list_models() if entry.origin == "here"} == {"models/encoder"}
+
+
+def test_without_any_model_the_command_that_makes_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "SHIPPED", tmp_path / "none")
+    with pytest.raises(UsageError, match="rbztf import --train"):
+        locate_model(None, Config())

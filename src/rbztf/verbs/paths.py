@@ -73,7 +73,11 @@ def locate_model(option: Path | str | None, config: Config) -> Path:
     from rbztf.models.catalogue import find_model, shipped_model
 
     named = locate_optional("model", option, config)
-    return find_model(named) if named is not None else shipped_model()
+    if named is not None:
+        return find_model(named)
+    if not shipped_model().is_dir():
+        raise UsageError("No model is given, imported or shipped.", "Train one first: rbztf import --train.")
+    return shipped_model()
 
 
 def labels_in_bands(option: Path | str | None, config: Config) -> LabelTable:
