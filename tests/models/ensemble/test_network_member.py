@@ -81,3 +81,24 @@ def test_what_is_drawn_depends_on_the_seed_and_weights_on_nothing_else() -> None
     np.testing.assert_allclose(
         FittedNetwork.fit(heavier, section, 1, CPU).outputs(data.objects), one, atol=1e-4
     )
+
+
+IDLE_VALUES: dict[str, Any] = {"hidden": 6, "heads": 3, "recurrent": 3, "subsample": 2, "context": 6}
+"""Values that differ from those of the tiny members."""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "pooling"), [("image", "context"), ("image", "votes"), ("lightcurve", "context")]
+)
+@pytest.mark.parametrize("key", IDLE_VALUES)
+def test_a_setting_that_counts_as_idle_changes_nothing_and_no_other_does(
+    inputs: str, pooling: str, key: str
+) -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    tree = {**TINY_MEMBERS["votes"], "inputs": [inputs], "pooling": pooling, "epochs": 1}
+    one, other = (NetworkMember.model_validate({**tree, **more}) for more in ({}, {key: IDLE_VALUES[key]}))
+    first, second = (
+        FittedNetwork.fit(data, section, 0, torch.device("cpu")).outputs(data.objects)
+        for section in (one, other)
+    )
+    assert np.array_equal(first, second) == (key in one.idle())
