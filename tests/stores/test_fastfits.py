@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from helpers import REAL_FRAMES, make_oid, need, random_frames, write_cutouts
 
-from rbztf.stores.fastfits import Cards, NotPlain, read_extension, read_primary
+from rbztf.stores.fastfits import Cards, NotPlain, hdus, read_extension, read_primary
 
 
 def content_of(hdu: fits.PrimaryHDU) -> bytes:
@@ -24,9 +24,9 @@ def test_real_frames_are_read_as_astropy_reads_them() -> None:
     assert paths
     for path in paths:
         cards, pixels = read_primary(path.read_bytes())
-        with fits.open(path) as hdus:
-            assert np.array_equal(pixels, hdus[0].data, equal_nan=True)
-            header = hdus[0].header
+        with fits.open(path) as opened:
+            assert np.array_equal(pixels, opened[0].data, equal_nan=True)
+            header = opened[0].header
             compared = [key for key in header if key not in ("COMMENT", "HISTORY", "")]
             assert len(compared) > 100
             for key in compared:
@@ -47,8 +47,8 @@ def test_every_kind_of_pixel_has_the_value_astropy_gives_it_or_is_left_to_it(
         extra = f"BSCALE  = {scale:20}".ljust(80) + f"BZERO   = {zero:20}".ljust(80)
         end = content.index(b"END" + b" " * 77)
         content = content[:end] + extra.encode() + content[end : end + 2880 - end - 160] + content[2880:]
-    with fits.open(io.BytesIO(content)) as hdus:
-        expected = np.asarray(hdus[0].data, np.float32)
+    with fits.open(io.BytesIO(content)) as opened:
+        expected = np.asarray(opened[0].data, np.float32)
     assert expected[1, 1] == pytest.approx(6 * scale + zero)
     try:
         _, pixels = read_primary(content)
@@ -95,8 +95,9 @@ def test_of_a_repeated_keyword_the_first_counts_and_keywords_keep_their_order() 
 def test_an_image_in_the_primary_header_s_place_is_left_to_astropy(tmp_path: Path) -> None:
     frames = fits.ImageHDU(random_frames(2), name="FRAMES")
     fits.HDUList([fits.PrimaryHDU(np.ones((4, 5), np.float32)), frames]).writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
     with pytest.raises(NotPlain):
-        read_extension(tmp_path / "a.fits", "FRAMES")
+        read_extension(content, list(hdus(content)), "FRAMES")
 
 
 def test_texts_with_quotes_and_slashes() -> None:
@@ -118,11 +119,14 @@ def test_a_file_cut_short_is_not_plain(kept: int) -> None:
 def test_frames_of_the_store_are_read_as_astropy_reads_them(tmp_path: Path) -> None:
     oid = make_oid(1)
     path = write_cutouts(tmp_path, {oid: random_frames(3)}) / f"{oid}.fits"
-    primary, extension, image = read_extension(path, "FRAMES")
-    with fits.open(path) as hdus:
-        assert np.array_equal(image, hdus["FRAMES"].data)
-        assert primary["OID"] == hdus[0].header["OID"]
-        assert float(primary["RA"]) == hdus[0].header["RA"]
+    content = path.read_bytes()
+    parts = list(hdus(content))
+    image = read_extension(content, parts, "FRAMES")
+    primary, extension = parts[0].cards, parts[1].cards
+    with fits.open(path) as opened:
+        assert np.array_equal(image, opened["FRAMES"].data)
+        assert primary["OID"] == opened[0].header["OID"]
+        assert primary["RA"] == opened[0].header["RA"]
     assert extension["BUNIT"] == "adu"
     with pytest.raises(NotPlain):
-        read_extension(path, "EPOCHS")
+        read_extension(content, parts, "EPOCHS")

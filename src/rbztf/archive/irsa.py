@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import InputError, UnsoundAnswer
+from rbztf.stores.consistency import MJD_RANGE
 from rbztf.stores.epochs import COLUMNS
 from rbztf.times import fill_hjd, mjd_of_filefracday
 from rbztf.ztf import SIZE_PIX, Oid
@@ -32,8 +33,6 @@ _ERROR = re.compile(r"<INFO[^>]*\bvalue=[\"']ERROR[\"'][^>]*>(.*?)</INFO>", re.I
 _NEEDED = ("oid", "mjd", "filefracday", "field", "ccdid", "qid", "ra", "dec")
 _UNKNOWN = {"", "nan", "null", "none"}
 _WHOLE = re.compile(r"(?<=\d)\.0+$")
-MJD_RANGE = (50000.0, 100000.0)
-"""Days of epochs that can be: 1995 to 2132."""
 
 
 @dataclass(frozen=True)

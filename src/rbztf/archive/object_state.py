@@ -16,6 +16,7 @@ from rbztf.archive.journal import BAD_REQUEST, EDGE_PIX, Outcome
 from rbztf.archive.results import UNFINISHED, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError
+from rbztf.stores.consistency import contradictions
 from rbztf.stores.cutouts import read_object
 from rbztf.stores.epochs import (
     COLUMNS,
@@ -27,7 +28,7 @@ from rbztf.stores.epochs import (
     epoch_table,
     in_time_order,
 )
-from rbztf.stores.object_file import is_store_file, read_epochs, write_object
+from rbztf.stores.object_file import is_store_file, write_object
 from rbztf.ztf import SIZE_PIX, Oid
 
 _ASK = {*(status.value for status in UNFINISHED), FrameStatus.SKIPPED.value}
@@ -90,11 +91,15 @@ class ObjectState:
                 "Move it away, or choose another folder with --out.",
             )
         try:
-            cutouts, epochs = read_object(path), read_epochs(path)
+            cutouts = read_object(path)
+            columns = columns_of(cutouts.epochs)
+            faults = list(contradictions(cutouts.frames, columns))
         except DataError as error:
-            raise DataError(f"{path} is damaged: {error.message}", "Remove it, then fetch again.") from None
+            raise DataError(error.message, "Remove it, then fetch again.") from None
+        if faults:
+            raise DataError(f"{path} is damaged: {faults[0]}", "Remove it, then fetch again.")
         state.ra_deg, state.dec_deg, state.collection = cutouts.ra_deg, cutouts.dec_deg, cutouts.collection
-        state.columns = columns_of(epochs)
+        state.columns = columns
         state._stored = path
         return state
 

@@ -1,22 +1,21 @@
-"""Is a store what it claims to be? Reads every file and compares it with its own table."""
+"""Verify a cutout store: checksums, and whether frames and epochs of every object fit each other."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rbztf.archive.journal import read_journal
 from rbztf.errors import Problem, RbztfError
 from rbztf.progress import Progress, silent
+from rbztf.stores.consistency import contradictions
 from rbztf.stores.cutouts import open_cutouts
-from rbztf.stores.epochs import FrameStatus, columns_of
-from rbztf.stores.object_file import ObjectCutouts
-from rbztf.ztf import SIZE_PIX
+from rbztf.stores.epochs import columns_of
+from rbztf.stores.sealing import seal_file
+from rbztf.stores.store_locks import StoreLocks
+from rbztf.ztf import Oid
 
 JOURNALS = ".*.journal"
 
@@ -32,6 +31,10 @@ class CheckResult:
         Sound objects and their frames.
     counts : dict of str to int
         Epochs by status, over the sound objects.
+    n_unsealed : int
+        Sound objects whose file has no checksums, as older versions wrote them.
+    n_sealed : int
+        Files that were given checksums now.
     under_way : dict of str to int
         Objects with a journal left by a run that was cut off, and the frames kept there.
     problems : tuple of Problem
@@ -42,6 +45,8 @@ class CheckResult:
     n_objects: int
     n_frames: int
     counts: dict[str, int]
+    n_unsealed: int
+    n_sealed: int
     under_way: dict[str, int]
     problems: tuple[Problem, ...]
 
@@ -58,13 +63,20 @@ class CheckResult:
             "n_objects": self.n_objects,
             "n_frames": self.n_frames,
             "counts": self.counts,
+            "n_unsealed": self.n_unsealed,
+            "n_sealed": self.n_sealed,
             "under_way": self.under_way,
             "problems": [asdict(problem) for problem in self.problems],
         }
 
 
-def verify_store(folder: Path, progress: Progress = silent) -> CheckResult:
-    """Read everything in a store; nothing is changed.
+def verify_store(folder: Path, *, seal: bool = False, progress: Progress = silent) -> CheckResult:
+    """Read everything in a store.
+
+    Parameters
+    ----------
+    seal : bool
+        Give checksums to sound files that have none; otherwise nothing is changed.
 
     Raises
     ------
@@ -72,46 +84,53 @@ def verify_store(folder: Path, progress: Progress = silent) -> CheckResult:
         If there is no such folder.
     """
     store = open_cutouts(folder)
-    problems: list[Problem] = []
     counts: Counter[str] = Counter()
-    n_objects = n_frames = 0
+    problems: list[Problem] = []
+    unsealed: list[Oid] = []
+    n_objects = n_frames = n_sealed = 0
     for done, oid in enumerate(store, start=1):
         progress("check", done, len(store))
         try:
             cutouts = store[oid]
-            faults = list(_faults(cutouts))
+            columns = columns_of(cutouts.epochs)
         except RbztfError as error:
             problems.append(Problem(str(int(oid)), error.message))
             continue
-        problems += [Problem(str(cutouts.path), fault) for fault in faults]
-        problems += cutouts.problems
-        if not faults:
-            n_objects += 1
-            n_frames += len(cutouts.frames)
-            counts.update(str(status) for status in columns_of(cutouts.epochs)["status"])
+        faults = [Problem(str(cutouts.path), fault) for fault in contradictions(cutouts.frames, columns)]
+        problems += [*faults, *cutouts.problems]
+        if faults:
+            continue
+        n_objects, n_frames = n_objects + 1, n_frames + len(cutouts.frames)
+        counts.update(str(status) for status in columns["status"])
+        if cutouts.sealed is False:
+            unsealed.append(oid)
+    if seal:
+        n_sealed = _seal(folder, unsealed, problems)
     under_way = {
         path.name.split(".")[1]: len(read_journal(path).outcomes) for path in sorted(folder.glob(JOURNALS))
     }
-    return CheckResult(folder, n_objects, n_frames, dict(sorted(counts.items())), under_way, tuple(problems))
+    return CheckResult(
+        folder,
+        n_objects,
+        n_frames,
+        dict(sorted(counts.items())),
+        len(unsealed) - n_sealed,
+        n_sealed,
+        under_way,
+        tuple(problems),
+    )
 
 
-def _faults(cutouts: ObjectCutouts) -> Iterator[str]:
-    """What contradicts itself in one object."""
-    frames, columns = cutouts.frames, columns_of(cutouts.epochs)
-    if str(int(cutouts.oid)) != cutouts.path.stem:
-        yield f"it holds the object {int(cutouts.oid)}."
-    if frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
-        yield f"its frames have the shape {frames.shape[1:]}."
-    unknown = set(columns["status"]) - {status.value for status in FrameStatus}
-    if unknown:
-        yield f"its epochs have the unknown status {', '.join(sorted(unknown))}."
-    index = columns["frame"]
-    if not np.array_equal(index[index >= 0], np.arange(len(frames))):
-        yield f"its epochs do not point at its {len(frames)} frames one by one, in time order."
-    if columns["status"].size and not np.array_equal(index >= 0, columns["status"] == FrameStatus.OK.value):
-        yield "its statuses contradict its frames."
-    if (np.diff(columns["mjd"]) < 0).any():
-        yield "its epochs are not in time order."
-    known = columns["filefracday"][columns["filefracday"] > 0]
-    if len(np.unique(known)) != len(known):
-        yield "it holds an exposure twice."
+def _seal(folder: Path, oids: list[Oid], problems: list[Problem]) -> int:
+    """Give objects their checksums; how many."""
+    n_sealed = 0
+    with StoreLocks(folder) as locks:
+        for oid in oids:
+            if not locks.take(oid):
+                problems.append(
+                    Problem(str(int(oid)), "another process is writing it; it has no checksums yet.")
+                )
+                continue
+            n_sealed += seal_file(folder / f"{int(oid)}.fits")
+            locks.release(oid)
+    return n_sealed

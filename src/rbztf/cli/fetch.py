@@ -52,6 +52,9 @@ def fetch(
         Path | None, typer.Option(help="With --images: CSV with oid, ra, dec.", metavar="FILE")
     ] = None,
     check: Annotated[Path | None, typer.Option(help="Verify a cutout store instead.", metavar="DIR")] = None,
+    seal: Annotated[
+        bool, typer.Option("--seal", help="With --check: give checksums to sound files that have none.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Cutout store (or label file) to write.", metavar="PATH")
     ] = None,
@@ -104,7 +107,7 @@ def fetch(
         _one_of(bool(wanted), position is not None, labels, images is not None, check is not None)
         _refuse_idle(context, labels, images, check, position, max_frames)
         if check is not None:
-            return _finish_check(show, check)
+            return _finish_check(show, check, seal)
         if labels:
             return _finish_labels(show, out, labels_url)
         if images is not None:
@@ -156,13 +159,14 @@ def _refuse_idle(
 ) -> None:
     """Refuse options of another use of the verb."""
     if check is not None:
-        refuse_idle(context, "--check")
+        refuse_idle(context, "--check", "seal")
     if labels:
         refuse_idle(context, "--labels", "labels_url", "out")
     if images is not None:
         refuse_idle(context, "--images", "targets", "out", "wait", "config", "set_")
     refuse_without(context, "--labels", labels, "labels_url")
     refuse_without(context, "--images", images is not None, "targets")
+    refuse_without(context, "--check", check is not None, "seal")
     refuse_without(context, "--position", position is not None, "radius")
     refuse_without(context, "--max-frames", max_frames is not None, "keep")
 
@@ -181,10 +185,10 @@ def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> No
     show.finish(found.problems)
 
 
-def _finish_check(show: Screen, folder: Path) -> None:
+def _finish_check(show: Screen, folder: Path, seal: bool) -> None:
     from rbztf.verbs.fetch import check_store
 
-    found = check_store(folder, progress=show.progress)
+    found = check_store(folder, seal=seal, progress=show.progress)
     problems = [*found.problems]
     problems += [
         Problem(oid, f"its fetch was cut off after {n} frames.") for oid, n in found.under_way.items()
@@ -194,8 +198,15 @@ def _finish_check(show: Screen, folder: Path) -> None:
     else:
         show.say(
             f"{found.n_objects} valid objects, {found.n_frames} frames in {folder}{_counts(found.counts)}"
+            + (f", {found.n_sealed} given checksums" if found.n_sealed else "")
         )
-    show.finish(problems)
+    warnings = []
+    if found.n_unsealed:
+        warnings.append(
+            f"{found.n_unsealed} objects have no checksums, so changed bits in them cannot all be noticed. "
+            f"Add them: rbztf fetch --check {folder} --seal"
+        )
+    show.finish(problems, warnings)
 
 
 def _finish(show: Screen, result: FetchResult, store: Path) -> None:

@@ -146,10 +146,10 @@ class ObjectReader:
         cutouts, selection = store[oid], self.model.selection
         usable, times = usable_frames(cutouts.frames), FrameTimes.of_cutouts(cutouts)
         if features is not None and not usable.any():
-            return np.empty((0, selection.width), np.float32), times[usable], len(cutouts.epochs)
+            return np.empty((0, selection.width), np.float32), times[usable], cutouts.n_epochs
         frames, _ = read_usable(cutouts, problems)
         vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder.config.frames))
-        return selection.columns(vectors), times[usable], len(cutouts.epochs) - len(vectors)
+        return selection.columns(vectors), times[usable], cutouts.n_epochs - len(vectors)
 
     def _in_time(self, hjd: Times, oid: Oid) -> NDArray[np.bool_]:
         if self.until_mjd is None or not len(hjd):

@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rbztf.errors import DataError, InputError
+from rbztf.errors import InputError
 from rbztf.files import reading
-from rbztf.stores import fastfits
-from rbztf.stores.object_file import FRAMES, ObjectCutouts, _check_schema, is_store_file, read_epochs
-from rbztf.ztf import SIZE_PIX, Oid
+from rbztf.stores.object_file import ObjectCutouts, is_store_file, read_epochs, read_store_file
+from rbztf.ztf import Oid
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -36,33 +35,7 @@ def read_object(path: Path) -> ObjectCutouts:
 
     if path.is_dir():
         return irsa_cutouts.read_folder(path)
-    try:
-        primary, _, frames = fastfits.read_extension(path, FRAMES)
-    except fastfits.NotPlain:
-        return irsa_cutouts.read_single(path)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}).", "Check the file and its rights."
-        ) from None
-    try:
-        schema = int(primary.get("SCHEMA", "0"))
-        ra_deg, dec_deg = float(primary.get("RA", "nan")), float(primary.get("DEC", "nan"))
-    except ValueError as error:
-        raise DataError(f"{path} has a header that makes no sense ({error}).", "Fetch it again.") from None
-    _check_schema(path, schema)
-    if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
-        raise DataError(
-            f"{path} holds frames of the shape {frames.shape}, not (n, {SIZE_PIX}, {SIZE_PIX}).",
-            "Fetch it again.",
-        )
-    return ObjectCutouts(
-        oid=Oid(primary.get("OID", path.stem)),
-        frames=frames,
-        path=path,
-        ra_deg=ra_deg,
-        dec_deg=dec_deg,
-        collection=primary.get("COLLECT", ""),
-    )
+    return read_store_file(path) or irsa_cutouts.read_single(path)
 
 
 class CutoutStore(Mapping[Oid, ObjectCutouts]):

@@ -172,7 +172,7 @@ def columns_of(table: Any) -> Columns:
             continue
         values = np.asarray(table[name])
         if values.dtype.kind == "S":
-            values = np.char.decode(values, "ascii")
+            values = np.char.decode(values, "ascii", "replace")
         columns[name] = values.astype(columns[name].dtype)
     return columns
 

@@ -1,4 +1,4 @@
-"""Read the image of a plain FITS file without building HDU objects.
+"""Read the image of a plain FITS file without building HDU objects, and verify its checksums.
 
 The cutout store holds thousands of small files. Opening one with a general FITS library
 costs milliseconds, most of it header bookkeeping, which would dominate objects with few
@@ -9,17 +9,20 @@ it leaves to astropy.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 2880
 CARD = 80
-_PIXEL_CARDS = ("BITPIX", "BSCALE", "BZERO", "NAXIS", "NAXIS1", "NAXIS2")
+_ONES = 2**32 - 1
 _BIG_ENDIAN_FLOAT32 = np.dtype(">f4")
+_TYPES = {"D": ">f8", "E": ">f4", "I": ">i2", "J": ">i4", "K": ">i8"}
+_FORM = re.compile(r"(\d{0,6})([ADEIJK])")
 _END = re.compile(rb"END {77}")
 _VALUE = re.compile(rb"^([A-Z0-9_-]{1,8}) *= *('(?:[^']|'')*'|[^/ ]+)")
 
@@ -28,31 +31,8 @@ class NotPlain(Exception):
     """The file needs a general FITS reader."""
 
 
-def read_extension(path: Path, name: str) -> tuple[dict[str, str], dict[str, str], NDArray[np.float32]]:
-    """Read the first extension of ``path``, an uncompressed float32 image called ``name``.
-
-    Returns
-    -------
-    primary, extension : dict
-        The cards of both headers as text, quotes removed.
-    image : ndarray, float32
-        The pixels in native byte order, axes in numpy order.
-
-    Raises
-    ------
-    NotPlain
-        If the file is anything else than that.
-    """
-    content = path.read_bytes()
-    if not content.startswith(b"SIMPLE  ="):
-        raise NotPlain
-    primary, offset = _header(content, 0)
-    if primary.get("NAXIS") != "0":
-        raise NotPlain
-    extension, offset = _header(content, offset)
-    if extension.get("XTENSION") != "IMAGE" or extension.get("EXTNAME") != name:
-        raise NotPlain
-    return primary, extension, _image(content, offset, extension)
+class Damaged(Exception):
+    """The content does not have the checksum that it names."""
 
 
 class Cards(Mapping[str, "str | int | float | bool"]):
@@ -82,6 +62,19 @@ class Cards(Mapping[str, "str | int | float | bool"]):
     def __len__(self) -> int:
         return len(self._cards)
 
+    def whole_number(self, keyword: str, default: int | None = None) -> int:
+        """The whole number of a card that the file cannot be read without.
+
+        Raises
+        ------
+        NotPlain
+            If it is another thing, or is not there and has no ``default``.
+        """
+        value = self.get(keyword, default)
+        if type(value) is not int or value < 0:
+            raise NotPlain
+        return value
+
 
 def _typed(text: str) -> str | int | float | bool:
     """The value of a card: a quoted text, T or F, or a number."""
@@ -99,6 +92,147 @@ def _typed(text: str) -> str | int | float | bool:
         return text
 
 
+@dataclass(frozen=True)
+class Hdu:
+    """Where a header and its data lie in a file.
+
+    Attributes
+    ----------
+    cards : Cards
+    start, data, end : int
+        First byte of the header and of the data, and the end of the data, filled to whole blocks.
+    """
+
+    cards: Cards
+    start: int
+    data: int
+    end: int
+
+
+def hdus(content: bytes) -> Iterator[Hdu]:
+    """The headers and data of a FITS file, one by one.
+
+    Raises
+    ------
+    NotPlain
+        If the file is not FITS, or ends before its data do.
+    """
+    if not content.startswith(b"SIMPLE  ="):
+        raise NotPlain
+    end = 0
+    while end < len(content):
+        hdu = _hdu(content, end)
+        if hdu.end > len(content):
+            raise NotPlain
+        end = hdu.end
+        yield hdu
+
+
+def _hdu(content: bytes, start: int) -> Hdu:
+    end = _END.search(content, start)
+    while end and (end.start() - start) % CARD:
+        end = _END.search(content, end.start() + 1)
+    if end is None:
+        raise NotPlain
+    cards = Cards(content[start : end.start()])
+    data = start + _whole_blocks(end.start() + CARD - start)
+    return Hdu(cards, start, data, data + _whole_blocks(_data_size(cards)))
+
+
+def _whole_blocks(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK
+
+
+def _shape(cards: Cards) -> tuple[int, ...]:
+    """Axes of the data in numpy's order."""
+    return tuple(cards.whole_number(f"NAXIS{axis}") for axis in range(cards.whole_number("NAXIS"), 0, -1))
+
+
+def _data_size(cards: Cards) -> int:
+    """Bytes of the data that belong to a header (FITS 4.0, section 4.4.1)."""
+    shape, bits = _shape(cards), cards.get("BITPIX")
+    if type(bits) is not int:
+        raise NotPlain
+    groups, parameters = cards.whole_number("GCOUNT", 1), cards.whole_number("PCOUNT", 0)
+    return abs(bits) // 8 * groups * (parameters + math.prod(shape)) if shape else 0
+
+
+def check_sums(content: bytes, parts: Sequence[Hdu]) -> bool:
+    """Verify the checksums of a file all of whose parts have one, or none has.
+
+    A header with a CHECKSUM and its data add up to zero as 32-bit numbers in ones' complement
+    (FITS 4.0, section 4.4.2.7); a changed bit anywhere changes the sum.
+
+    Returns
+    -------
+    bool
+        Whether it has checksums.
+
+    Raises
+    ------
+    Damaged
+        If a sum is wrong.
+    """
+    if not any("CHECKSUM" in part.cards for part in parts):
+        return False
+    for part in parts:
+        words = np.frombuffer(content, ">u4", (part.end - part.start) // 4, part.start)
+        if "CHECKSUM" not in part.cards or int(words.sum(dtype=np.uint64)) % _ONES:
+            raise Damaged(f"the checksum of {part.cards.get('EXTNAME', 'its first header')} is wrong")
+    return True
+
+
+def read_extension(content: bytes, parts: Sequence[Hdu], name: str) -> NDArray[np.float32]:
+    """The first extension of a file, an uncompressed float32 image called ``name``.
+
+    Returns
+    -------
+    ndarray, float32
+        The pixels in native byte order, axes in numpy order.
+
+    Raises
+    ------
+    NotPlain
+        If the file is anything else than that.
+    """
+    if len(parts) < 2 or parts[0].cards.get("NAXIS") != 0:
+        raise NotPlain
+    extension = parts[1]
+    if extension.cards.get("XTENSION") != "IMAGE" or extension.cards.get("EXTNAME") != name:
+        raise NotPlain
+    return _image(content, extension)
+
+
+def read_table(content: bytes, hdu: Hdu) -> NDArray[np.void]:
+    """A binary table of numbers and texts, one a cell, as a structured array in the file's byte order.
+
+    Raises
+    ------
+    NotPlain
+        If it is anything else than that.
+    """
+    cards = hdu.cards
+    if cards.get("XTENSION") != "BINTABLE" or cards.get("PCOUNT") != 0:
+        raise NotPlain
+    fields = [_field(cards, number) for number in range(1, cards.whole_number("TFIELDS") + 1)]
+    dtype = np.dtype(fields)
+    if dtype.itemsize != cards.whole_number("NAXIS1"):
+        raise NotPlain
+    return np.frombuffer(content, dtype, cards.whole_number("NAXIS2"), hdu.data)
+
+
+def _field(cards: Cards, number: int) -> tuple[str, str]:
+    """Name and type of a column."""
+    match = _FORM.fullmatch(str(cards.get(f"TFORM{number}", "")))
+    name = cards.get(f"TTYPE{number}")
+    if match is None or not isinstance(name, str) or f"TZERO{number}" in cards or f"TSCAL{number}" in cards:
+        raise NotPlain
+    count, letter = match[1] or "1", match[2]
+    if letter != "A" and count != "1":
+        raise NotPlain
+    return name, f"S{count}" if letter == "A" else _TYPES[letter]
+
+
 def read_primary(content: bytes) -> tuple[Cards, NDArray[np.float32]]:
     """Read a FITS file held in memory whose primary HDU is an uncompressed 2-D float32 image.
 
@@ -113,42 +247,15 @@ def read_primary(content: bytes) -> tuple[Cards, NDArray[np.float32]]:
     NotPlain
         If it is anything else, or cut short.
     """
-    if not content.startswith(b"SIMPLE  ="):
+    first = next(hdus(content), None)
+    if first is None or first.cards.get("NAXIS") != 2:
         raise NotPlain
-    end = _END.search(content)
-    while end and end.start() % CARD:
-        end = _END.search(content, end.start() + 1)
-    if end is None:
-        raise NotPlain
-    cards = Cards(content[: end.start()])
-    if cards.get("NAXIS") != 2:
-        raise NotPlain
-    offset = -(-(end.start() + CARD) // BLOCK) * BLOCK
-    return cards, _image(content, offset, {name: str(cards[name]) for name in _PIXEL_CARDS if name in cards})
+    return first.cards, _image(content, first)
 
 
-def _header(content: bytes, offset: int) -> tuple[dict[str, str], int]:
-    """Cards of the header that starts at ``offset``, and where its data begin."""
-    cards: dict[str, str] = {}
-    for start in range(offset, len(content) - CARD + 1, CARD):
-        card = content[start : start + CARD]
-        if card.startswith(b"END "):
-            return cards, offset + -(-(start + CARD - offset) // BLOCK) * BLOCK
-        match = _VALUE.match(card)
-        if match:
-            cards[match[1].decode("ascii")] = match[2].decode("ascii", "replace").strip("'").rstrip()
-    raise NotPlain
-
-
-def _image(content: bytes, offset: int, cards: dict[str, str]) -> NDArray[np.float32]:
-    if cards.get("BITPIX") != "-32" or "BSCALE" in cards or "BZERO" in cards:
+def _image(content: bytes, hdu: Hdu) -> NDArray[np.float32]:
+    if hdu.cards.get("BITPIX") != -32 or "BSCALE" in hdu.cards or "BZERO" in hdu.cards:
         raise NotPlain
-    try:
-        shape = tuple(int(cards[f"NAXIS{axis}"]) for axis in range(int(cards["NAXIS"]), 0, -1))
-    except (KeyError, ValueError):
-        raise NotPlain from None
-    count = int(np.prod(shape)) if shape else 0
-    if offset + 4 * count > len(content):
-        raise NotPlain
-    pixels = np.frombuffer(content, _BIG_ENDIAN_FLOAT32, count, offset)
+    shape = _shape(hdu.cards)
+    pixels = np.frombuffer(content, _BIG_ENDIAN_FLOAT32, math.prod(shape) if shape else 0, hdu.data)
     return pixels.reshape(shape).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.errors import InputError, Problem
+from rbztf.errors import DataError, InputError, Problem
 from rbztf.files import reading, write_bytes
 from rbztf.stores import fastfits
 from rbztf.stores.epochs import COLUMNS, PHOTOMETRY
+from rbztf.stores.sealing import AGAIN, has_checksums, parts_of, sealed_bytes
 from rbztf.ztf import SIZE_PIX, Oid
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class ObjectCutouts:
         Data release the light curve was taken from, e.g. ``ztf_dr24``; empty if unknown.
     problems : tuple of Problem
         Frames of a foreign layout that could not be read.
+    sealed : bool or None
+        Whether its file has checksums, which were found right; None for foreign layouts.
     """
 
     oid: Oid
@@ -51,14 +55,20 @@ class ObjectCutouts:
     dec_deg: float = float("nan")
     collection: str = ""
     problems: tuple[Problem, ...] = ()
+    sealed: bool | None = None
     _epochs: Table | None = field(default=None, repr=False, compare=False)
+    _table: bytes = field(default=b"", repr=False, compare=False)
 
     @cached_property
     def epochs(self) -> Table:
         """One row per epoch of the light curve, with or without a frame (astropy Table)."""
-        if self._epochs is not None:
-            return self._epochs
-        return read_epochs(self.path)
+        return self._epochs if self._epochs is not None else _parse_epochs(self.path, self._table)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of the light curve, with or without a frame."""
+        with reading(self.path, f"has no readable {EPOCHS} table"):
+            return len(self._columns["frame"])
 
     def frame_photometry(self) -> NDArray[np.float64]:
         """Time (HJD, d), magnitude and its error of each frame, (n, 3) float64; NaN where unknown."""
@@ -76,11 +86,24 @@ class ObjectCutouts:
         dtype, _, unknown = COLUMNS[name]
         values = np.full(len(self.frames), unknown, dtype)
         with reading(self.path, f"has an {EPOCHS} table that does not fit its frames"):
-            index = np.asarray(self.epochs["frame"])
+            columns = self._columns
+            index = np.asarray(columns["frame"])
             with_frame = index >= 0
-            if name in self.epochs.colnames:
-                values[index[with_frame]] = np.asarray(self.epochs[name])[with_frame]
+            if name in columns:
+                values[index[with_frame]] = np.asarray(columns[name])[with_frame]
         return values
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        """The columns of the table of epochs, without making a table of them, which takes milliseconds."""
+        if self._epochs is None:
+            try:
+                rows = fastfits.read_table(self._table, list(fastfits.hdus(self._table))[1])
+            except (fastfits.NotPlain, IndexError):
+                pass  # astropy knows what to make of it, or says what is wrong
+            else:
+                return {name: rows[name] for name in rows.dtype.names or ()}
+        return {name: self.epochs[name] for name in self.epochs.colnames}
 
 
 def write_object(
@@ -125,24 +148,93 @@ def write_object(
     table = fits.table_to_hdu(epochs)
     table.name = EPOCHS
     path = folder / f"{int(oid)}.fits"
-    stream = io.BytesIO()
-    fits.HDUList([primary, image, table]).writeto(stream)
-    write_bytes(path, stream.getvalue(), tidy=False)  # the store's lock sees to leftovers
+    content = sealed_bytes(fits.HDUList([primary, image, table]))
+    write_bytes(path, content, tidy=False)  # the store's lock sees to leftovers
     return path
 
 
 def is_store_file(path: Path) -> bool:
     """Whether ``path`` is a file of this layout (and not, say, a single cutout ``OID.fits``)."""
     with path.open("rb") as stream:
-        start = stream.read(fastfits.BLOCK)
-    return start.startswith(b"SIMPLE  =") and b"SCHEMA  =" in start
+        return _is_ours(stream.read(fastfits.BLOCK))
 
 
-def _check_schema(path: Path, schema: int) -> None:
-    if schema > SCHEMA:
+def _is_ours(content: bytes) -> bool:
+    return content.startswith(b"SIMPLE  =") and b"SCHEMA  =" in content[: fastfits.BLOCK]
+
+
+def read_store_file(path: Path) -> ObjectCutouts | None:
+    """Read an object from a file of the store; None if ``path`` is a file of another layout.
+
+    Checksums are verified where the file has them: of headers, frames and epochs.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or holds another object than its name says.
+    InputError
+        If a newer rbztf wrote it.
+    """
+    content = _content(path)
+    if not _is_ours(content):
+        return None
+    parts, sealed = _sound_parts(path, content)
+    try:
+        frames = fastfits.read_extension(content, parts, FRAMES)
+    except fastfits.NotPlain:
+        raise DataError(f"{path} does not begin with an image {FRAMES}.", AGAIN) from None
+    if frames.ndim != 3 or frames.shape[1:] != (SIZE_PIX, SIZE_PIX):
+        shape = f"(n, {SIZE_PIX}, {SIZE_PIX})"
+        raise DataError(f"{path} holds frames of the shape {frames.shape}, not {shape}.", AGAIN)
+    first = parts[0].cards
+    ra_deg, dec_deg = _position(path, first)
+    return ObjectCutouts(
+        oid=Oid(path.stem),
+        frames=frames,
+        path=path,
+        ra_deg=ra_deg,
+        dec_deg=dec_deg,
+        collection=str(first.get("COLLECT", "")),
+        sealed=sealed,
+        _table=content[: parts[0].end] + content[parts[1].end :],
+    )
+
+
+def _sound_parts(path: Path, content: bytes) -> tuple[list[fastfits.Hdu], bool]:
+    """The parts of a file in a layout that we know, of the object of its name, and whether it has checksums."""
+    parts = parts_of(path, content)
+    schema, held = parts[0].cards.get("SCHEMA", 0), parts[0].cards.get("OID", path.stem)
+    if isinstance(schema, int) and schema > SCHEMA:
         raise InputError(
             f"{path} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
         )
+    sealed = has_checksums(path, content, parts)
+    if str(held) != path.stem:
+        raise DataError(
+            f"{path} holds the object {str(held)[:20]}, not the one of its name.",
+            "Give it its own name, or remove it and fetch the object again.",
+        )
+    return parts, sealed
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}).", "Check the file and its permissions."
+        ) from None
+
+
+def _position(path: Path, cards: fastfits.Cards) -> tuple[float, float]:
+    """RA and Dec of the object in degrees, NaN where they are not known."""
+    ra_deg, dec_deg = cards.get("RA", math.nan), cards.get("DEC", math.nan)
+    if isinstance(ra_deg, float | int) and isinstance(dec_deg, float | int):
+        if math.isnan(ra_deg) and math.isnan(dec_deg):
+            return math.nan, math.nan
+        if 0 <= ra_deg <= 360 and -90 <= dec_deg <= 90:
+            return float(ra_deg), float(dec_deg)
+    raise DataError(f"{path} has the position {ra_deg}, {dec_deg}, which is not one.", AGAIN)
 
 
 def read_epochs(path: Path) -> Table:
@@ -155,9 +247,14 @@ def read_epochs(path: Path) -> Table:
     InputError
         If a newer rbztf wrote the file.
     """
+    content = _content(path)
+    _sound_parts(path, content)
+    return _parse_epochs(path, content)
+
+
+def _parse_epochs(path: Path, content: bytes) -> Table:
     from astropy.io import fits
     from astropy.table import Table
 
-    with reading(path, f"has no readable {EPOCHS} table"), fits.open(path, memmap=False) as hdus:
-        _check_schema(path, int(hdus[0].header.get("SCHEMA", 0)))
+    with reading(path, f"has no readable {EPOCHS} table"), fits.open(io.BytesIO(content)) as hdus:
         return Table.read(hdus[EPOCHS], mask_invalid=False)

@@ -213,15 +213,24 @@ def cut_images(
     return cut_folder(Path(images_dir), wanted, out, wait_s=wait_s, progress=progress)
 
 
-def check_store(folder: Path | str = DEFAULT_OUT, *, progress: Progress = silent) -> CheckResult:
-    """Read every file of a store and say what is wrong with it; nothing is changed.
+def check_store(
+    folder: Path | str = DEFAULT_OUT, *, seal: bool = False, progress: Progress = silent
+) -> CheckResult:
+    """Read every file of a store and say what is wrong with it: checksums, frames and epochs.
+
+    Parameters
+    ----------
+    folder : path
+    seal : bool
+        Give checksums to sound files that have none, as older versions wrote them; otherwise
+        nothing is changed.
 
     Raises
     ------
     InputError
         If the folder does not exist.
     """
-    return verify_store(Path(folder), progress)
+    return verify_store(Path(folder), seal=seal, progress=progress)
 
 
 def _address(url: str, option: str) -> str:

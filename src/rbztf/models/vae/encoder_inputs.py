@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rbztf.config import FramesSection
 from rbztf.errors import DataError, Problem
-from rbztf.files import reading
 from rbztf.frames.background import (
     SIDE_CHANNELS,
     FrameFacts,
@@ -94,15 +93,7 @@ def read_facts(cutouts: ObjectCutouts) -> FrameFacts:
     DataError
         If the table does not fit the frames.
     """
-    found = FrameFacts.unknown(len(cutouts.frames))
-    with reading(cutouts.path, "has an EPOCHS table that does not fit its frames"):
-        epochs = cutouts.epochs
-        index = np.asarray(epochs["frame"])
-        with_frame = index >= 0
-        for name in ("gain", "readnoise", "saturate", "magzp"):
-            if name in epochs.colnames:
-                getattr(found, name)[index[with_frame]] = np.asarray(epochs[name], np.float32)[with_frame]
-    return found
+    return FrameFacts(*(cutouts.frame_column(field.name) for field in fields(FrameFacts)))
 
 
 def read_usable(
