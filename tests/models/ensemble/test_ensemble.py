@@ -247,6 +247,15 @@ def test_a_bundle_written_with_old_names_of_settings_is_read(saved: Path) -> Non
     assert (config.ensemble.folds, config.data.min_frames) == (2, 3)
 
 
+def test_a_model_that_read_magnitudes_is_refused(saved: Path) -> None:
+    """An early version could be trained to; nothing gives it the magnitudes any more."""
+    _edit_weights(lambda found: found.update({"reader.photometry": torch.tensor(True)}))(saved)
+    error = refusal(lambda: load_ensemble(saved))
+    assert isinstance(error, InputError)
+    assert "read the magnitude of each frame" in str(error)
+    assert "Train the model again" in str(error)
+
+
 def test_nothing_of_a_bundle_is_run(saved: Path, tmp_path: Path) -> None:
     import pickle
 
