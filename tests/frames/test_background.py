@@ -155,6 +155,14 @@ def test_a_gain_that_makes_no_sense_is_not_used(gain: float) -> None:
     np.testing.assert_array_equal(made, sky_level(frames).noise_dn)
 
 
+def test_without_its_sky_a_frame_has_the_noise_that_is_measured() -> None:
+    frames = np.random.default_rng(0).normal(-0.5, 3, (2, 28, 28)).astype(np.float32)
+    level = sky_level(frames)
+    assert (np.abs(level.sky_dn + 0.5) < 0.5).all()
+    made = ccd_noise_dn(RawFrames(frames, facts(2, gain=6.0, readnoise=10.0)))
+    np.testing.assert_array_equal(made, level.noise_dn)
+
+
 def test_side_channels_by_hand() -> None:
     frames = np.full((2, 28, 28), 40, np.float32)
     frames[0, :7] = np.nan
