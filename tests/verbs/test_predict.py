@@ -290,6 +290,7 @@ def test_paths_come_from_the_configuration(
         (["--model", "m", "--embeddings", "e", "--device", "abacus"], "abacus"),
         (["--model", "m", "--embeddings", "e", "--device", "meta"], "meta"),
         (["--model", "m", "--embeddings", "e", "--seed", "-1"], "--seed -1 is negative"),
+        (["--model", "m", "--embeddings", "e", "--features", "f.csv"], "--features has no effect on m"),
         (["--model", "bare", "--data", "c"], "has no encoder"),
         (["--model", "m", "--embeddings", "wide"], "wide holds 9 columns per frame; the model takes 4"),
         (["--model", "m", "--embeddings", "other"], "was made by the encoder beef"),

@@ -26,6 +26,7 @@ from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo, ForeignEmbeddings
 from rbztf.stores.epochs import no_photometry
 from rbztf.stores.labels import read_labels
+from rbztf.yamltext import read_yaml
 from rbztf.ztf import Oid
 
 _Vectors = NDArray[np.floating[Any]]
@@ -262,7 +263,7 @@ def _import_file(
 def use_model(out: Path) -> None:
     """Make ``OUT/model``, trained on what was imported, the one that ``predict`` takes there."""
     path = out / "rbztf.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     content["data"]["model"] = "model"
     write_text(path, yaml.safe_dump(content, sort_keys=False))
 

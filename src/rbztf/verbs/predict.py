@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from rbztf.errors import Problem, RbztfError, UsageError
 from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
+from rbztf.models.objects.object_set import Modality
 from rbztf.models.training import choose_device
 from rbztf.prediction.inputs import InputPaths, ObjectInputs
 from rbztf.prediction.parts import Parts
@@ -113,6 +114,7 @@ def predict(
             f"{path} cannot tell what single epochs contribute: no member of it votes frame by frame.",
             "Train an ensemble with a member that has pooling: votes, such as --config default.",
         )
+    _check_read(bundle, path, {Modality.IMAGE: embeddings, Modality.LIGHTCURVE: features})
     places = with_default_store(_given(data, embeddings, features, config))
     notes = check_package(bundle, places)
     options = FetchOptions(archive_url, collection, wait_s) if fetch and oids is not None else None
@@ -142,6 +144,17 @@ def predict(
     predictions = tuple(known[oid] for oid in wanted if oid in known)
     warnings = (*notes, *run.warnings, *_remarks(bundle, predictions, run.n_go_on))
     return PredictResult(str(path), predictions, tuple(problems), warnings)
+
+
+def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | None]) -> None:
+    """Refuse embeddings or features that the model does not read."""
+    options = {Modality.IMAGE: "--embeddings", Modality.LIGHTCURVE: "--features"}
+    for modality, place in given.items():
+        if place is not None and modality not in model.modalities:
+            raise UsageError(
+                f"{options[modality]} has no effect on {path}, which reads {' and '.join(model.modalities)} only.",
+                "Leave it out, or give another --model.",
+            )
 
 
 class _Run:
