@@ -9,16 +9,35 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import files_below, make_oid, write_embeddings
+from helpers import (
+    files_below,
+    largest_file,
+    make_oid,
+    random_frames,
+    tiny_encoder,
+    write_cutouts,
+    write_embeddings,
+)
 
-from rbztf.errors import UsageError, WriteError
+from rbztf.archive.images.quadrants import read_quadrant
+from rbztf.config import load_config
+from rbztf.errors import RbztfError, UsageError, WriteError
+from rbztf.features.files import write_features
+from rbztf.features.table import FeatureTable
 from rbztf.files import cannot_write, put_back, whole, whole_folder, write_bytes, write_text
 from rbztf.models.bundle import read_metadata
-from rbztf.stores.embeddings import open_embeddings
+from rbztf.models.rnn.published import encoder_from
+from rbztf.models.vae.bundle import load_encoder
+from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.embedding_writer import EmbeddingWriter
+from rbztf.stores.embeddings import EmbeddingInfo, open_embeddings
+from rbztf.stores.epochs import no_photometry
+from rbztf.stores.oid_lists import read_oids
 
 
 def write_folder(folder: Path, content: str) -> None:
@@ -118,41 +137,25 @@ def test_a_name_that_cannot_be_is_wrong_use(tmp_path: Path, write: Callable[[Pat
     assert files_below(tmp_path) == {"file", "pipe", "folder"}
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-sys.path.insert(0, {tests!r})
-from helpers import make_oid, tiny_encoder, write_cutouts, random_frames, write_embeddings
-from rbztf.errors import WriteError
-from rbztf.files import write_bytes
-from rbztf.prediction.result import PredictResult, write_predictions
-oid, folder = make_oid(1), Path({folder!r})
-writers = {{
-    "a": lambda path: write_bytes(path, bytes(100_000)),
-    "encoder/weights.safetensors": lambda path: tiny_encoder(4).save(path.parent),
-    "embeddings": lambda path: write_embeddings(path, {{oid: np.zeros((9000, 4), np.float32)}}, 4),
-    f"{{oid}}.fits": lambda path: write_cutouts(path.parent, {{oid: random_frames(40)}}),
-    "p.parquet": lambda path: write_predictions(path, PredictResult("m" * 90_000, ())),
-}}
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-for name, write in writers.items():
-    try:
-        write(folder / name)
-    except WriteError as error:
-        print(error.message.replace(str(folder), ""), flush=True)
-print([path.name for path in folder.rglob("*")])
-"""
-
-
 def test_a_limit_of_the_system_is_one_sentence_from_every_writer(tmp_path: Path) -> None:
-    script = LIMITED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    *said, left = done.stdout.splitlines()
-    reason = "cannot be written: it would be larger than files may be here."
-    written = ["/a", "/encoder/weights.safetensors", "/embeddings", f"/{make_oid(1)}.fits"]
-    assert said == [f"{name} {reason}" for name in written]
-    assert left == "['p.parquet']"
+    oid = make_oid(1)
+    writers: dict[str, Callable[[Path], object]] = {
+        "a": lambda path: write_bytes(path, bytes(100_000)),
+        "encoder/weights.safetensors": lambda path: tiny_encoder(4).save(path.parent),
+        "embeddings": lambda path: write_embeddings(path, {oid: np.zeros((9000, 4), np.float32)}, 4),
+        f"{oid}.fits": lambda path: write_cutouts(path.parent, {oid: random_frames(40)}),
+        "p.csv": lambda path: write_features(path, table),
+    }
+    names_of_many = tuple(f"feature {i}" for i in range(900))
+    table = FeatureTable(np.arange(9) + oid, names_of_many, np.ones((9, 900)) / 3)
+    for name, write in writers.items():
+        with largest_file(20_000), pytest.raises(WriteError) as caught:
+            write(tmp_path / name)
+        assert caught.value.message == (
+            f"{tmp_path / name} cannot be written: it would be larger than files may be here."
+        )
+        assert caught.value.exit_code == 1
+    assert names(tmp_path) == []
 
 
 KILLED = """
@@ -265,3 +268,44 @@ def test_readers_find_a_folder_whose_replacement_was_killed(tmp_path: Path) -> N
         (part / "model.yaml").write_text("{schema: 1, kind: encoder}")
     (tmp_path / "m").rename(tmp_path / ".m.old")
     assert read_metadata(tmp_path / "m", "encoder")["kind"] == "encoder"
+
+
+def piped(path: Path) -> Path:
+    """``path`` as a pipe to which nothing is ever written."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return path
+
+
+def test_pipes_are_refused_where_a_file_is_needed(tmp_path: Path) -> None:
+    oid = make_oid(1)
+    tiny_encoder(4).save(tmp_path / "encoder")
+    write_embeddings(tmp_path / "e", {oid: np.ones((3, 4), np.float32)}, 4)
+    pipe = piped(tmp_path / f"{oid}.fits")
+    readers: list[Callable[[], object]] = [
+        lambda: open_cutouts(tmp_path)[oid],
+        lambda: open_cutouts(tmp_path).epochs(oid),
+        lambda: read_quadrant(pipe),
+        lambda: encoder_from(pipe, load_config(project_file=None)),
+        lambda: read_oids(piped(tmp_path / "a.parquet")),
+    ]
+    for name in ("vectors.npy", "times.npy", "objects.npy"):
+        write_embeddings(tmp_path / name, {oid: np.ones((3, 4), np.float32)}, 4)
+        piped(tmp_path / name / name)
+        readers.append(partial(open_embeddings, tmp_path / name))
+    piped(tmp_path / "encoder/weights.safetensors")
+    readers.append(lambda: load_encoder(tmp_path / "encoder"))
+    for read in readers:
+        with pytest.raises(RbztfError, match="not a regular file"):
+            read()
+
+
+def test_of_two_writers_of_one_embedding_store_the_second_is_told(tmp_path: Path) -> None:
+    vectors = {make_oid(1): np.ones((2, 4), np.float32)}
+    with EmbeddingWriter(tmp_path / "e", EmbeddingInfo(4, "first"), 4) as writer:
+        writer.add(make_oid(2), np.zeros((3, 4), np.float32), no_photometry(3))
+        with pytest.raises(UsageError, match="Another process is writing"):
+            write_embeddings(tmp_path / "e", vectors, 4, encoder="second")
+    assert open_embeddings(tmp_path / "e").stamp.encoder == "first"
+    assert list(open_embeddings(tmp_path / "e")) == [make_oid(2)]
+    assert names(tmp_path) == ["e"]

@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -244,6 +245,20 @@ def _sync(path: Path) -> None:
             os.fsync(stream.fileno())
 
 
+def regular(path: Path) -> Path:
+    """``path`` itself, if it is there and is a file or a folder: a pipe could block for ever, a device never end.
+
+    Raises
+    ------
+    OSError
+        If it is not.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return path
+
+
 @contextmanager
 def reading(
     path: Path, what: str = "is not a readable FITS file", next_step: str = "Fetch it again."
@@ -257,6 +272,8 @@ def reading(
     """
     try:
         with warnings.catch_warnings(action="ignore"):
+            if path.exists():
+                regular(path)
             yield
     except RbztfError:
         raise

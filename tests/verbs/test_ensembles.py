@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -534,7 +536,11 @@ def test_bookkeeping_columns_change_nothing_and_the_label_is_refused(at: Folders
         refused(verb, *words, "--features", table, says=says)
     assert not (tmp_path / "x").exists()
     table = with_columns(tmp_path / "more.csv", at["features"], {"more": list(range(32))})
-    done = run_well("train-rnn", *words, "--features", table, "--json")
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(table.read_bytes()))
+    writer.start()
+    done = run_well("train-rnn", *words, "--features", tmp_path / "pipe", "--json")
+    writer.join()
     assert (
         "1 columns that are not among the 54 known features ('more')"
         in strict_json(done.stdout)["warnings"][0]

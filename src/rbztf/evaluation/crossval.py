@@ -17,7 +17,6 @@ from rbztf.evaluation.folds import Split
 from rbztf.evaluation.length_bias import score_cut
 from rbztf.evaluation.operating_points import FAR10
 from rbztf.evaluation.scores import Scored
-from rbztf.features.files import read_features
 from rbztf.features.table import FeatureTable
 from rbztf.models.checkpoint import History
 from rbztf.models.decision.decisions import Goal, decide
@@ -58,8 +57,9 @@ class FoldTask:
 
     Attributes
     ----------
-    embeddings, features : Path or None
-        Where vectors and light-curve features are.
+    embeddings : Path or None
+        Where vectors are.
+    features : FeatureTable or None
     train, test : LabelTable
         Objects of the other folds, and of this one, in their order.
     checkpoint : Path or None
@@ -68,7 +68,7 @@ class FoldTask:
 
     config: Config
     embeddings: Path | None
-    features: Path | None
+    features: FeatureTable | None
     fold: int
     train: LabelTable
     test: LabelTable
@@ -133,7 +133,7 @@ def cross_validate(
     labels: LabelTable,
     split: Split,
     *,
-    features: Path | None = None,
+    features: FeatureTable | None = None,
     checkpoints: Path | None = None,
     workers: int = 1,
     progress: Progress = silent,
@@ -145,8 +145,8 @@ def cross_validate(
 
     Parameters
     ----------
-    features : path, optional
-        CSV of light-curve features, for ensembles.
+    features : FeatureTable, optional
+        Light-curve features, for ensembles.
     checkpoints : path, optional
         Folder for checkpoints; what is trained is not trained again.
     workers : int
@@ -198,8 +198,7 @@ class _Data:
     @classmethod
     def of(cls, task: FoldTask) -> _Data:
         vectors = open_embeddings(task.embeddings, task.config.vae.latent) if task.embeddings else None
-        features = read_features(task.features) if task.features else None
-        return cls(vectors, features, read_labelled(task.train, vectors, features, task.config))
+        return cls(vectors, task.features, read_labelled(task.train, vectors, task.features, task.config))
 
     def test(self, task: FoldTask, reader: FrameReader | None) -> ObjectSet:
         return read_objects(list(task.test), self.embeddings, self.features, task.config, reader)

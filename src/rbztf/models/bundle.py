@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rbztf.errors import InputError, UsageError
-from rbztf.files import is_taken, put_back, whole_folder, write_bytes, write_text
+from rbztf.files import is_taken, put_back, regular, whole_folder, write_bytes, write_text
 from rbztf.yamltext import read_yaml
 
 SCHEMA = 1
@@ -107,7 +107,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """
     path = folder / WEIGHTS
     try:
-        return load_file(path)
+        return load_file(regular(path))
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path} is not a safetensors file ({error}); nothing in it was run.",

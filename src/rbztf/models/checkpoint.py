@@ -116,7 +116,7 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerp
         with safe_open(path, "pt") as stored:
             facts = json.loads(stored.metadata()["state"])
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"The checkpoint {path} is damaged ({error}).", "Delete it to start anew.") from None
     if facts["fingerprint"] != fingerprint_:
         raise _another_run(path.parent)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError
-from rbztf.files import put_back, reading
+from rbztf.files import put_back, reading, regular
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
 from rbztf.yamltext import read_yaml
 from rbztf.ztf import Oid
@@ -107,10 +107,10 @@ class EmbeddingStore(Embeddings):
         self.folder = folder
         self.stamp = _read_stamp(folder)
         try:
-            self._vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
-            self._times = np.load(folder / "times.npy", mmap_mode="r", allow_pickle=False)
+            self._vectors = np.load(regular(folder / "vectors.npy"), mmap_mode="r", allow_pickle=False)
+            self._times = np.load(regular(folder / "times.npy"), mmap_mode="r", allow_pickle=False)
             self._photometry = _read_photometry(folder / "photometry.npy")
-            objects = np.load(folder / "objects.npy", allow_pickle=False)
+            objects = np.load(regular(folder / "objects.npy"), allow_pickle=False)
             self._check(objects)
             oids = [Oid(oid) for oid in objects["oid"]]
         except (OSError, ValueError, EOFError, InputError) as error:

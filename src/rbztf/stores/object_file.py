@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError, Problem
-from rbztf.files import reading, write_bytes
+from rbztf.files import reading, regular, write_bytes
 from rbztf.stores import fastfits
 from rbztf.stores.epochs import COLUMNS, PHOTOMETRY
 from rbztf.stores.sealing import AGAIN, has_checksums, parts_of, sealed_bytes
@@ -155,7 +155,7 @@ def write_object(
 
 def is_store_file(path: Path) -> bool:
     """Whether ``path`` is a file of this layout (and not, say, a single cutout ``OID.fits``)."""
-    with path.open("rb") as stream:
+    with regular(path).open("rb") as stream:
         return _is_ours(stream.read(fastfits.BLOCK))
 
 
@@ -219,7 +219,7 @@ def _sound_parts(path: Path, content: bytes) -> tuple[list[fastfits.Hdu], bool]:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return regular(path).read_bytes()
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}).", "Check the file and its permissions."

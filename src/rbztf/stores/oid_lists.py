@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rbztf.csvfiles import csv_rows
 from rbztf.errors import InputError
+from rbztf.files import regular
 from rbztf.textfiles import json_list, limited, read_text
 from rbztf.ztf import Oid
 
@@ -94,7 +95,7 @@ def _from_parquet(path: Path) -> list[object]:
             f"Reading {path} needs pyarrow.", 'Install it: pip install "rbztf[parquet]".'
         ) from None
     try:
-        with path.open("rb") as stream, parquet.ParquetFile(stream) as file:
+        with regular(path).open("rb") as stream, parquet.ParquetFile(stream) as file:
             (name,) = [name for name in file.schema_arrow.names if name.strip().lower() == "oid"]
             column = file.read([name]).column(0)
     except (ArrowException, ValueError, OSError) as error:

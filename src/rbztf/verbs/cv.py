@@ -123,7 +123,7 @@ def cv(
             inputs.embeddings,
             table,
             split,
-            features=inputs.features,
+            features=known,
             checkpoints=checkpoints,
             workers=workers,
             progress=progress,

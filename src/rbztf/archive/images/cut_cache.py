@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.images.targets import Target
 from rbztf.archive.irsa import Exposure, exposure_of_name
-from rbztf.files import whole, write_text
+from rbztf.files import regular, whole, write_text
 from rbztf.ztf import SIZE_PIX
 
 PREFIX = ".cut."
@@ -131,13 +131,13 @@ def remove_other_caches(store: Path, keep: Sequence[Path]) -> None:
 def _read_cut(path: Path) -> Cut | None:
     """What a note says of its image; None if it is damaged, or of another version."""
     try:
-        note = json.loads(path.read_text())
+        note = json.loads(regular(path).read_text())
         exposure = exposure_of_name(note["name"])
         rows = np.array(note["rows"], np.int64)
         on_chip, near = np.array(note["on_chip"], bool), np.array(note["near"], bool)
         frames = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
         facts = dict(note["facts"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if exposure is None or not len(rows) == len(on_chip) == len(near) == len(frames):
         return None

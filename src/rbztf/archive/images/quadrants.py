@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rbztf.archive.irsa import Exposure, exposure_of_name
 from rbztf.errors import DataError, InputError
+from rbztf.files import regular
 from rbztf.ztf import SIZE_PIX
 
 MAX_DISTANCE_DEG = 2.0
@@ -77,7 +78,7 @@ def read_quadrant(path: Path) -> Quadrant:
     from astropy.io import fits
 
     try:
-        with warnings.catch_warnings(action="ignore"), fits.open(path, memmap=False) as hdus:
+        with warnings.catch_warnings(action="ignore"), fits.open(regular(path), memmap=False) as hdus:
             for hdu in hdus:
                 if hdu.header.get("NAXIS") == 2 and hdu.is_image:
                     quadrant = Quadrant(np.asarray(hdu.data, np.float32), hdu.header.copy())

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
-from rbztf.files import write_bytes
+from rbztf.files import regular, write_bytes
 from rbztf.models.batching import by_length, draw_frames, pad
 from rbztf.models.bundle import load_exactly
 from rbztf.models.ensemble.legacy import LEGACY_TAGS
@@ -170,7 +170,7 @@ class FittedNetwork(Member[NetworkMember]):
     @classmethod
     def load(cls, path: Path, section: NetworkMember, reader: FrameReader) -> FittedNetwork:
         """Read what :meth:`save` wrote."""
-        with safe_open(path, "pt") as stored:
+        with safe_open(regular(path), "pt") as stored:
             described = {name: json.loads(text) for name, text in (stored.metadata() or {}).items()}
         tensors = load_file(path)
         names = described["columns"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.config import TreesMember
 from rbztf.errors import RbztfError
-from rbztf.files import write_text
+from rbztf.files import regular, write_text
 from rbztf.models.ensemble.member import Member, needed
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
@@ -80,7 +80,7 @@ class FittedTrees(Member[TreesMember]):
         import_lightgbm()
         import lightgbm
 
-        first, _, text = path.read_text(encoding="utf-8").partition("\n")
+        first, _, text = regular(path).read_text(encoding="utf-8").partition("\n")
         names = tuple(str(name) for name in json.loads(first))
         try:
             booster = lightgbm.Booster(model_str=text)

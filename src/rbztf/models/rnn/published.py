@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rbztf.config import Config
 from rbztf.errors import InputError
+from rbztf.files import regular
 from rbztf.models.bundle import load_exactly
 from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
 from rbztf.models.vae.bundle import EncoderBundle
@@ -31,7 +32,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     try:
         with warnings.catch_warnings(action="ignore"):
-            content = torch.load(path, weights_only=True, map_location="cpu")
+            content = torch.load(regular(path), weights_only=True, map_location="cpu")
     except pickle.UnpicklingError:
         raise InputError(
             f"{path} is damaged or holds more than weights; it was refused and nothing in it was run.",
