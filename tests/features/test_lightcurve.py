@@ -217,7 +217,7 @@ def test_senseless_spans_are_no_crash(span_d: float) -> None:
 
 @pytest.mark.parametrize("until", [math.nan, math.inf, -1.0, 2458849.5])
 def test_an_end_that_is_no_mjd(until: float, series: tuple[Series, Series, Series]) -> None:
-    with pytest.raises(UsageError, match="no modified Julian date") as caught:
+    with pytest.raises(UsageError, match="not a modified Julian date") as caught:
         light_curve_features(table_of(*series), until_mjd=until)
     assert ("MJD 58849?" in str(caught.value)) == (until == 2458849.5)
 

@@ -87,7 +87,7 @@ def light_curve_features(
     Raises
     ------
     UsageError
-        If the package light-curve is not installed, or ``until_mjd`` is no MJD.
+        If the package light-curve is not installed, or ``until_mjd`` is not an MJD.
     """
     check_until(until_mjd)
     return photometry_features(usable_photometry(epochs, until_mjd=until_mjd, catflags=catflags))
@@ -148,7 +148,7 @@ def features_from_cutouts(
     Raises
     ------
     UsageError
-        If the package light-curve is not installed, or ``until_mjd`` is no MJD.
+        If the package light-curve is not installed, or ``until_mjd`` is not an MJD.
     """
     check_until(until_mjd)
     source = snad_set.source()
