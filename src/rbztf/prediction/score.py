@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.models.decision.decisions import Goal, judge
+from rbztf.models.decision.decisions import Goal, apply_goal
 from rbztf.models.decision.prior import shift
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.model import Model
@@ -38,7 +38,7 @@ def predict_objects(
         For a goal that the model cannot serve.
     """
     model, objects = reader.model, reader.objects(entries)
-    scores, decided = judge(model, model.score(objects, reader.device), goal)
+    scores, decided = apply_goal(model, model.score(objects, reader.device), goal)
     prior = model.prior if goal is None or goal.prior is None else goal.prior
     predictions = [
         Prediction(
@@ -135,5 +135,5 @@ def _rescore(
         for mask in kept
     ]
     given = reader.model.score(reader.objects(variants), reader.device)
-    scores, decided = judge(reader.model, given, goal)
+    scores, decided = apply_goal(reader.model, given, goal)
     return scores.p_bogus, decided.thresholds

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rbztf.errors import UsageError
 from rbztf.models.decision import conformal
-from rbztf.models.decision.decisions import FixedThreshold, Goal, InnerScores, judge
+from rbztf.models.decision.decisions import FixedThreshold, Goal, InnerScores, apply_goal
 from rbztf.models.decision.prior import Population, at_prior, shift
 from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.models.objects.scores import ObjectScores
@@ -97,8 +97,8 @@ def test_a_model_without_a_prior_cannot_be_asked_for_another() -> None:
     model = Model(FixedThreshold(0.5), None)
     scores = scores_of(np.array([0.4, 0.6]))
     with pytest.raises(UsageError, match="does not keep the share of artefacts"):
-        judge(model, scores, Goal(prior=0.02))
-    assert judge(model, scores)[1].words.tolist() == ["real", "bogus"]
+        apply_goal(model, scores, Goal(prior=0.02))
+    assert apply_goal(model, scores)[1].words.tolist() == ["real", "bogus"]
 
 
 def test_a_population_has_the_prior_and_as_many_picked_objects_beside_an_artefact_as_training() -> None:
@@ -120,9 +120,9 @@ def test_at_the_prior_of_the_training_nothing_changes() -> None:
     given = scores_of(np.linspace(0.01, 0.99, 99))
     model = Model(rule, 0.5)
     for goal in (Goal(), Goal(max_false_alarm=0.1), Goal(error_rate=0.2)):
-        plain_scores, plain = judge(model, given, goal)
+        plain_scores, plain = apply_goal(model, given, goal)
         asked = Goal(goal.max_false_alarm, goal.max_missed, goal.error_rate, prior=0.5)
-        moved_scores, moved = judge(model, given, asked)
+        moved_scores, moved = apply_goal(model, given, asked)
         np.testing.assert_array_equal(plain_scores.p_bogus, moved_scores.p_bogus)
         for name, values in vars(plain).items():
             np.testing.assert_array_equal(values, getattr(moved, name), name)
@@ -132,9 +132,9 @@ def test_without_ordinary_objects_a_threshold_by_rates_decides_as_before() -> No
     rule, _ = draw(500, 0.5, 4)
     given = scores_of(np.linspace(0.01, 0.99, 99))
     for goal in (Goal(max_false_alarm=0.1), Goal(max_missed=0.2), Goal(0.3, 0.3)):
-        _, plain = judge(Model(rule, 0.5), given, goal)
+        _, plain = apply_goal(Model(rule, 0.5), given, goal)
         asked = Goal(goal.max_false_alarm, goal.max_missed, prior=0.02)
-        _, moved = judge(Model(rule, 0.5), given, asked)
+        _, moved = apply_goal(Model(rule, 0.5), given, asked)
         assert (plain.words == moved.words).all()
         np.testing.assert_allclose(moved.thresholds, shift(plain.thresholds, 0.5, 0.02))
 
@@ -142,7 +142,7 @@ def test_without_ordinary_objects_a_threshold_by_rates_decides_as_before() -> No
 def test_ordinary_objects_lower_the_threshold_for_a_rate_of_false_alarms() -> None:
     rule, _ = draw(2000, 0.5, 5, ordinary=2000)
     (_, alone), (_, mixed) = (
-        judge(Model(part, 0.5), scores_of(np.array([0.5])), Goal(max_false_alarm=0.02, prior=0.02))
+        apply_goal(Model(part, 0.5), scores_of(np.array([0.5])), Goal(max_false_alarm=0.02, prior=0.02))
         for part in (InnerScores(rule.labels, rule.scores, 0.05, 0.5), rule)
     )
     assert mixed.thresholds[0] < alone.thresholds[0]
@@ -181,7 +181,7 @@ def test_few_ordinary_objects_still_leave_a_limit() -> None:
 def test_limits_say_what_is_called_what(goal: Goal, make: Callable[[], InnerScores]) -> None:
     rule = make()
     p = np.unique(np.concatenate([rule.scores, np.linspace(0.001, 0.999, 500)]))
-    scores, decided = judge(Model(rule, 0.5), scores_of(p), goal)
+    scores, decided = apply_goal(Model(rule, 0.5), scores_of(p), goal)
     p = scores.p_bogus
     expected = np.where(
         p <= decided.limit_real, "real", np.where(p >= decided.limit_bogus, "bogus", "unsure")
@@ -193,7 +193,7 @@ def test_limits_say_what_is_called_what(goal: Goal, make: Callable[[], InnerScor
 
 def test_where_nothing_is_called_bogus_there_is_no_limit() -> None:
     rule, _ = draw(10, 0.5, 10)
-    _, decided = judge(Model(rule, 0.5), scores_of(np.array([0.999999])), Goal(error_rate=0.01))
+    _, decided = apply_goal(Model(rule, 0.5), scores_of(np.array([0.999999])), Goal(error_rate=0.01))
     assert decided.words.tolist() == ["unsure"]
     assert np.isnan(decided.limit_bogus).all()
     assert np.isnan(decided.limit_real).all()

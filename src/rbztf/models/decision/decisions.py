@@ -188,7 +188,9 @@ class Decides(Protocol):
         """What decides of objects whose score rests on ``inputs``."""
 
 
-def judge(model: Decides, scores: ObjectScores, goal: Goal | None = None) -> tuple[ObjectScores, Decisions]:
+def apply_goal(
+    model: Decides, scores: ObjectScores, goal: Goal | None = None
+) -> tuple[ObjectScores, Decisions]:
     """Scores at the prior of ``goal``, and :func:`decide` on them.
 
     Parameters
@@ -212,7 +214,7 @@ def decide(model: Decides, scores: ObjectScores, goal: Goal | None = None) -> De
     Parameters
     ----------
     scores : ObjectScores
-        At the prior of ``goal``, if it has one (see :func:`judge`).
+        At the prior of ``goal``, if it has one (see :func:`apply_goal`).
 
     Raises
     ------
