@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.errors import UsageError
-from rbztf.models.decision.conformal import Conformal, fit
+from rbztf.models.decision.conformal import Conformal, fit, fit_population
+from rbztf.models.decision.prior import Population
 
 
 @given(n=st.integers(0, 40), error_rate=st.floats(0.01, 0.99), seed=st.integers(0, 10**6), ties=st.booleans())
@@ -71,3 +72,43 @@ def test_a_decision_needs_a_set_of_one_class() -> None:
 def test_an_error_rate_out_of_range_is_refused(error_rate: float) -> None:
     with pytest.raises(UsageError, match="not between 0 and 1"):
         fit(np.array([0, 1]), np.array([0.1, 0.9]), error_rate)
+
+
+BELOW, ABOVE = -math.inf, math.inf
+
+
+@pytest.mark.parametrize(
+    ("q_real", "q_bogus", "limit_real", "limit_bogus"),
+    [
+        (0.4, 0.4, 0.4, 0.6),  # between the limits no class fits
+        (0.75, 0.75, np.nextafter(0.25, BELOW), np.nextafter(0.75, ABOVE)),  # between them both fit
+        (0.0, 0.2, 0.0, 0.8),
+        (0.2, 0.0, 0.2, 1.0),
+        (ABOVE, ABOVE, math.nan, math.nan),
+        (ABOVE, 0.25, np.nextafter(0.75, BELOW), math.nan),
+        (0.25, ABOVE, math.nan, np.nextafter(0.25, ABOVE)),
+    ],
+)
+def test_limits_are_where_decisions_change(
+    q_real: float, q_bogus: float, limit_real: float, limit_bogus: float
+) -> None:
+    fitted = Conformal(q_real, q_bogus, 0.1)
+    assert fitted.limit_real == pytest.approx(limit_real, nan_ok=True, rel=0, abs=0)
+    assert fitted.limit_bogus == pytest.approx(limit_bogus, nan_ok=True, rel=0, abs=0)
+    scores = np.linspace(0, 1, 101)
+    words = fitted.decide(scores)
+    assert np.array_equal(words == "real", scores <= limit_real)
+    assert np.array_equal(words == "bogus", scores >= limit_bogus)
+
+
+def test_limits_of_a_population_by_hand() -> None:
+    artefacts, picked = np.linspace(0.05, 0.95, 19), np.full(19, 0.01)
+    asked = Population(artefacts, picked, np.linspace(0.1, 0.9, 9), prior=0.02, rarity=0.1)
+    fitted = fit_population(asked, 0.1)
+    # of 9 ordinary objects 1 in 10 may be missed at the least: the limit is the largest of them
+    assert fitted.q_real == pytest.approx(0.9)
+    # of 19 artefacts 0.1 × (2 − 0.1) may be missed: rank ⌈20 × 0.81⌉ = 17 of the nonconformities
+    assert fitted.q_bogus == pytest.approx(0.85)
+    assert fitted.error_rate == 0.1
+    # a rate of 0.9 may grow to (1 + 0.9) / 2, not beyond 1: rank ⌈20 × 0.05⌉ = 1
+    assert fit_population(asked, 0.9).q_bogus == pytest.approx(0.05)
