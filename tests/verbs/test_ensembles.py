@@ -368,7 +368,8 @@ def test_light_curves_alone_need_no_embeddings(at: Folders, tmp_path: Path) -> N
         [entry["p_bogus"] for entry in answer["objects"]], abs=1e-9
     )
     words = ("predict", "--model", model, "--embeddings", at["embeddings"])
-    refused(*words, says=["No data to score", "--features CSV"])
+    refused(*words, says=["--embeddings has no effect", "reads lightcurve only"])
+    refused(*words[:3], "--no-fetch", says=["No data to score", "--features CSV"])
     refused(*words, "--features", at["features"], "--explain", says=["votes frame by frame"])
 
 
