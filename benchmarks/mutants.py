@@ -2,8 +2,9 @@
 
 A seeded sample of small changes (another comparison, sign, constant, and for or, a statement
 left out, …) is planted in a copy of the source, one at a time, and the test files that belong to
-the module run until the first fails: the one of its name, and those that import it. Text,
-messages, annotations and log lines are not changed. A change that no test notices has survived.
+the module run until the first fails: the one of its name, those beside it, and those that import
+it. Text, messages, annotations and log lines are not changed. A change that no test notices has
+survived.
 
     python benchmarks/mutants.py --out mutants.json             # the whole sample, hours
     python benchmarks/mutants.py --out mutants.json --again     # the survivors of that file once more
@@ -27,7 +28,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -41,8 +42,10 @@ NEEDED = ("src", "tests", "configs", "benchmarks", "pyproject.toml", "README.md"
 """What the tests read of the project."""
 SLOW = ("tests/verbs/test_training.py", "tests/verbs/test_fetch_command.py", "tests/test_cli.py")
 """Left out, however much they import: each takes longer than all tests of a module."""
-MOST_CPU_S, LONGEST_S = 400, 3600
-"""A test run of more CPU or wall-clock seconds has noticed the fault: it never ends."""
+SLOWER = 5
+"""A test file that takes this many times as long as without a fault, and a minute more, has noticed it."""
+LONGEST_S = 3600
+"""Wall-clock seconds of a test file that waits."""
 LOADED = "ignore::pytest.PytestAssertRewriteWarning"
 """Plugins are loaded before pytest starts."""
 
@@ -179,19 +182,30 @@ def sample(root: Path, n: int, seed: int) -> list[Mutant]:
     return sorted(chosen, key=lambda mutant: (mutant.module, mutant.start, mutant.after))
 
 
-def tests_of(root: Path, module: str) -> list[str]:
-    """The test file of a module's name, then those that import it; if there are none, those of its folder."""
+def imported(text: str) -> set[str]:
+    """Full names that a file imports: of ``from a import b``, both ``a`` and ``a.b``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                found |= {module, *(f"{module}.{alias.name}" for alias in names)}
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+    return found
+
+
+def tests_of(root: Path, module: str, seconds: Mapping[str, float] | None = None) -> list[str]:
+    """Test files that import a module or lie where the test of its name does; that one first, then the fastest."""
     mirrored = Path("tests", module).with_name(f"test_{Path(module).name}")
     dotted = "rbztf." + module.removesuffix(".py").replace("/", ".")
-    importing = []
-    for path in sorted((root / "tests").rglob("test_*.py")):
-        name, text = path.relative_to(root), path.read_text(encoding="utf-8")
-        if str(name) not in SLOW and (
-            name == mirrored or f"{dotted} import" in text or f"import {dotted}" in text
-        ):
-            importing.append(name)
-    found = importing or [path.relative_to(root) for path in (root / mirrored.parent).glob("test_*.py")]
-    return [str(name) for name in sorted(found, key=lambda name: (name != mirrored, name))]
+    found = [
+        name
+        for path in (root / "tests").rglob("test_*.py")
+        if (name := path.relative_to(root)).parent == mirrored.parent
+        or dotted in imported(path.read_text(encoding="utf-8"))
+    ]
+    order = sorted(found, key=lambda name: (name != mirrored, (seconds or {}).get(str(name), 0.0), name))
+    return [str(name) for name in order if str(name) not in SLOW]
 
 
 def import_what_is_used(root: Path) -> None:
@@ -218,14 +232,15 @@ class Bench:
                 shutil.copy(ROOT / name, self.root / name)
         (folder / "shared").symlink_to(ROOT.parent / "shared")
         self.log = folder / "log"
+        self.seconds: dict[str, float] = {}
 
-    def run(self, tests: list[str]) -> str:
+    def run(self, test: str) -> str:
         """``passed``, ``failed`` or ``timed out``."""
         child = os.fork()
         if not child:
             os.setpgid(0, 0)
             try:
-                os._exit(self._run(tests))
+                os._exit(self._run(test))
             finally:  # never back into the parent's code
                 traceback.print_exc()
                 os._exit(1)
@@ -239,27 +254,27 @@ class Bench:
         os.waitpid(child, 0)
         return "timed out"
 
-    def _run(self, tests: list[str]) -> int:
+    def _run(self, test: str) -> int:
         import pytest
 
         with self.log.open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+        most = 60 + int(SLOWER * self.seconds.get(test, LONGEST_S))
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
         os.chdir(self.root)
         sys.path.insert(0, str(self.root / "src"))
         os.environ["PYTHONPATH"] = str(self.root / "src")
         options = ("-x", "--tb=line", "-p", "no:cacheprovider", "--basetemp", f"{self.log}.d", "-W", LOADED)
-        return int(pytest.main([*options, *tests]))
+        return int(pytest.main([*options, test]))
 
     def outcome(self, mutant: Mutant) -> dict[str, str]:
-        """Plant a fault, run the tests of its module (that of its name first), take it out; what came of it."""
-        tests = tests_of(self.root, mutant.module)
+        """Plant a fault, run the tests of its module until one fails, take it out; what came of it."""
         path = self.root / "src" / "rbztf" / mutant.module
         whole = path.read_bytes()
         path.write_bytes(mutant.planted(whole))
         try:
-            outcomes = (self.run(part) for part in (tests[:1], tests[1:]) if part)
+            outcomes = map(self.run, tests_of(self.root, mutant.module, self.seconds))
             outcome = next((outcome for outcome in outcomes if outcome != "passed"), "passed")
             failed = re.search(r"^(?:FAILED|ERROR) (\S+)", self.log.read_text(errors="replace"), re.MULTILINE)
             return {"outcome": outcome, "by": failed[1] if failed else ""}
@@ -267,10 +282,15 @@ class Bench:
             path.write_bytes(whole)
 
     def check(self, mutants: list[Mutant]) -> None:
-        """Run what notices faults without any."""
-        files = {name for module in {m.module for m in mutants} for name in tests_of(self.root, module)}
-        if self.run(sorted(files)) != "passed":
-            raise SystemExit(f"The tests fail without a fault:\n{self.log.read_text()[-2000:]}")
+        """Run what notices faults without any, and keep how long each test file takes."""
+        for name in sorted(
+            {name for module in {m.module for m in mutants} for name in tests_of(self.root, module)}
+        ):
+            began = time.monotonic()
+            if self.run(name) != "passed":
+                raise SystemExit(f"{name} fails without a fault:\n{self.log.read_text()[-2000:]}")
+            self.seconds[name] = time.monotonic() - began
+            print(f"{name}: {self.seconds[name]:.0f} s", flush=True)
 
 
 def table(results: list[dict[str, object]]) -> str:

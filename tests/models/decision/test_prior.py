@@ -139,6 +139,19 @@ def test_without_ordinary_objects_a_threshold_by_rates_decides_as_before() -> No
         np.testing.assert_allclose(moved.thresholds, shift(plain.thresholds, 0.5, 0.02))
 
 
+@pytest.mark.parametrize("goal", [Goal(prior=0.02), Goal(max_false_alarm=0.1, prior=0.02)])
+def test_ordinary_objects_count_where_they_are_given_alone(goal: Goal) -> None:
+    rule, _ = draw(500, 0.5, 11)
+    given = scores_of(np.linspace(0.01, 0.99, 99))
+    plain, none, one = (
+        apply_goal(Model(InnerScores(rule.labels, rule.scores, 0.05, 0.5, *ordinary), 0.5), given, goal)[1]
+        for ordinary in ((), (np.empty(0),), (np.array([0.5]),))
+    )
+    for name, values in vars(plain).items():
+        np.testing.assert_array_equal(values, getattr(none, name), name)
+    assert (plain.thresholds != one.thresholds).all()
+
+
 def test_ordinary_objects_lower_the_threshold_for_a_rate_of_false_alarms() -> None:
     rule, _ = draw(2000, 0.5, 5, ordinary=2000)
     (_, alone), (_, mixed) = (

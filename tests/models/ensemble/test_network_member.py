@@ -102,3 +102,19 @@ def test_a_setting_that_counts_as_idle_changes_nothing_and_no_other_does(
         for section in (one, other)
     )
     assert np.array_equal(first, second) == (key in one.idle())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "layers"),
+    [
+        (("image",), {"encode", "see"}),
+        (("lightcurve",), {"read_row"}),
+        (("image", "lightcurve"), {"encode", "see", "read_row"}),
+    ],
+)
+def test_a_network_has_layers_for_what_it_reads_alone(inputs: tuple[str, ...], layers: set[str]) -> None:
+    data = tiny_objects(12).take(np.arange(3, 12))
+    section = SECTION.model_copy(update={"inputs": inputs, "epochs": 1})
+    network = FittedNetwork.fit(data, section, 0, CPU).network
+    names = {name.partition(".")[0] for name in network.state_dict()}
+    assert names & {"encode", "see", "read_row"} == layers

@@ -76,6 +76,16 @@ def test_the_settings_reach_the_trees(complete: LabelledSet, capfd: pytest.Captu
     assert capfd.readouterr() == ("", "")
 
 
+def test_constant_columns_are_fitted_without_a_word(
+    complete: LabelledSet, capfd: pytest.CaptureFixture[str]
+) -> None:
+    table = complete.objects.lightcurve
+    constant = replace(table, values=np.ones_like(table.values))  # of which LightGBM would warn
+    made = fit(replace(complete, objects=replace(complete.objects, lightcurve=constant)), CURVES, 0)
+    assert np.ptp(made.outputs(complete.objects)) == 0
+    assert capfd.readouterr() == ("", "")
+
+
 def test_columns_are_found_by_name(complete: LabelledSet, fitted: FittedTrees) -> None:
     table = complete.objects.lightcurve
     moved = table.columns([*reversed(table.names), "another"])

@@ -88,10 +88,10 @@ def test_codes_rise_with_the_value(training: list[float], values: list[float]) -
 
 
 def test_codes_by_hand() -> None:
-    encoding = RowEncoding.fit(np.linspace(0, BINS, 10 * BINS + 1)[:, None])
+    encoding = RowEncoding.fit(np.linspace(0, 24, 241)[:, None])  # 24 bins of width 1
     code = encoding(np.array([[2.25], [-9.0], [99.0]]))
-    np.testing.assert_allclose(code[0], [0.5, 0.5, -0.25, *[-0.5] * (BINS - 3)], atol=1e-6)
-    np.testing.assert_array_equal(code[1:], [[-0.5] * BINS, [0.5] * BINS])
+    np.testing.assert_allclose(code[0], [0.5, 0.5, -0.25, *[-0.5] * 21], atol=1e-6)
+    np.testing.assert_array_equal(code[1:], [[-0.5] * 24, [0.5] * 24])
 
 
 @given(column=st.lists(st.sampled_from([0.0, 1.0, 5.0, np.nan, np.inf]), min_size=1, max_size=9))

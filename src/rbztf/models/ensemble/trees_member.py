@@ -61,7 +61,7 @@ class FittedTrees(Member[TreesMember]):
             "num_threads": 1,
             "verbosity": -1,
         }
-        table = lightgbm.Dataset(features.values, data.labels, weight=data.weights, params={"verbosity": -1})
+        table = lightgbm.Dataset(features.values, data.labels, weight=data.weights)
         return cls(section, lightgbm.train(parameters, table, section.trees), features.names)
 
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
