@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import compileall
 import contextlib
 import hashlib
 import importlib
@@ -28,10 +29,11 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLED = (
@@ -42,10 +44,10 @@ NEEDED = ("src", "tests", "configs", "benchmarks", "pyproject.toml", "README.md"
 """What the tests read of the project."""
 SLOW = ("tests/verbs/test_training.py", "tests/verbs/test_fetch_command.py", "tests/test_cli.py")
 """Left out, however much they import: each takes longer than all tests of a module."""
-SLOWER = 5
-"""A test file that takes this many times as long as without a fault, and a minute more, has noticed it."""
-LONGEST_S = 3600
-"""Wall-clock seconds of a test file that waits."""
+MOST_CPU_S, LONGEST_S = 200, 1800
+"""A test file of more CPU or wall-clock seconds has noticed the fault: it never ends."""
+CHECKED = PycInvalidationMode.CHECKED_HASH
+"""Bytecode that is read where the source is the same, not where its time is: faults come and go within a second."""
 LOADED = "ignore::pytest.PytestAssertRewriteWarning"
 """Plugins are loaded before pytest starts."""
 
@@ -194,8 +196,8 @@ def imported(text: str) -> set[str]:
     return found
 
 
-def tests_of(root: Path, module: str, seconds: Mapping[str, float] | None = None) -> list[str]:
-    """Test files that import a module or lie where the test of its name does; that one first, then the fastest."""
+def tests_of(root: Path, module: str) -> list[str]:
+    """Test files for a module: the one of its name, those beside it, then those elsewhere that import it."""
     mirrored = Path("tests", module).with_name(f"test_{Path(module).name}")
     dotted = "rbztf." + module.removesuffix(".py").replace("/", ".")
     found = [
@@ -204,7 +206,7 @@ def tests_of(root: Path, module: str, seconds: Mapping[str, float] | None = None
         if (name := path.relative_to(root)).parent == mirrored.parent
         or dotted in imported(path.read_text(encoding="utf-8"))
     ]
-    order = sorted(found, key=lambda name: (name != mirrored, (seconds or {}).get(str(name), 0.0), name))
+    order = sorted(found, key=lambda name: (name != mirrored, name.parent != mirrored.parent, name))
     return [str(name) for name in order if str(name) not in SLOW]
 
 
@@ -231,8 +233,9 @@ class Bench:
             elif (ROOT / name).exists():
                 shutil.copy(ROOT / name, self.root / name)
         (folder / "shared").symlink_to(ROOT.parent / "shared")
+        compileall.compile_dir(self.root / "src", quiet=2, invalidation_mode=CHECKED)
         self.log = folder / "log"
-        self.seconds: dict[str, float] = {}
+        self.sound: set[str] = set()
 
     def run(self, test: str) -> str:
         """``passed``, ``failed`` or ``timed out``."""
@@ -260,37 +263,33 @@ class Bench:
         with self.log.open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        most = 60 + int(SLOWER * self.seconds.get(test, LONGEST_S))
-        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
         os.chdir(self.root)
         sys.path.insert(0, str(self.root / "src"))
         os.environ["PYTHONPATH"] = str(self.root / "src")
         options = ("-x", "--tb=line", "-p", "no:cacheprovider", "--basetemp", f"{self.log}.d", "-W", LOADED)
         return int(pytest.main([*options, test]))
 
-    def outcome(self, mutant: Mutant) -> dict[str, str]:
-        """Plant a fault, run the tests of its module until one fails, take it out; what came of it."""
+    def outcome(self, mutant: Mutant, tests: Sequence[str]) -> dict[str, str]:
+        """Plant a fault, run test files until one fails, take it out; what came of it."""
         path = self.root / "src" / "rbztf" / mutant.module
         whole = path.read_bytes()
-        path.write_bytes(mutant.planted(whole))
-        try:
-            outcomes = map(self.run, tests_of(self.root, mutant.module, self.seconds))
-            outcome = next((outcome for outcome in outcomes if outcome != "passed"), "passed")
-            failed = re.search(r"^(?:FAILED|ERROR) (\S+)", self.log.read_text(errors="replace"), re.MULTILINE)
-            return {"outcome": outcome, "by": failed[1] if failed else ""}
-        finally:
+        for test in tests:
+            path.write_bytes(mutant.planted(whole))
+            outcome = self.run(test)
             path.write_bytes(whole)
+            if outcome != "passed":
+                log = self.log.read_text(errors="replace")
+                failed = re.search(r"^(?:FAILED|ERROR) (\S+)", log, re.MULTILINE)
+                self.check(test)
+                return {"outcome": outcome, "by": failed[1] if failed else test}
+        return {"outcome": "passed", "by": ""}
 
-    def check(self, mutants: list[Mutant]) -> None:
-        """Run what notices faults without any, and keep how long each test file takes."""
-        for name in sorted(
-            {name for module in {m.module for m in mutants} for name in tests_of(self.root, module)}
-        ):
-            began = time.monotonic()
-            if self.run(name) != "passed":
-                raise SystemExit(f"{name} fails without a fault:\n{self.log.read_text()[-2000:]}")
-            self.seconds[name] = time.monotonic() - began
-            print(f"{name}: {self.seconds[name]:.0f} s", flush=True)
+    def check(self, test: str) -> None:
+        """See that a test file that has noticed a fault passes without any."""
+        if test not in self.sound and self.run(test) != "passed":
+            raise SystemExit(f"{test} fails without a fault:\n{self.log.read_text()[-2000:]}")
+        self.sound.add(test)
 
 
 def table(results: list[dict[str, object]]) -> str:
@@ -314,23 +313,26 @@ def main() -> None:
     parser.add_argument("--only", default="", help="modules whose path holds this")
     parser.add_argument("--again", action="store_true", help="those that survived in --out once more")
     arguments = parser.parse_args()
-    sys.dont_write_bytecode = True
     before = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
     results = {row["mark"]: row for row in before}
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         import_what_is_used(bench.root)
-        chosen = sample(bench.root, arguments.n, arguments.seed)
-        done = {mark for mark, row in results.items() if not (arguments.again and row["outcome"] == "passed")}
-        marks = [mutant.mark(arguments.seed) for mutant in chosen]
-        left = [m for m, mark in zip(chosen, marks) if mark not in done and arguments.only in m.module]
-        bench.check(left)
-        for number, mutant in enumerate(left, 1):
-            row = {"mark": mutant.mark(arguments.seed), **bench.outcome(mutant), **asdict(mutant)}
-            print(f"{number}/{len(left)} {row}", flush=True)
-            results[row["mark"]] = row
-            arguments.out.write_text(json.dumps(list(results.values()), indent=1))
-    print(table([results[mark] for mark in marks if mark in results]))
+        chosen = {m.mark(arguments.seed): m for m in sample(bench.root, arguments.n, arguments.seed)}
+        if arguments.again:
+            results = {mark: row for mark, row in results.items() if row["outcome"] != "passed"}
+        for far in (False, True):  # tests beside a module's own first: they notice most, and soon
+            for mark, mutant in chosen.items():
+                row = results.get(mark, {"outcome": "passed", "tests": []})
+                near = Path("tests", mutant.module).parent
+                tests = [t for t in tests_of(bench.root, mutant.module) if far or Path(t).parent == near]
+                left = [test for test in tests if test not in row["tests"]]
+                if arguments.only in mutant.module and row["outcome"] == "passed" and left:
+                    row = {"mark": mark, **bench.outcome(mutant, left), "tests": tests, **asdict(mutant)}
+                    print(row, flush=True)
+                    results[mark] = row
+                    arguments.out.write_text(json.dumps(list(results.values()), indent=1))
+    print(table([results[mark] for mark in chosen if mark in results]))
 
 
 if __name__ == "__main__":
