@@ -118,6 +118,11 @@ def json_text(content: Any) -> str:
     return json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
 
 
+def json_line(content: Any) -> str:
+    """As :func:`json_text`, on one line."""
+    return json.dumps(_finite(content), allow_nan=False) + "\n"
+
+
 def _finite(content: Any) -> Any:
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}

@@ -417,7 +417,7 @@ def test_chunks_and_threads_do_not_matter(at: Folders, monkeypatch: pytest.Monke
         places = ["--embeddings", at["embeddings"], "--features", at["features"]]
     words = (*places, *OIDS[::-1], unknown)
     whole = predict(at, *words, code=3)
-    monkeypatch.setattr("rbztf.verbs.predict.CHUNK", 3)
+    monkeypatch.setattr("rbztf.prediction.run.CHUNK", 3)
     before = list(warnings.filters)
     with threads(2):
         parts = predict(at, *words, code=3)

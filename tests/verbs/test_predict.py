@@ -88,7 +88,7 @@ def test_a_score_is_the_same_alone_and_among_others(
     for oid in OIDS:
         (alone,) = rbztf.predict([oid], model=model, embeddings=store).objects
         assert alone.p_bogus == pytest.approx(together[oid], abs=1e-5)
-    monkeypatch.setattr("rbztf.verbs.predict.CHUNK", 3)
+    monkeypatch.setattr("rbztf.prediction.run.CHUNK", 3)
     for entry in rbztf.predict(model=model, embeddings=store).objects:
         assert entry.p_bogus == pytest.approx(together[entry.oid], abs=1e-5)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from helpers import refused, run_well, strict_json, tiny_encoder, tiny_ensemble
+from helpers import refused, run_well, strict_json, tiny_classifier, tiny_encoder, tiny_ensemble
 
 import rbztf
 from rbztf.errors import UsageError
@@ -19,6 +20,7 @@ from rbztf.simulate.dataset import write_labels
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.verbs import predict as verb
+from rbztf.ztf import Band
 
 pytest.importorskip("light_curve")
 
@@ -105,6 +107,31 @@ def test_another_band_is_named_before_anything_is_fetched(
     assert archive.requests.total == 0
 
 
+def test_a_model_of_other_bands_scores_those(
+    models: dict[str, Path], archive: SimulatedArchive, sky: SimulatedSky, tmp_path: Path
+) -> None:
+    """Which bands a model was trained on is kept in it, in every kind of model."""
+    oid, folder = sky.oids[16], models["curves"].parent
+    tiny = {**tiny_ensemble("curves"), "data": {"bands": ["g", "r"], "min_frames": 3}}
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump(tiny))
+    run_well(
+        *("train-rnn", "-q", "--config", tmp_path / "both.yaml", "--labels", folder / "labels.json"),
+        *("--features", folder / "f.csv", "--out", tmp_path / "both"),
+    )
+    classifier = tiny_classifier(encoder=tiny_encoder(4))
+    data = classifier.config.data.model_copy(update={"bands": (Band.G,)})
+    replace(classifier, config=classifier.config.model_copy(update={"data": data})).save(tmp_path / "g")
+    green = oid - 10**11
+    assert {problem["where"] for problem in predict(tmp_path / "g", archive, oid, code=3)["problems"]} == {
+        str(oid)
+    }
+    answer = predict(tmp_path / "both", archive, oid, green, code=3)
+    assert [entry["oid"] for entry in answer["objects"]] == [oid]
+    (problem,) = answer["problems"]
+    assert problem["where"] == str(green)
+    assert "in the band" not in problem["what"]
+
+
 def test_a_missing_package_is_named_before_anything_is_fetched(
     models: dict[str, Path], archive: SimulatedArchive, sky: SimulatedSky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +139,6 @@ def test_a_missing_package_is_named_before_anything_is_fetched(
         raise UsageError("Light-curve features need the package light-curve.", "Install it.")
 
     monkeypatch.setattr(snad_set, "package", missing)
-    monkeypatch.setattr("rbztf.verbs.acquire.package", missing)
     words = ("predict", "--archive", archive.url, sky.oids[16], "--model")
     refused(*words, models["curves"], says=["package light-curve", "Install it"])
     assert archive.requests.total == 0
@@ -167,6 +193,7 @@ def test_parts_of_another_request_are_refused(
     refused(
         *words, "--max-missed", 0.1, "--out", "scores.csv", says=["with other options", "remove the folder"]
     )
+    refused(*words, "--data", "elsewhere", "--out", "scores.csv", says=["with other options"])
     assert not Path("scores.csv").exists()
     run_well(*words, "--out", "scores.csv", "-q")
     assert Path("scores.csv").exists()

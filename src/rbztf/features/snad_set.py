@@ -117,6 +117,15 @@ def package() -> ModuleType:
     return module
 
 
+def can_compute() -> bool:
+    """Whether the package that computes light-curve features is installed."""
+    try:
+        package()
+    except UsageError:
+        return False
+    return True
+
+
 def source() -> str:
     """Recipe and minor version of the package, for :class:`rbztf.features.table.Definition`."""
     package()

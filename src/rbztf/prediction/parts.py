@@ -11,7 +11,7 @@ from typing import Any
 from rbztf.errors import InputError, UsageError
 from rbztf.files import write_text
 from rbztf.prediction.result import EpochContribution, Prediction
-from rbztf.textfiles import json_text, parse_json, read_text
+from rbztf.textfiles import json_line, json_text, parse_json, read_text
 
 REQUEST = "request.json"
 _HELP = "Remove the folder, then run the same command again."
@@ -66,8 +66,8 @@ class Parts:
             return
         if not (self.folder / REQUEST).is_file():
             write_text(self.folder / REQUEST, self._request)
-        lines = (json.dumps(json.loads(json_text(asdict(entry)))) for entry in predictions)
-        write_text(self.folder / f"{self._written:06d}.jsonl", "".join(f"{line}\n" for line in lines))
+        lines = "".join(json_line(asdict(entry)) for entry in predictions)
+        write_text(self.folder / f"{self._written:06d}.jsonl", lines)
         self._written += 1
 
 

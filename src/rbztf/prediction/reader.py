@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -43,9 +44,20 @@ class ObjectReader:
 
     @classmethod
     def open(
-        cls, model: Model, paths: InputPaths, device: torch.device, until_mjd: float | None
+        cls,
+        model: Model,
+        paths: InputPaths,
+        device: torch.device,
+        until_mjd: float | None,
+        *,
+        cutouts_follow: bool = False,
     ) -> ObjectReader:
         """Open what there is.
+
+        Parameters
+        ----------
+        cutouts_follow : bool
+            Whether there may be nothing yet, since objects are fetched and given by :meth:`with_cutouts`.
 
         Raises
         ------
@@ -56,7 +68,7 @@ class ObjectReader:
         reads_frames, reads_features = (kind in model.modalities for kind in Modality)
         features = paths.features if reads_features else None
         embeddings = paths.embeddings if reads_frames else None
-        if not (paths.cutouts or embeddings or features):
+        if not (paths.cutouts or embeddings or features or cutouts_follow):
             other = "--embeddings PATH" if reads_frames else "--features CSV"
             raise UsageError("No data to score.", f"Give --data DIR (cutouts) or {other}.")
         if reads_frames and paths.cutouts and not paths.embeddings and model.encoder is None:
@@ -71,6 +83,11 @@ class ObjectReader:
         if table is not None:
             warnings += lacking_warnings(table.names, model.feature_names, features)
         return cls(model, device, cutouts, vectors, table, until_mjd, tuple(warnings))
+
+    def with_cutouts(self, folder: Path) -> ObjectReader:
+        """The same, reading also what ``folder`` holds by now."""
+        readable = self.model.encoder is not None or self.model.feature_names
+        return replace(self, cutouts=open_cutouts(folder)) if readable else self
 
     def oids(self) -> list[Oid]:
         """All objects of the embeddings and the cutouts or, without those, of the table of features."""
@@ -179,12 +196,7 @@ class ObjectReader:
 
     @cached_property
     def _can_compute(self) -> bool:
-        """Whether the package that computes light-curve features is installed."""
-        try:
-            snad_set.package()
-        except UsageError:
-            return False
-        return True
+        return snad_set.can_compute()
 
     @cached_property
     def _table(self) -> FeatureTable | None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+from rbztf.archive.results import FetchResult
 from rbztf.errors import Problem, RbztfError, UsageError
-from rbztf.features.snad_set import package
+from rbztf.features import snad_set
+from rbztf.features.files import read_features
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
 from rbztf.prediction.inputs import InputPaths
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.epochs import NO_FRAME
 from rbztf.verbs.fetch import DEFAULT_OUT
 from rbztf.verbs.fetch import fetch as fetch_objects
 from rbztf.ztf import Oid
@@ -37,27 +42,6 @@ class FetchOptions:
     archive_url: str = ARCHIVE_URL
     collection: str = COLLECTION
     wait_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Acquired:
-    """Objects that can be read, and where.
-
-    Attributes
-    ----------
-    oids : tuple of Oid
-    paths : InputPaths
-    problems : tuple of Problem
-    warnings : tuple of str
-    fetched : bool
-        Whether the cutout store may have changed.
-    """
-
-    oids: tuple[Oid, ...]
-    paths: InputPaths
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = ()
-    fetched: bool = False
 
 
 def with_default_store(paths: InputPaths) -> InputPaths:
@@ -83,7 +67,7 @@ def check_package(model: Model, paths: InputPaths) -> list[str]:
     if Modality.LIGHTCURVE not in model.modalities or paths.features is not None:
         return []
     try:
-        package()
+        snad_set.package()
     except UsageError as error:
         if not model.can_score([Modality.IMAGE]):
             raise
@@ -91,38 +75,37 @@ def check_package(model: Model, paths: InputPaths) -> list[str]:
     return []
 
 
-def acquire(
-    oids: Sequence[Oid],
-    model: Model,
-    paths: InputPaths,
-    options: FetchOptions | None,
-    progress: Progress = silent,
-) -> Acquired:
-    """Fetch what the model reads of ``oids`` and none of ``paths`` has, into the cutout store.
+def lacking(oids: Sequence[Oid], model: Model, paths: InputPaths) -> set[Oid]:
+    """Objects of which something that the model reads is nowhere and can be fetched."""
+    reads_frames = reads_cutouts(model)
+    if not reads_frames and not (model.feature_names and snad_set.can_compute()):
+        return set()
+    known: set[int] = set()
+    if Modality.IMAGE in model.modalities and paths.embeddings is not None:
+        known |= set(open_embeddings(paths.embeddings, model.selection.latent))
+    if not reads_frames and paths.features is not None:
+        known |= set(read_features(paths.features).oids.tolist())
+    folder = cutouts_folder(paths)
+    store = open_cutouts(folder) if folder.is_dir() else {}
+    return {oid for oid in oids if oid not in known and not _is_stored(store, oid, reads_frames)}
+
+
+def fetch_lacking(
+    oids: Sequence[Oid], model: Model, folder: Path, options: FetchOptions, progress: Progress = silent
+) -> FetchResult:
+    """Fetch what the model reads of ``oids`` into the cutout store ``folder``.
 
     For a model that reads no frames only light curves are fetched, several objects a request.
-
-    Parameters
-    ----------
-    options : FetchOptions or None
-        None fetches nothing.
     """
-    lacking = _lacking(oids, model, paths) if options is not None else []
-    if not lacking or options is None:
-        return Acquired(tuple(oids), paths)
-    folder = paths.cutouts or DEFAULT_OUT
-    result = fetch_objects(
-        lacking,
+    return fetch_objects(
+        oids,
         out=folder,
         archive_url=options.archive_url,
         collection=options.collection,
         wait_s=options.wait_s,
-        max_frames=None if _reads_cutouts(model) else 0,
+        max_frames=None if reads_cutouts(model) else 0,
         progress=progress,
     )
-    if folder.is_dir():
-        paths = replace(paths, cutouts=folder)
-    return Acquired(tuple(oids), paths, result.problems, result.notes, fetched=True)
 
 
 def in_bands(oids: Sequence[Oid], model: Model) -> tuple[list[Oid], list[Problem]]:
@@ -137,41 +120,23 @@ def in_bands(oids: Sequence[Oid], model: Model) -> tuple[list[Oid], list[Problem
     return kept, [Problem(str(int(oid)), what.format(oid.band, names)) for oid in others]
 
 
-def _reads_cutouts(model: Model) -> bool:
+def reads_cutouts(model: Model) -> bool:
     """Whether the model can make vectors from frames."""
     return Modality.IMAGE in model.modalities and model.encoder is not None
 
 
-def _lacking(oids: Sequence[Oid], model: Model, paths: InputPaths) -> list[Oid]:
-    """Objects of which something that the model reads is nowhere."""
-    frames_known: set[Oid] = set()
-    if Modality.IMAGE in model.modalities and paths.embeddings is not None:
-        frames_known = set(open_embeddings(paths.embeddings, model.selection.latent))
-    folder = paths.cutouts or DEFAULT_OUT
-    store = open_cutouts(folder) if folder.is_dir() else None
-    if _reads_cutouts(model):
-        return [oid for oid in oids if oid not in frames_known and not _has_frames(store, oid)]
-    if not model.feature_names:
-        return []
-    table = _in_table(paths.features)
-    return [
-        oid
-        for oid in oids
-        if oid not in table and oid not in frames_known and (store is None or oid not in store)
-    ]
+def cutouts_folder(paths: InputPaths) -> Path:
+    """Where cutouts are, or where fetched ones go."""
+    return paths.cutouts or DEFAULT_OUT
 
 
-def _in_table(features: Path | None) -> set[int]:
-    from rbztf.features.files import read_features
-
-    return set(read_features(features).oids.tolist()) if features is not None else set()
-
-
-def _has_frames(store: CutoutStore | None, oid: Oid) -> bool:
-    """Whether the store has a frame of the object, or a file that cannot be read, which the reader will name."""
-    if store is None or oid not in store:
+def _is_stored(store: Collection[object], oid: Oid, with_frames: bool) -> bool:
+    """Whether the store has the object, or a file that cannot be read, which the reader will name."""
+    if oid not in store:
         return False
+    if not (with_frames and isinstance(store, CutoutStore)):
+        return True
     try:
-        return len(store[oid].frames) > 0
+        return bool(np.any(store.epochs(oid)["frame"] != NO_FRAME))
     except RbztfError:
         return True

@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.config import Config, load_config
-from rbztf.errors import Problem, RbztfError, UsageError
+from rbztf.errors import UsageError
 from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
 from rbztf.models.training import choose_device
-from rbztf.prediction.inputs import InputPaths, ObjectInputs
+from rbztf.prediction.inputs import InputPaths
 from rbztf.prediction.parts import Parts
-from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import Prediction, PredictResult
-from rbztf.prediction.score import predict_objects
+from rbztf.prediction.run import PredictionRun
 from rbztf.progress import Progress, silent
 from rbztf.verbs.acquire import (
-    Acquired,
     FetchOptions,
-    acquire,
     check_package,
+    cutouts_folder,
+    fetch_lacking,
     in_bands,
+    lacking,
     with_default_store,
 )
 from rbztf.verbs.paths import locate_model, locate_optional
 from rbztf.ztf import Oid
 
-CHUNK = 128
-"""Objects that a thread scores at once."""
 FETCHED_AT_ONCE = 512
 """Objects that are fetched before the first of them are scored."""
-Scores = tuple[list[Prediction], int]
-"""Predictions, and how many of the objects have light curves that go on after those of the training."""
 
 
 def predict(
@@ -119,31 +112,38 @@ def predict(
     notes = check_package(bundle, places)
     options = FetchOptions(archive_url, collection, wait_s) if fetch and oids is not None else None
     device = choose_device(config.device)
-    request = _request(path, places, goal, explain, until_mjd)
-    kept = Parts(parts, request) if parts is not None else None
+    kept = None
+    if parts is not None:
+        kept = Parts(parts, _request(path, places, collection, goal, explain, until_mjd))
     known = dict(kept.known) if kept else {}
+    run = PredictionRun(bundle, str(path), device, until_mjd, goal, explain)
     if oids is None:
-        asked = ObjectReader.open(bundle, places, device, until_mjd).oids()
+        run.open(places)
+        asked = run.reader.oids()
     else:
         asked = list(dict.fromkeys(map(Oid, [oids] if isinstance(oids, int | str) else oids)))
     wanted, problems = in_bands(asked, bundle)
-    run = _Run(bundle, str(path), device, until_mjd, goal, explain)
-    progress("predict", 0, len(wanted))
-    for start in range(0, len(wanted), FETCHED_AT_ONCE):
-        part = wanted[start : start + FETCHED_AT_ONCE]
-        acquired = acquire([oid for oid in part if oid not in known], bundle, places, options, progress)
-        places = acquired.paths
-        problems += acquired.problems
-        done = start + len(part) - len(acquired.oids)
-        for made in run(acquired, problems):
+    new = [oid for oid in wanted if oid not in known]
+    lacks = lacking(new, bundle, places) if options is not None else set()
+    if oids is not None:
+        run.open(places, cutouts_follow=bool(lacks) or not new)
+    folder = cutouts_folder(places)
+    n_known = len(wanted) - len(new)
+    progress("predict", n_known, len(wanted))
+    for start in range(0, len(new), FETCHED_AT_ONCE):
+        part = new[start : start + FETCHED_AT_ONCE]
+        to_fetch = [oid for oid in part if oid in lacks]
+        if to_fetch and options is not None:
+            fetched = fetch_lacking(to_fetch, bundle, folder, options, progress)
+            run.read_fetched(folder, fetched.problems, fetched.notes)
+        for made in run(part):
             known |= {entry.oid: entry for entry in made}
             if kept is not None:
                 kept.add(made)
-            done += CHUNK
-            progress("predict", min(done, start + len(part)), len(wanted))
+            progress("predict", n_known + run.n_done, len(wanted))
     predictions = tuple(known[oid] for oid in wanted if oid in known)
     warnings = (*notes, *run.warnings, *_remarks(bundle, predictions, run.n_go_on))
-    return PredictResult(str(path), predictions, tuple(problems), warnings)
+    return PredictResult(str(path), predictions, (*problems, *run.problems), warnings)
 
 
 def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | None]) -> None:
@@ -157,62 +157,22 @@ def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | 
             )
 
 
-class _Run:
-    """Reads and scores objects, part by part, and gathers what is worth knowing of them."""
-
-    def __init__(
-        self,
-        model: Model,
-        name: str,
-        device: torch.device,
-        until_mjd: float | None,
-        goal: Goal | None,
-        explain: bool,
-    ) -> None:
-        self._model, self._name, self._device, self._until_mjd = model, name, device, until_mjd
-        self._goal, self._explain = goal, explain
-        self._reader: ObjectReader | None = None
-        self._warnings: dict[str, None] = {}
-        self.n_go_on = 0
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Each once, in the order in which they came."""
-        return tuple(self._warnings)
-
-    def __call__(self, acquired: Acquired, problems: list[Problem]) -> Iterator[list[Prediction]]:
-        """Predictions of the objects, chunk by chunk; what is wrong with an object goes to ``problems``."""
-        if self._reader is None or acquired.fetched:
-            self._reader = ObjectReader.open(self._model, acquired.paths, self._device, self._until_mjd)
-        reader = self._reader
-        self._warnings |= dict.fromkeys((*acquired.warnings, *reader.warnings))
-        failed = {problem.where for problem in acquired.problems}  # could not be fetched, which says it all
-        oids = acquired.oids
-        chunks = (oids[start : start + CHUNK] for start in range(0, len(oids), CHUNK))
-        read = (list(_read_chunk(reader, chunk, problems, failed)) for chunk in chunks)
-
-        def score(found: Sequence[ObjectInputs]) -> Scores:
-            made = (
-                predict_objects(reader, found, self._name, self._goal, explain=self._explain) if found else []
-            )
-            return made, sum(entry.features.goes_on for entry in found if entry.features)
-
-        n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not self._explain else 1
-        for made, n_go_on in _side_by_side(score, read, n_threads):
-            self.n_go_on += n_go_on
-            yield made
-
-
 def _request(
-    model: Path, places: InputPaths, goal: Goal | None, explain: bool, until_mjd: float | None
+    model: Path,
+    places: InputPaths,
+    collection: str,
+    goal: Goal | None,
+    explain: bool,
+    until_mjd: float | None,
 ) -> dict[str, Any]:
     """All that decides a prediction, to tell parts of one request from those of another."""
-    files = sorted(path for path in model.rglob("*") if path.is_file())
     digest = hashlib.sha256()
-    for path in files:
+    for path in sorted(path for path in model.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
     return {
         "model": digest.hexdigest()[:16],
+        "cutouts": str(cutouts_folder(places)),
+        "collection": collection,
         "embeddings": str(places.embeddings),
         "features": str(places.features),
         "goal": asdict(goal or Goal()),
@@ -232,40 +192,6 @@ def _given(
     return InputPaths(
         locate_optional("cutouts", None, config), locate_optional("embeddings", None, config), table
     )
-
-
-def _side_by_side(
-    score: Callable[[Sequence[ObjectInputs]], Scores],
-    chunks: Iterator[Sequence[ObjectInputs]],
-    n_threads: int,
-) -> Iterator[Scores]:
-    """Scores of each chunk, in order, made on ``n_threads`` threads while this one reads the next chunks.
-
-    This thread alone reads: what reads FITS files is not made for several.
-    """
-    if n_threads < 2:
-        yield from map(score, chunks)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[Future[Scores]] = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(score, chunk))
-            if len(waiting) > n_threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _read_chunk(
-    reader: ObjectReader, oids: Sequence[Oid], problems: list[Problem], failed: Collection[str]
-) -> Iterator[ObjectInputs]:
-    """The objects that can be scored; what is wrong with the others goes to ``problems``."""
-    for oid in oids:
-        try:
-            yield reader.read(oid, problems)
-        except RbztfError as error:
-            if str(oid) not in failed:
-                problems.append(Problem(str(oid), str(error)))
 
 
 def _remarks(model: Model, predictions: Sequence[Prediction], n_go_on: int) -> Iterator[str]:

@@ -232,7 +232,9 @@ def encoder_in(folder: Path) -> EncoderBundle | None:
 
 
 MODEL_SECTIONS = ("name", "frames", "vae", "classifier", "ensemble")
-"""Parts of a configuration that describe a model, beside ``data.min_frames``; the others record its making."""
+"""Parts of a configuration that describe a model; the others record its making."""
+MODEL_DATA = ("min_frames", "bands")
+"""Settings of ``data`` that say which objects a model can score."""
 
 
 def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
@@ -243,8 +245,8 @@ def config_of(folder: Path, metadata: dict[str, Any]) -> Config:
     kept = metadata.get("config") or {}
     described = {name: kept[name] for name in MODEL_SECTIONS if name in kept}
     data = kept.get("data")
-    if isinstance(data, dict) and "min_frames" in data:
-        described["data"] = {"min_frames": data["min_frames"]}
+    if isinstance(data, dict):
+        described["data"] = {name: data[name] for name in MODEL_DATA if name in data}
     return parse_config(yaml.safe_dump(described), str(folder / bundle.METADATA))
 
 
