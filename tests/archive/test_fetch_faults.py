@@ -141,6 +141,42 @@ def test_an_archive_that_is_not_there(sky: SimulatedSky, brisk: HttpSettings, tm
     assert "was not asked for" in result.objects[-1].problem
 
 
+class FramesOnly(Faults):
+    """Faults of the cutouts alone."""
+
+    def of_answer(self, url: str, asked: int) -> str | None:
+        return super().of_answer(url, asked) if "sciimg" in url else None
+
+
+@pytest.mark.parametrize("kind", ["lost_bytes", "inserted_bytes"])
+def test_bytes_lost_or_inserted_in_the_pixels_are_noticed(
+    kind: str,
+    sky: SimulatedSky,
+    start_archive: Start,
+    brisk: HttpSettings,
+    tmp_path: Path,
+    clean_store: dict[str, bytes],
+    files_of: Files,
+) -> None:
+    """The length is that of a whole frame; the next answer is a good one."""
+    archive = start_archive(faults=FramesOnly(rate=1.0, kinds=(kind,), max_per_url=1, seed=6))
+    result = fetch(sky.oids, out=tmp_path, archive_url=archive.url, settings=brisk)
+    assert archive.requests.by_fault[kind] > 50
+    assert result.complete
+    assert files_of(tmp_path) == clean_store
+
+
+@pytest.mark.parametrize("kind", ["lost_bytes", "inserted_bytes"])
+def test_frames_that_are_always_damaged_are_corrupt(
+    kind: str, sky: SimulatedSky, start_archive: Start, brisk: HttpSettings, tmp_path: Path
+) -> None:
+    archive = start_archive(faults=FramesOnly(rate=1.0, kinds=(kind,), max_per_url=10**6))
+    few = replace(brisk, tries=2, breaker_failures=10**6)
+    result = fetch(sky.oids, out=tmp_path, archive_url=archive.url, settings=few)
+    assert set(result.counts) == {"corrupt"}
+    assert not result.complete
+
+
 class TablesOnly(Faults):
     """Faults of the light curves alone."""
 

@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rbztf.archive.images.quadrants import read_quadrant
 from rbztf.archive.irsa import Exposure, exposure_of_name
 from rbztf.archive.validate import check_frame
 from rbztf.errors import UnsoundAnswer
+from rbztf.stores.consistency import impossible_pixel, sky_jumps
 
 EXPOSURE = Exposure(20200924431759, 655, "zr", 13, 3)
 RA_DEG, DEC_DEG = 250.0, 37.0
-PIXELS = np.arange(784, dtype=np.float32).reshape(28, 28)
+PIXELS = 200 + np.arange(784, dtype=np.float32).reshape(28, 28) / 7
 
 Change = Callable[[fits.Header], None]
 
@@ -153,6 +157,85 @@ def test_other_content_is_refused(content: bytes, what: str) -> None:
         check_frame(content, EXPOSURE, RA_DEG, DEC_DEG)
 
 
+def with_sums(cards: fits.Header) -> bytes:
+    hdu, stream = fits.PrimaryHDU(PIXELS, cards), io.BytesIO()
+    hdu.add_checksum()
+    hdu.writeto(stream)
+    return stream.getvalue()
+
+
+GOOD, SEALED = served(header()), with_sums(header())
+PIXELS_AT = len(GOOD) - 2 * 2880
+
+
+def without(content: bytes, keyword: bytes) -> bytes:
+    """The same file with a comment in the place of a card, of another sum but for the header's own."""
+    start = content.index(keyword)
+    return content[:start] + b"COMMENT " + content[start + 8 :]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (GOOD + bytes(1), "not as long as"),
+        (GOOD + bytes(2880), "not as long as"),
+        (GOOD + GOOD, "not FITS follows"),
+        (GOOD[:-1], "not as long as"),
+        (GOOD[:-2880], "not as long as"),
+        (GOOD[: PIXELS_AT + 3136], "not as long as"),
+        (GOOD[:-1] + b"x", "longer than its headers say"),
+        (GOOD[: PIXELS_AT + 9] + b"x" + GOOD[PIXELS_AT + 9 : -1], "longer than|a pixel of"),
+        (GOOD[: PIXELS_AT + 9] + GOOD[PIXELS_AT + 10 :] + bytes(1), "a pixel of"),
+        (GOOD[: PIXELS_AT + 8] + GOOD[PIXELS_AT + 12 :] + bytes(4), "last pixel"),
+        (GOOD[: PIXELS_AT - 1] + b"x" + GOOD[PIXELS_AT:], "behind its END"),
+        (GOOD[:PIXELS_AT] + b"\x7f\x80\0\0" + GOOD[PIXELS_AT + 4 :], "a pixel of inf"),
+        (SEALED[:-5000] + b"\x01" + SEALED[-4999:], "DATASUM"),
+        (without(SEALED, b"DATASUM "), "CHECKSUM"),
+        (without(without(SEALED, b"CHECKSUM"), b"HIERARCH" if b"HIERARCH" in SEALED else b"SEEING  "), None),
+        (without(SEALED, b"CHECKSUM")[:-5000] + b"\x01" + SEALED[-4999:], "DATASUM"),
+    ],
+)
+def test_a_frame_is_whole_to_the_byte(content: bytes, what: str | None) -> None:
+    at = place(header(), 13.5, 13.5)
+    if what is None:
+        check_frame(content, EXPOSURE, *at)
+        return
+    with pytest.raises(UnsoundAnswer, match=what):
+        check_frame(content, EXPOSURE, *at)
+
+
+@given(
+    n=st.integers(1, 3),
+    at=st.integers(0, 3000),
+    sky=st.floats(90, 3000),
+    lost=st.booleans(),
+)
+def test_a_shift_within_the_pixels_is_refused_or_looked_at_twice(
+    n: int, at: int, sky: float, lost: bool
+) -> None:
+    """By a part of a pixel's four bytes; its fraction becomes its exponent, whatever the sky."""
+    noise = np.random.default_rng(at).normal(0, np.sqrt(sky / 6), (28, 28))
+    content = served(header(), (sky + noise).astype(np.float32))
+    start = PIXELS_AT + at
+    if lost:
+        changed = content[:start] + content[start + n :] + bytes(n)
+    else:
+        changed = content[:start] + b"x" * n + content[start:-n]
+    try:
+        frame = check_frame(changed, EXPOSURE, *place(header(), 13.5, 13.5))
+    except UnsoundAnswer:
+        return
+    assert sky_jumps(frame.pixels)
+
+
+def test_a_dead_column_is_no_jump_of_the_sky() -> None:
+    frame = PIXELS.copy()
+    frame[3:25, 9:11] = 3.0
+    assert not sky_jumps(frame)
+    frame[27, 27] = 3.0
+    assert sky_jumps(frame)
+
+
 def test_every_real_frame_is_sound(shared_frames: Path) -> None:
     for path in sorted((shared_frames / "snad_artefacts").glob("*.fits")):
         with fits.open(path) as hdus:
@@ -162,3 +245,16 @@ def test_every_real_frame_is_sound(shared_frames: Path) -> None:
             frame = check_frame(path.read_bytes(), exposure, cards["OIDRA"], cards["OIDDEC"])
             assert np.array_equal(frame.pixels, pixels)
             assert frame.facts["seeing"] == cards["SEEING"]
+            assert not sky_jumps(frame.pixels)
+
+
+def test_real_pixels_are_possible_and_seldom_asked_for_twice(shared_frames: Path) -> None:
+    """Cutouts of stars and galaxies, and of a whole quadrant: hardly any looks as if bytes were lost."""
+    with np.load(shared_frames / "labelled_cutouts_20pix.npz") as stored:
+        small = stored["science"][:, 4:24, 4:24]
+    image = read_quadrant(shared_frames / "ztf_20200924431759_000655_zr_c13_o_q3_sciimg.fits.fz").pixels
+    whole = image[:3080, :3052].reshape(110, 28, 109, 28).swapaxes(1, 2).reshape(-1, 28, 28)[::6]
+    for frames in (small, whole):
+        assert not impossible_pixel(frames)
+        assert not (frames == 0).any()
+        assert np.mean([sky_jumps(frame) for frame in frames]) < 0.002

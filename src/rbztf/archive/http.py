@@ -92,6 +92,7 @@ class ArchiveSession:
         max_bytes: int,
         tries: int | None = None,
         agree: Callable[[T, T], bool] | None = None,
+        doubt: Callable[[T, bool], bool] = lambda result, promised: not promised,
         into: Sink | None = None,
     ) -> T:
         """Ask for ``url`` until ``check`` accepts the answer.
@@ -108,8 +109,11 @@ class ArchiveSession:
         tries : int, optional
             Instead of the session's own number.
         agree : callable, optional
-            Whether two results are of the same whole. An answer whose length nothing promised is
-            then asked for a second time, since a part of it looks like the whole.
+            Whether two results are the same. A good answer that is in doubt is then asked for once
+            more, and another one than the first is a failure.
+        doubt : callable, optional
+            Gets a result, and whether something promised its length; returns whether it is in doubt.
+            By default, where nothing did: a part of such an answer looks like the whole.
         into : callable, optional
             Called at the start of a good body with its length, where the archive says it; returns what
             takes the body piece by piece, for one that is too long for memory. ``check`` then gets
@@ -130,7 +134,7 @@ class ArchiveSession:
         tries = tries or self.settings.tries
         for attempt in range(1, tries + 1):
             self.circuit.wait_for_turn()
-            answer = self._attempt(url, check, agree, _Limits(budget_s, max_bytes, into))
+            answer = self._attempt(url, check, agree, doubt, _Limits(budget_s, max_bytes, into))
             if not isinstance(answer, _Failure):
                 self.circuit.succeeded()
                 return answer
@@ -150,16 +154,17 @@ class ArchiveSession:
         url: str,
         check: Callable[[bytes], T],
         agree: Callable[[T, T], bool] | None,
+        doubt: Callable[[T, bool], bool],
         limits: _Limits,
     ) -> T | _Failure:
         """One try; a failure as a value, so that no traceback keeps what was received."""
         try:
             body, promised = self._try(url, limits)
             result = _checked(check, body)
-            if agree is not None and not promised:
+            if agree is not None and doubt(result, promised):
                 again = _checked(check, self._try(url, limits)[0])
                 if not agree(result, again):
-                    raise UnsoundAnswer("Two answers to the same question differ: one of them was cut short.")
+                    raise UnsoundAnswer("Two answers to the same question differ: one of them is damaged.")
         except ArchiveError as error:
             error.__traceback__ = error.__context__ = None
             return _Failure(error)
@@ -274,6 +279,8 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
         raise UnsoundAnswer(f"The answer is a broken gzip file ({error}).") from None
     if not inflater.eof:
         raise UnsoundAnswer("The answer is a gzip file cut short or far too long.")
+    if inflater.unused_data.strip(b"\0"):
+        raise UnsoundAnswer("The answer is a gzip file with something behind its end.")
     return content
 
 

@@ -20,6 +20,7 @@ from rbztf.archive.irsa import (
 from rbztf.archive.journal import BAD_REQUEST, EDGE_PIX, Outcome
 from rbztf.archive.validate import MAX_FRAME_BYTES, Frame, check_frame
 from rbztf.errors import ArchiveDown, ArchiveError, BadRequest, DataError, NotThere, RbztfError, UnsoundAnswer
+from rbztf.stores.consistency import sky_jumps
 from rbztf.stores.epochs import FrameStatus
 from rbztf.ztf import Oid
 
@@ -134,7 +135,7 @@ def _unknown(oid: Oid, collection: str) -> DataError:
 def request_frame(
     session: ArchiveSession, url: str, exposure: Exposure, ra_deg: float, dec_deg: float
 ) -> Frame:
-    """The frame behind ``url``, checked.
+    """The frame behind ``url``, checked; asked for twice where it looks as if bytes of it were lost.
 
     Raises
     ------
@@ -142,7 +143,14 @@ def request_frame(
         One of :mod:`rbztf.errors`.
     """
     check = partial(check_frame, exposure=exposure, ra_deg=ra_deg, dec_deg=dec_deg)
-    return session.get(url, check, budget_s=session.settings.frame_budget_s, max_bytes=MAX_FRAME_BYTES)
+    return session.get(
+        url,
+        check,
+        budget_s=session.settings.frame_budget_s,
+        max_bytes=MAX_FRAME_BYTES,
+        agree=lambda one, other: one.pixels.tobytes() == other.pixels.tobytes(),
+        doubt=lambda frame, promised: sky_jumps(frame.pixels),
+    )
 
 
 def outcome_of(

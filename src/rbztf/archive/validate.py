@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rbztf.archive.irsa import Exposure, separation_deg
 from rbztf.errors import UnsoundAnswer
 from rbztf.stores import fastfits, irsa_cutouts
+from rbztf.stores.consistency import impossible_pixel
 from rbztf.stores.epochs import header_facts
 from rbztf.times import mjd_of_filefracday
 from rbztf.ztf import SIZE_PIX, Band
@@ -88,12 +89,17 @@ def check_frame(content: bytes, exposure: Exposure, ra_deg: float, dec_deg: floa
     Raises
     ------
     UnsoundAnswer
-        If it is not FITS, cut short, of a wrong shape, without a finite WCS, of another field,
-        filter, CCD, quadrant or time, or of another place on the sky.
+        If it is not FITS, not as long as its header says, to the byte, of a wrong shape, without a
+        finite WCS, of another field, filter, CCD, quadrant or time, of another place on the sky, or
+        holds pixels that no image can have; where it has checksums, if they are wrong.
     """
     header, pixels = _read(content)
     if not 1 <= min(pixels.shape) <= max(pixels.shape) <= SIZE_PIX:
         raise UnsoundAnswer(f"The frame has the shape {pixels.shape}, not at most {SIZE_PIX} x {SIZE_PIX}.")
+    if wrong := impossible_pixel(pixels):
+        raise UnsoundAnswer(f"The frame holds {wrong}.")
+    if pixels[-1, -1] == 0:  # no pixel of a real one is, and zeros fill the end where bytes are lost
+        raise UnsoundAnswer("The last pixel of the frame is 0 DN: pixels were lost.")
     _check_identity(header, exposure)
     _check_wcs(header)
     _check_place(header, pixels.shape, ra_deg, dec_deg)
@@ -116,11 +122,14 @@ def _read(content: bytes) -> tuple[Mapping[str, Any], NDArray[np.float32]]:
         start = " ".join(content[:60].decode("ascii", "replace").split())
         raise UnsoundAnswer(f"The answer is not a FITS file; it starts with {start[:40]!r}.")
     try:
+        first = fastfits.whole_parts(content)[0]
         return fastfits.read_primary(content)
+    except fastfits.Damaged as error:
+        raise UnsoundAnswer(f"The answer is a damaged FITS file: {error}.") from None
     except fastfits.NotPlain:
-        raise UnsoundAnswer(
-            "The answer is a FITS file cut short, or without a plain float32 image."
-        ) from None
+        axes, bits = first.cards.get("NAXIS"), first.cards.get("BITPIX")
+        found = f"it begins with {axes} axes of {bits} bits"
+        raise UnsoundAnswer(f"The answer is not a plain float32 image ({found}).") from None
 
 
 def _check_identity(header: Mapping[str, Any], exposure: Exposure) -> None:

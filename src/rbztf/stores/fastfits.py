@@ -23,6 +23,8 @@ _ONES = 2**32 - 1
 _BIG_ENDIAN_FLOAT32 = np.dtype(">f4")
 _TYPES = {"D": ">f8", "E": ">f4", "I": ">i2", "J": ">i4", "K": ">i8"}
 _FORM = re.compile(r"(\d{0,6})([ADEIJK])")
+_FILLING = b"\0 "
+"""Fills the last block of data: zeros, or blanks after a table of text."""
 _END = re.compile(rb"END {77}")
 _VALUE = re.compile(rb"^([A-Z0-9_-]{1,8}) *= *('(?:[^']|'')*'|[^/ ]+)")
 
@@ -101,12 +103,15 @@ class Hdu:
     cards : Cards
     start, data, end : int
         First byte of the header and of the data, and the end of the data, filled to whole blocks.
+    size : int
+        Bytes of the data, without what fills the last block.
     """
 
     cards: Cards
     start: int
     data: int
     end: int
+    size: int
 
 
 def hdus(content: bytes) -> Iterator[Hdu]:
@@ -136,7 +141,8 @@ def _hdu(content: bytes, start: int) -> Hdu:
         raise NotPlain
     cards = Cards(content[start : end.start()])
     data = start + _whole_blocks(end.start() + CARD - start)
-    return Hdu(cards, start, data, data + _whole_blocks(_data_size(cards)))
+    size = _data_size(cards)
+    return Hdu(cards, start, data, data + _whole_blocks(size), size)
 
 
 def _whole_blocks(size: int) -> int:
@@ -176,10 +182,50 @@ def check_sums(content: bytes, parts: Sequence[Hdu]) -> bool:
     if not any("CHECKSUM" in part.cards for part in parts):
         return False
     for part in parts:
-        words = np.frombuffer(content, ">u4", (part.end - part.start) // 4, part.start)
-        if "CHECKSUM" not in part.cards or int(words.sum(dtype=np.uint64)) % _ONES:
+        if "CHECKSUM" not in part.cards or _sum(content, part.start, part.end) % _ONES:
             raise Damaged(f"the checksum of {part.cards.get('EXTNAME', 'its first header')} is wrong")
     return True
+
+
+def whole_parts(content: bytes) -> list[Hdu]:
+    """The headers and data of a file from elsewhere, which is as long as they say, to the byte.
+
+    What fills their last blocks is empty, as the standard has it (FITS 4.0, sections 3.3 and 4.3),
+    so that nothing was inserted; checksums are right, where there are some.
+
+    Raises
+    ------
+    Damaged
+        If anything is lost, added or changed.
+    """
+    try:
+        parts = list(hdus(content))
+    except NotPlain:
+        raise Damaged("it is cut short, or not as long as its headers say") from None
+    for number, part in enumerate(parts):
+        if number and "XTENSION" not in part.cards:
+            raise Damaged("something that is not FITS follows its data")
+        if not content[part.start : part.data].rstrip(_FILLING).endswith(b"END"):
+            raise Damaged("a header of it goes on behind its END")
+        if content[part.data + part.size : part.end].strip(_FILLING):
+            raise Damaged("its data are longer than its headers say")
+        _check_sums_there(content, part)
+    return parts
+
+
+def _check_sums_there(content: bytes, part: Hdu) -> None:
+    """Compare the checksums that a part has, be it one of the two, with its bytes."""
+    if re.fullmatch(r"\d+", named := str(part.cards.get("DATASUM", "")).strip()):
+        found = _sum(content, part.data, part.end)
+        if (found - int(named)) % _ONES:
+            raise Damaged("its data do not have the sum that DATASUM names")
+    if str(part.cards.get("CHECKSUM", "")).strip() and _sum(content, part.start, part.end) % _ONES:
+        raise Damaged("it does not have the sum that CHECKSUM names")
+
+
+def _sum(content: bytes, start: int, end: int) -> int:
+    """The sum of 32-bit numbers between two places, which are whole blocks apart."""
+    return int(np.frombuffer(content, ">u4", (end - start) // 4, start).sum(dtype=np.uint64))
 
 
 def read_extension(content: bytes, parts: Sequence[Hdu], name: str) -> NDArray[np.float32]:

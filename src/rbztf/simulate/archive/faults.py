@@ -29,10 +29,11 @@ TRANSIENT_KINDS = (
 what it sends, which is half a file; ``wrong_image`` answers with a cutout of another field
 (for anything but a cutout it is an HTML page).
 """
-HOSTILE_KINDS = ("bad_request", "cut_line")
+HOSTILE_KINDS = ("bad_request", "cut_line", "lost_bytes", "inserted_bytes")
 """Faults that are not among the default kinds, since a client that asks again may not get there.
 
-``bad_request`` answers 400 without saying why. ``cut_line`` breaks a table off at the end of a line, and
+``bad_request`` answers 400 without saying why. ``lost_bytes`` and ``inserted_bytes`` change what follows
+in a body, whose length stays; how many and where, the address decides. ``cut_line`` breaks a table off at the end of a line, and
 does not promise a length, so that nothing shows it.
 """
 PERSISTENT_KINDS = ("missing", "off_chip")
@@ -109,6 +110,15 @@ class Faults:
             if kind in self.kinds and self._rng(kind, name, 0).random() < self.persistent_rate:
                 return kind
         return None
+
+    def shifted(self, body: bytes, url: str, *, lost: bool) -> bytes:
+        """A body some bytes of which were lost or inserted, in its last two blocks: the pixels of a cutout."""
+        rng = self._rng("shifted", url, 0)
+        n, start = int(rng.integers(1, 9)), max(0, len(body) - 5760)
+        at = start + int(rng.integers(0, min(3000, len(body) - start)))
+        if lost:
+            return body[:at] + body[at + n :] + bytes(n)
+        return (body[:at] + rng.bytes(n) + body[at:])[: len(body)]
 
     def _rng(self, purpose: str, text: str, count: int) -> np.random.Generator:
         return np.random.default_rng(

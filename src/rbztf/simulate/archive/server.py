@@ -243,6 +243,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "latency" and archive.faults:
             time.sleep(archive.faults.latency_s)
         answer = archive.answer(path, query)
+        if fault in ("lost_bytes", "inserted_bytes") and archive.faults:
+            body = archive.faults.shifted(answer.body, self.path, lost=fault == "lost_bytes")
+            return Answer(body, answer.content_type, answer.status)
         if fault == "short_body":
             return Answer(answer.body[: len(answer.body) // 2], answer.content_type, answer.status)
         return answer
