@@ -13,6 +13,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
+from rbztf.archive.pinned_files import PinnedFile, git_hash
 from rbztf.config import Config, load_config
 from rbztf.errors import RbztfError
 from rbztf.features.table import Definition, FeatureTable
@@ -347,6 +349,33 @@ def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **he
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.write(body)
+
+
+@contextmanager
+def serving(files: Mapping[str, bytes]) -> Iterator[str]:
+    """A server that answers with these files, by path and query, and 404 to all else; yields its address.
+
+    ``files`` may be changed meanwhile.
+    """
+
+    def script(handler: BaseHTTPRequestHandler, _: int) -> None:
+        body = files.get(handler.path)
+        answer(handler, 404 if body is None else 200, body or b"")
+
+    with Scripted(script) as server:
+        yield server.url.removesuffix("/x")
+        server.shutdown()
+
+
+def on_github(file: PinnedFile, content: bytes) -> dict[str, bytes]:
+    """A file at a commit, and what GitHub says of it, for :func:`serving`."""
+    path = quote(file.path)
+    return {
+        f"/repos/{file.repository}/contents/{path}?ref={file.commit}": json.dumps(
+            {"sha": git_hash(content), "size": len(content)}
+        ).encode(),
+        f"/{file.repository}/{file.commit}/{path}": content,
+    }
 
 
 def flood(handler: BaseHTTPRequestHandler, start: bytes, piece: bytes, pause_s: float = 0.0) -> int:

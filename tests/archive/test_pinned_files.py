@@ -3,50 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from helpers import on_github, serving
 
+from rbztf.archive import pinned_files
 from rbztf.archive.http import ArchiveSession
 from rbztf.archive.http_settings import HttpSettings
-from rbztf.archive.pinned_files import PinnedFile, fetch_pinned, git_hash
+from rbztf.archive.pinned_files import PinnedFile, cached_pinned, fetch_pinned, forget_pinned, git_hash
 from rbztf.errors import ArchiveError
 
 FILE = PinnedFile("owner/name", "a" * 40, "data/table one.csv")
 CONTENT = b"oid,x\n1,2\n"
 
 
-class GitHub(BaseHTTPRequestHandler):
-    answers: ClassVar[dict[str, bytes]] = {}
-
-    def do_GET(self) -> None:
-        body = self.answers.get(self.path)
-        self.send_response(404 if body is None else 200)
-        self.send_header("Content-Length", str(len(body or b"")))
-        self.end_headers()
-        self.wfile.write(body or b"")
-
-    def log_message(self, *_: object) -> None:
-        pass
+Files = dict[str, bytes]
+CONTENT_KEY = f"/owner/name/{FILE.commit}/data/table%20one.csv"
+FACTS_KEY = f"/repos/owner/name/contents/data/table%20one.csv?ref={FILE.commit}"
 
 
 @pytest.fixture
-def github() -> Iterator[str]:
-    GitHub.answers = {
-        f"/repos/owner/name/contents/data/table%20one.csv?ref={FILE.commit}": json.dumps(
-            {"sha": git_hash(CONTENT), "size": len(CONTENT)}
-        ).encode(),
-        f"/owner/name/{FILE.commit}/data/table%20one.csv": CONTENT,
-    }
-    with ThreadingHTTPServer(("127.0.0.1", 0), GitHub) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+def files() -> Files:
+    return on_github(FILE, CONTENT)
+
+
+@pytest.fixture
+def github(files: Files) -> Iterator[str]:
+    with serving(files) as url:
+        yield url
 
 
 def fetch(url: str, out: Path) -> None:
@@ -67,20 +53,41 @@ def test_a_file_is_written_as_it_is(github: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [CONTENT + b"x", CONTENT[:-1], b"", b"<html>"])
-def test_another_content_is_refused(content: bytes, github: str, tmp_path: Path) -> None:
-    GitHub.answers[f"/owner/name/{FILE.commit}/data/table%20one.csv"] = content
+def test_another_content_is_refused(content: bytes, files: Files, github: str, tmp_path: Path) -> None:
+    files[CONTENT_KEY] = content
     with pytest.raises(ArchiveError, match="does not have the content of commit aaaaaaa"):
         fetch(github, tmp_path / "table.csv")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("facts", [b"[]", b"not JSON", b'{"size": 3}', None])
-def test_a_service_that_does_not_know_the_file(facts: bytes | None, github: str, tmp_path: Path) -> None:
-    key = f"/repos/owner/name/contents/data/table%20one.csv?ref={FILE.commit}"
+def test_a_service_that_does_not_know_the_file(
+    facts: bytes | None, files: Files, github: str, tmp_path: Path
+) -> None:
     if facts is None:
-        del GitHub.answers[key]
+        del files[FACTS_KEY]
     else:
-        GitHub.answers[key] = facts
+        files[FACTS_KEY] = facts
     with pytest.raises(ArchiveError):
         fetch(github, tmp_path / "table.csv")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_cache_keeps_what_was_sound_until_it_is_forgotten(
+    files: Files, github: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("API_URL", "RAW_URL"):
+        monkeypatch.setattr(pinned_files, name, github)
+    quick = HttpSettings(tries=1)
+    good, files[CONTENT_KEY] = files[CONTENT_KEY], b"damaged"
+    with pytest.raises(ArchiveError):
+        cached_pinned(FILE, settings=quick)
+    files[CONTENT_KEY] = good
+    path = cached_pinned(FILE, settings=quick)
+    assert path.read_bytes() == CONTENT
+    files.clear()
+    assert cached_pinned(FILE, settings=quick) == path
+    forget_pinned(FILE)
+    with pytest.raises(ArchiveError):
+        cached_pinned(FILE, settings=quick)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -293,29 +289,3 @@ def test_frames_of_published_classifiers_go_through_the_encoder(published: Path,
         assert one.pop("p_bogus") == pytest.approx(other.pop("p_bogus"), abs=1e-5)
         assert one == other
     assert apart["warnings"] == []
-
-
-def test_damaged_files_of_a_download_are_not_used_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    labels = [{"oid": make_oid(1), "tags": ["artefact"]}]
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = partial(Handler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
-        address = f"http://127.0.0.1:{listening.server_port}/copy.zip"
-        for encoder, code in ((b"rubbish", 3), (None, 0)):
-            with ZipFile(tmp_path / "copy.zip", "w") as packed:
-                packed.writestr("RB_ZTF/akb.ztf.snad.space.json", json.dumps(labels))
-                if encoder:
-                    packed.writestr("RB_ZTF/trained_models/vae/encoder.zip", encoder)
-            done = run_well("import", address, "--out", tmp_path / "out", "--json", code=code)
-            assert json.loads(done.stdout)["found"] == {"labels.json": "1 objects"}
-        (tmp_path / "copy.zip").unlink()
-        run_well("import", address, "--out", tmp_path / "again")  # what is whole stays in the cache
-        listening.shutdown()

@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import urlsplit
@@ -18,9 +19,10 @@ from rbztf.archive.http import ArchiveSession
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.errors import ArchiveError, InputError, UsageError
 from rbztf.files import whole_folder, writing
-from rbztf.progress import Progress, silent
+from rbztf.progress import Progress, notify, silent
 
 BUDGET_S = 3600.0
+PATIENCE = HttpSettings(workers=1)
 CHUNK_BYTES = 1 << 18
 LARGEST_BYTES = 2 << 30
 """Of the zip file."""
@@ -77,8 +79,9 @@ def cached_repository(
     with (
         whole_folder(target) as folder,
         tempfile.TemporaryFile(dir=folder.parent) as archive,
-        ArchiveSession(settings) as session,
+        ArchiveSession(settings or PATIENCE) as session,
     ):
+        session.circuit.tell = partial(notify, progress)
         _download(session, url, archive, target, progress)
         _unpack(archive, folder, url)
     return target

@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from platformdirs import user_cache_path
+
 from rbztf.archive.http import ArchiveSession
+from rbztf.archive.http_settings import HttpSettings
 from rbztf.errors import UnsoundAnswer
 from rbztf.files import whole
+from rbztf.progress import Progress, notify, silent
 
 API_URL = "https://api.github.com"
 RAW_URL = "https://raw.githubusercontent.com"
 MAX_BYTES = 64 * 2**20
 BUDGET_S = 300.0
+PATIENCE = HttpSettings(workers=1, tries=4)
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,21 @@ SNAD_LABELS = PinnedFile(_SNAD, _SNAD_COMMIT, "akb.ztf.snad.space_latest.json")
 
 
 def fetch_pinned(
-    session: ArchiveSession, file: PinnedFile, out: Path, *, api_url: str = API_URL, raw_url: str = RAW_URL
+    session: ArchiveSession,
+    file: PinnedFile,
+    out: Path,
+    *,
+    api_url: str | None = None,
+    raw_url: str | None = None,
 ) -> None:
     """Write a file to ``out``; it appears whole and with the content of its commit, or not at all.
 
     The service names the git hash of the file at that commit; the content must have it.
+
+    Parameters
+    ----------
+    api_url, raw_url : str, optional
+        Instead of :data:`API_URL` and :data:`RAW_URL`.
 
     Raises
     ------
@@ -64,7 +80,8 @@ def fetch_pinned(
         If it cannot be written.
     """
     path = quote(file.path)
-    facts = f"{api_url.rstrip('/')}/repos/{file.repository}/contents/{path}?ref={file.commit}"
+    api_url, raw_url = (url.rstrip("/") for url in (api_url or API_URL, raw_url or RAW_URL))
+    facts = f"{api_url}/repos/{file.repository}/contents/{path}?ref={file.commit}"
     expected = session.get(facts, _blob_hash, budget_s=BUDGET_S, max_bytes=MAX_BYTES)
 
     def check(body: bytes) -> bytes:
@@ -72,10 +89,38 @@ def fetch_pinned(
             raise UnsoundAnswer(f"{file.name} does not have the content of commit {file.commit[:7]}.")
         return body
 
-    url = f"{raw_url.rstrip('/')}/{file.repository}/{file.commit}/{path}"
+    url = f"{raw_url}/{file.repository}/{file.commit}/{path}"
     content = session.get(url, check, budget_s=BUDGET_S, max_bytes=MAX_BYTES)
     with whole(out) as part:
         part.write_bytes(content)
+
+
+def cached_pinned(
+    file: PinnedFile, progress: Progress = silent, settings: HttpSettings | None = None
+) -> Path:
+    """The file in the user's cache, downloaded once.
+
+    Raises
+    ------
+    ArchiveError, WriteError, UsageError
+        As :func:`fetch_pinned`.
+    """
+    path = _cache_of(file)
+    if not path.is_file():
+        with ArchiveSession(settings or PATIENCE) as session:
+            session.circuit.tell = partial(notify, progress)
+            fetch_pinned(session, file, path)
+    return path
+
+
+def forget_pinned(file: PinnedFile) -> None:
+    """Remove the file from the cache, so that it is downloaded again."""
+    _cache_of(file).unlink(missing_ok=True)
+
+
+def _cache_of(file: PinnedFile) -> Path:
+    owner, _, name = file.repository.partition("/")
+    return user_cache_path("rbztf") / "repositories" / f"{owner}-{name}-{file.commit[:12]}" / file.name
 
 
 def git_hash(content: bytes) -> str:

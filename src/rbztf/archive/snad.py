@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from rbztf.archive.http import ArchiveSession
 from rbztf.errors import InputError, Problem, UnsoundAnswer
 from rbztf.files import write_text
-from rbztf.stores.labels import labelled
+from rbztf.stores.labels import usable_entries
 from rbztf.textfiles import parse_json
 
 LABELS_URL = "https://akb.ztf.snad.space"
@@ -59,20 +59,12 @@ def fetch_knowledge(session: ArchiveSession, out: Path, labels_url: str = LABELS
         If the file cannot be written.
     """
     entries = _all_pages(session, labels_request(labels_url))
-    kept, labels, problems = [], [], []
-    for number, entry in enumerate(entries, 1):
-        try:
-            labels.append(labelled(entry).label)
-            kept.append(entry)
-        except (ValueError, InputError) as error:
-            oid = entry.get("oid") if isinstance(entry, dict) else None
-            reason = error.message if isinstance(error, InputError) else f"{error}."
-            problems.append(Problem(f"entry {number} (oid {str(oid)[:40]})", f"left out: {reason}"))
+    kept, problems = usable_entries(entries)
     if not kept:
         first = f" {problems[0]}" if problems else ""
         raise UnsoundAnswer(f"The knowledge base answered no object with 'oid' and 'tags'.{first}")
-    write_text(out, json.dumps(kept, ensure_ascii=False, indent=1) + "\n")
-    return LabelsResult(out, len(kept), sum(labels), tuple(problems))
+    write_text(out, json.dumps([entry for entry, _ in kept], ensure_ascii=False, indent=1) + "\n")
+    return LabelsResult(out, len(kept), sum(what.label for _, what in kept), tuple(problems))
 
 
 def _all_pages(session: ArchiveSession, url: str) -> list[Any]:

@@ -77,7 +77,7 @@ def resolve_one(
     **options: object,
 ) -> Resolved:
     """As :func:`resolve`, with what each file and option sets, and whether a verb reads it still unchecked."""
-    _check_seed(options.get("seed"))
+    check_seed(options.get("seed"))
     given = {key.replace("__", "."): value for key, value in options.items() if value is not None}
     with renamed_settings_told(show):
         return resolve_config(source, overrides or (), options=given, default=default)
@@ -131,11 +131,12 @@ def _given(context: typer.Context) -> dict[str, str]:
 
 def tell_idle_seed(show: Screen, verb: str, seed: int | None) -> None:
     """A warning where a seed is given to a verb that draws nothing."""
-    _check_seed(seed)
+    check_seed(seed)
     if seed is not None:
         show.note(f"--seed has no effect: nothing that {verb} does is random.")
 
 
-def _check_seed(seed: object) -> None:
+def check_seed(seed: object) -> None:
+    """Refuse a negative seed."""
     if isinstance(seed, int) and seed < 0:
         raise UsageError(f"--seed {seed} is negative.", "Give 0 or more.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.csvfiles import csv_rows
-from rbztf.errors import InputError
+from rbztf.errors import InputError, Problem
 from rbztf.textfiles import json_list, read_text
 from rbztf.ztf import ARTEFACT_KINDS, ARTEFACT_TAG, AUXILIARY_TAGS, UNCERTAIN_TAG, Band, Label, Oid
 
@@ -79,6 +80,38 @@ def read_labels(path: Path | str) -> LabelTable:
     text = read_text(path, _WHAT, _HELP)
     entries = _from_csv(path, text) if _is_csv(path, text) else _from_json(path, text)
     return LabelTable(_joined(path, entries))
+
+
+def read_usable(path: Path | str) -> LabelTable:
+    """As :func:`read_labels`, of an export of the knowledge base as it is: what cannot be used is left out.
+
+    Of an object that is given twice the later entry counts.
+
+    Raises
+    ------
+    InputError
+        For a missing file, another format, or no entry that can be used.
+    """
+    entries = json_list(read_text(Path(path), _WHAT, _HELP), f"{_WHAT} {path}", _HELP)
+    kept, problems = usable_entries(entries)
+    if not kept:
+        first = f" {problems[0]}" if problems else ""
+        raise InputError(f"{_WHAT} {path} holds no object with 'oid' and 'tags'.{first}", _HELP)
+    return LabelTable([what for _, what in kept])
+
+
+def usable_entries(entries: Iterable[Any]) -> tuple[list[tuple[Any, Labelled]], list[Problem]]:
+    """Entries of the knowledge base that can be used, each with what it says, and what is wrong with the others."""
+    kept: list[tuple[Any, Labelled]] = []
+    problems: list[Problem] = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            kept.append((entry, labelled(entry)))
+        except (ValueError, InputError) as error:
+            oid = entry.get("oid") if isinstance(entry, dict) else None
+            reason = error.message if isinstance(error, InputError) else f"{error}."
+            problems.append(Problem(f"entry {number} (oid {str(oid)[:40]})", f"left out: {reason}"))
+    return kept, problems
 
 
 def labelled(entry: object) -> Labelled:

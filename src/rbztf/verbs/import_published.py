@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
 from rbztf.archive.download import cached_repository, forget_repository, is_url
+from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+from rbztf.archive.pinned_files import SNAD_FEATURES, SNAD_LABELS
 from rbztf.config import HOME_FILE, Config, load_config
-from rbztf.errors import DataError, InputError, Problem, RbztfError, UsageError, WriteError
+from rbztf.errors import ArchiveError, DataError, InputError, Problem, UsageError
 from rbztf.features.files import read_features
+from rbztf.features.snad_set import package
 from rbztf.files import reading, whole, write_text
 from rbztf.models.rnn.published import SOURCE, classifier_from, encoder_from
 from rbztf.models.vae.bundle import EncoderBundle
@@ -26,8 +27,23 @@ from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo, ForeignEmbeddings
 from rbztf.stores.epochs import no_photometry
 from rbztf.stores.labels import read_labels
+from rbztf.verbs.import_result import ImportResult
+from rbztf.verbs.import_snad import (
+    FEATURE_FILES,
+    FEATURES,
+    LABELS,
+    LATEST,
+    compute_features,
+    download,
+    import_features,
+    import_latest,
+    keep_features,
+)
 from rbztf.yamltext import read_yaml
 from rbztf.ztf import Oid
+
+if TYPE_CHECKING:
+    from rbztf.verbs.run_folder import TrainResult
 
 _Vectors = NDArray[np.floating[Any]]
 ENCODERS = {
@@ -44,81 +60,113 @@ CLASSIFIERS = {
 N_MODELS = 5
 
 
-@dataclass
-class ImportResult:
-    """What was found and what is missing."""
-
-    source: str
-    out: Path
-    found: dict[str, str] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """As printed by ``import --json``."""
-        return {
-            "source": self.source,
-            "out": str(self.out),
-            "found": self.found,
-            "missing": self.missing,
-            "problems": [asdict(problem) for problem in self.problems],
-        }
-
-
 def import_published(
-    source: Path | str = SOURCE, out: Path | str | None = None, *, progress: Progress = silent
+    source: Path | str = SOURCE,
+    out: Path | str | None = None,
+    *,
+    features: Path | str | None = None,
+    own_features: bool = False,
+    archive_url: str = ARCHIVE_URL,
+    collection: str = COLLECTION,
+    progress: Progress = silent,
 ) -> ImportResult:
-    """Bring RB_ZTF's published files into rbztf's own formats.
+    """Bring RB_ZTF's published files, and SNAD's features and later labels, into rbztf's own formats.
 
     Parameters
     ----------
     source : path or address
         A copy of the repository, whole or in part, or its address, which is downloaded over
-        HTTPS into the user's cache.
+        HTTPS into the user's cache. With an address SNAD's table of features and later export of
+        the labels are downloaded as well, at a fixed commit, checked by its hashes; in a folder
+        they are looked for, and nothing is downloaded. What cannot be had is left out and named.
     out : path
         Gets ``encoder``, ``encoder_aug``, ``encoder_ld78``, ``rnn/NAME/K``, ``embeddings``,
-        ``labels.json``, ``features.csv`` and ``rbztf.yaml``, as far as the source has them. Left
-        out, it is a folder of the user's cache, where verbs look that are given no paths.
+        ``labels.json``, ``labels_latest.json``, ``features.csv`` and ``rbztf.yaml``, as far as the
+        sources have them. Left out, it is a folder of the user's cache, where verbs look that are
+        given no paths. Models are trained on ``labels.json``; the later export lies beside it.
+    features : path
+        A table of light-curve features, instead of SNAD's.
+    own_features : bool
+        Fetch the light curves of the labelled objects and compute the table here, instead.
+    archive_url, collection : str
+        Where from, and which data release.
 
     Raises
     ------
     UsageError, InputError
-        If the source is not there, or holds nothing that can be imported.
+        If the source is not there, or holds nothing that can be imported; for a table that cannot
+        be read, or own features without the package light-curve.
+    ArchiveError
+        If nothing could be downloaded.
     """
-    folder = cached_repository(str(source), progress) if is_url(str(source)) else Path(source)
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}.", f"Give a copy of {SOURCE}, or its address.")
+    if features is not None and own_features:
+        raise UsageError(
+            "A table of features is given, and another to be computed.", "Leave out one of them."
+        )
+    if own_features:
+        package()
+    table = read_features(features) if features is not None else None
     result = ImportResult(str(source), Path(out) if out is not None else HOME_FILE.parent)
     was_there = result.out.exists()
-    encoders = _import_encoders(folder, result)
-    _import_classifiers(folder, result, encoders.get("encoder"), progress)
-    _import_embeddings(folder, result, encoders.get("encoder"), progress)
-    _import_labels(folder, result)
-    _import_features(folder, result)
+    folder, down = _folder(source, progress)
+    if down is not None:
+        result.problems.append(Problem("RB_ZTF", str(down)))
+    if folder is not None:
+        encoders = _import_encoders(folder, result)
+        _import_classifiers(folder, result, encoders.get("encoder"), progress)
+        _import_embeddings(folder, result, encoders.get("encoder"), progress)
+        _import_labels(folder, result)
+    if table is not None:
+        keep_features(table, result)
+    elif own_features:
+        compute_features(result, archive_url, collection, Config(), progress)
+    _import_snad(folder, result, table is None and not own_features, progress)
     if not result.found:
         if not was_there:
             shutil.rmtree(result.out, ignore_errors=True)
         if is_url(str(source)):
             forget_repository(str(source))
-        reason = f" {result.problems[0]}" if result.problems else ""
-        raise InputError(
-            f"{folder} holds nothing of RB_ZTF that could be imported.{reason}", f"Give a copy of {SOURCE}."
-        )
+        raise down or _nothing(folder, result)
     _write_project_file(result)
-    if result.problems and is_url(str(source)):
+    if result.problems and folder is not None and is_url(str(source)):
         forget_repository(str(source))  # damaged files are not used again
     return result
 
 
-@contextmanager
-def _noting(what: str, result: ImportResult) -> Iterator[None]:
-    """Go on after the block where ``what`` is damaged, and say so; a disk that is full ends all."""
-    try:
-        yield
-    except WriteError:
-        raise
-    except RbztfError as error:
-        result.problems.append(Problem(what, str(error)))
+def _folder(source: Path | str, progress: Progress) -> tuple[Path | None, ArchiveError | None]:
+    """The files of RB_ZTF, or why they could not be downloaded."""
+    if is_url(str(source)):
+        try:
+            return cached_repository(str(source), progress), None
+        except ArchiveError as error:
+            return None, error
+    folder = Path(source)
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}.", f"Give a copy of {SOURCE}, or its address.")
+    return folder, None
+
+
+def _nothing(folder: Path | None, result: ImportResult) -> InputError:
+    reason = f" {result.problems[0]}" if result.problems else ""
+    return InputError(
+        f"{folder} holds nothing of RB_ZTF that could be imported.{reason}", f"Give a copy of {SOURCE}."
+    )
+
+
+def _import_snad(folder: Path | None, result: ImportResult, with_features: bool, progress: Progress) -> None:
+    """SNAD's own files: out of a folder that was given, else from its repository."""
+    if is_url(result.source):
+        table = download(SNAD_FEATURES, FEATURES, result, progress) if with_features else None
+        latest = download(SNAD_LABELS, LATEST, result, progress)
+        if table is not None:
+            import_features(table, result)
+        if latest is not None:
+            import_latest(latest, result)
+    elif folder is not None:
+        tables = [_one(folder, name, result) for name in FEATURE_FILES]
+        if with_features:
+            import_features(next((path for path in tables if path), None), result)
+        import_latest(_one(folder, SNAD_LABELS.name, result), result)
 
 
 def _import_encoders(folder: Path, result: ImportResult) -> dict[str, EncoderBundle]:
@@ -128,7 +176,7 @@ def _import_encoders(folder: Path, result: ImportResult) -> dict[str, EncoderBun
         if path is None:
             result.missing.append(name)
             continue
-        with _noting(name, result):
+        with result.noting(name):
             bundle = encoder_from(path, load_config(recipe, project_file=None))
             bundle.save(result.out / name)
             encoders[name] = bundle
@@ -160,7 +208,7 @@ def _import_classifier(
         result.missing.append(f"{family}/{k}")
         return False
     n_before = len(result.problems)
-    with _noting(f"{family}/{k}", result):
+    with result.noting(f"{family}/{k}"):
         classifier_from(path, config, encoder).save(result.out / family / str(k))
     return len(result.problems) == n_before
 
@@ -180,13 +228,13 @@ def _import_embeddings(
     frames = encoder.config.frames.model_dump(mode="json") if encoder else None
     stamp = EmbeddingInfo(latent, encoder.hash if encoder else "", frames)
     with (
-        _noting("embeddings", result),
+        result.noting("embeddings"),
         EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer,
     ):
         if encoder:
             encoder.write_into(writer.beside("encoder"))
         for oid, read in sources.items():
-            with _noting(f"embeddings of {oid}", result):
+            with result.noting(f"embeddings of {oid}"):
                 means = _means(read(), latent)
                 writer.add(oid, means, no_photometry(len(means)))
                 progress("embeddings", writer.n_frames, None, "frames")
@@ -202,10 +250,10 @@ def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Calla
         result.missing.append("embeddings")
     sources: dict[Oid, Callable[[], _Vectors]] = {}
     if packed:
-        with _noting(packed.name, result):
+        with result.noting(packed.name):
             sources |= _packed_vectors(packed)
     if exact:
-        with _noting("embeddings", result):
+        with result.noting("embeddings"):
             published = ForeignEmbeddings(exact, latent)
             sources |= {oid: partial(published.vectors, oid) for oid in published}
     return sources
@@ -232,32 +280,35 @@ def _means(vectors: _Vectors, latent: int) -> NDArray[np.float32]:
 
 
 def _import_labels(folder: Path, result: ImportResult) -> None:
-    _import_file(folder, "akb*.json", "labels.json", lambda path: f"{len(read_labels(path))} objects", result)
-
-
-def _import_features(folder: Path, result: ImportResult) -> None:
-    """SNAD's light-curve features of the same objects; the repository itself does not hold them."""
-    _import_file(folder, "lightcurve_features.csv", "features.csv", _describe_features, result)
-
-
-def _describe_features(path: Path) -> str:
-    table = read_features(path)
-    return f"{len(table)} objects, {len(table.names)} features"
-
-
-def _import_file(
-    folder: Path, ending: str, name: str, describe: Callable[[Path], str], result: ImportResult
-) -> None:
-    """Copy a file as it is, under ``name``, if it can be read; ``describe`` reads it."""
-    path = _one(folder, ending, result)
+    path = _one(folder, "akb*.json", result, but=SNAD_LABELS.name)
     if path is None:
-        result.missing.append(name)
+        result.missing.append(LABELS)
         return
-    with _noting(name, result):
-        found = describe(path)
-        with whole(result.out / name) as part:
+    with result.noting(LABELS):
+        n_objects = len(read_labels(path))
+        with whole(result.out / LABELS) as part:
             shutil.copyfile(path, part)
-        result.found[name] = found
+        result.found[LABELS] = f"{n_objects} objects"
+
+
+def train_imported(out: Path, config: Config, *, progress: Progress = silent) -> TrainResult:
+    """Train a classifier on what was imported into ``out``, as ``OUT/model``; ``predict`` takes it from then on.
+
+    Parameters
+    ----------
+    config : Config
+        Resolved with ``OUT/rbztf.yaml`` as its project file.
+
+    Raises
+    ------
+    UsageError, InputError, DataError
+        As :func:`rbztf.train_rnn`.
+    """
+    from rbztf.verbs.train_rnn import train_rnn
+
+    result = train_rnn(config, out=out / "model", progress=progress)
+    use_model(out)
+    return result
 
 
 def use_model(out: Path) -> None:
@@ -271,16 +322,18 @@ def use_model(out: Path) -> None:
 def _write_project_file(result: ImportResult) -> None:
     """``rbztf.yaml`` beside the imported files, so that verbs need no paths there."""
     data = {
-        "labels": "labels.json",
+        "labels": LABELS,
         "embeddings": "embeddings",
-        "features": "features.csv",
+        "features": FEATURES,
         "model": "model" if (result.out / "model").is_dir() else "rnn/wd_2dir/0",
     }
     there = {key: path for key, path in data.items() if (result.out / path).exists()}
     write_text(result.out / "rbztf.yaml", yaml.safe_dump({"data": there}, sort_keys=False))
 
 
-def _one(folder: Path, ending: str, result: ImportResult) -> Path | None:
+def _one(folder: Path, ending: str, result: ImportResult, but: str = "") -> Path | None:
     """The shallowest path below ``folder`` that ends so, or None; what was imported before does not count."""
-    found = [path for path in folder.rglob(ending) if not path.is_relative_to(result.out)]
+    found = [
+        path for path in folder.rglob(ending) if not path.is_relative_to(result.out) and path.name != but
+    ]
     return min(found, key=lambda path: (len(path.parts), path), default=None)
