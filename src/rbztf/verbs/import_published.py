@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from rbztf.archive.download import cached_repository, forget_repository, is_url
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.archive.pinned_files import SNAD_FEATURES, SNAD_LABELS
 from rbztf.config import HOME_FILE, Config, load_config
-from rbztf.errors import ArchiveError, DataError, InputError, Problem, UsageError
+from rbztf.errors import ArchiveError, InputError, Problem, UsageError
 from rbztf.features.files import read_features
 from rbztf.features.snad_set import package
-from rbztf.files import reading, whole, write_text
+from rbztf.files import whole, write_text
 from rbztf.models.rnn.published import SOURCE, classifier_from, encoder_from
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.progress import Progress, silent
-from rbztf.stores.embedding_writer import EmbeddingWriter
-from rbztf.stores.embeddings import EmbeddingInfo, ForeignEmbeddings
-from rbztf.stores.epochs import no_photometry
 from rbztf.stores.labels import read_labels
 from rbztf.verbs.import_result import ImportResult
 from rbztf.verbs.import_snad import (
@@ -39,13 +32,12 @@ from rbztf.verbs.import_snad import (
     import_latest,
     keep_features,
 )
+from rbztf.verbs.import_vectors import import_embeddings
 from rbztf.yamltext import read_yaml
-from rbztf.ztf import Oid
 
 if TYPE_CHECKING:
     from rbztf.verbs.run_folder import TrainResult
 
-_Vectors = NDArray[np.floating[Any]]
 ENCODERS = {
     "encoder": "reference/vae",
     "encoder_aug": "reference/vae-aug",
@@ -114,7 +106,7 @@ def import_published(
     if folder is not None:
         encoders = _import_encoders(folder, result)
         _import_classifiers(folder, result, encoders.get("encoder"), progress)
-        _import_embeddings(folder, result, encoders.get("encoder"), progress)
+        import_embeddings(folder, result, encoders.get("encoder"), progress)
         _import_labels(folder, result)
     if table is not None:
         keep_features(table, result)
@@ -163,16 +155,16 @@ def _import_snad(folder: Path | None, result: ImportResult, with_features: bool,
         if latest is not None:
             import_latest(latest, result)
     elif folder is not None:
-        tables = [_one(folder, name, result) for name in FEATURE_FILES]
+        tables = [result.one(folder, name) for name in FEATURE_FILES]
         if with_features:
             import_features(next((path for path in tables if path), None), result)
-        import_latest(_one(folder, SNAD_LABELS.name, result), result)
+        import_latest(result.one(folder, SNAD_LABELS.name), result)
 
 
 def _import_encoders(folder: Path, result: ImportResult) -> dict[str, EncoderBundle]:
     encoders = {}
     for name, recipe in ENCODERS.items():
-        path = _one(folder, f"vae/{name}.zip", result)
+        path = result.one(folder, f"vae/{name}.zip")
         if path is None:
             result.missing.append(name)
             continue
@@ -203,7 +195,7 @@ def _import_classifiers(
 def _import_classifier(
     folder: Path, result: ImportResult, encoder: EncoderBundle | None, config: Config, family: str, k: int
 ) -> bool:
-    path = _one(folder, f"{family}/model{k}.zip", result)
+    path = result.one(folder, f"{family}/model{k}.zip")
     if path is None:
         result.missing.append(f"{family}/{k}")
         return False
@@ -213,74 +205,8 @@ def _import_classifier(
     return len(result.problems) == n_before
 
 
-def _import_embeddings(
-    folder: Path, result: ImportResult, encoder: EncoderBundle | None, progress: Progress
-) -> None:
-    """Means of every frame: the arrays as published where there, else the packed copy.
-
-    The log variances are left behind: published files have them for every object, partial
-    copies for few, and no published model reads them.
-    """
-    latent = encoder.latent if encoder else 36
-    sources = _vectors(folder, latent, result)
-    if not sources:
-        return
-    frames = encoder.config.frames.model_dump(mode="json") if encoder else None
-    stamp = EmbeddingInfo(latent, encoder.hash if encoder else "", frames)
-    with (
-        result.noting("embeddings"),
-        EmbeddingWriter(result.out / "embeddings", stamp, latent) as writer,
-    ):
-        if encoder:
-            encoder.write_into(writer.beside("encoder"))
-        for oid, read in sources.items():
-            with result.noting(f"embeddings of {oid}"):
-                means = _means(read(), latent)
-                writer.add(oid, means, no_photometry(len(means)))
-                progress("embeddings", writer.n_frames, None, "frames")
-        if not len(writer):
-            raise DataError("Not one object's vectors could be read.")
-        result.found["embeddings"] = f"{len(writer)} objects, {writer.n_frames} frames"
-
-
-def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Callable[[], _Vectors]]:
-    """How to read each object's vectors, the array as published preferred to its rounded copy."""
-    exact, packed = _one(folder, "embeddings", result), _one(folder, "embeddings_mu.npz", result)
-    if exact is None and packed is None:
-        result.missing.append("embeddings")
-    sources: dict[Oid, Callable[[], _Vectors]] = {}
-    if packed:
-        with result.noting(packed.name):
-            sources |= _packed_vectors(packed)
-    if exact:
-        with result.noting("embeddings"):
-            published = ForeignEmbeddings(exact, latent)
-            sources |= {oid: partial(published.vectors, oid) for oid in published}
-    return sources
-
-
-def _packed_vectors(path: Path) -> dict[Oid, Callable[[], _Vectors]]:
-    with (
-        reading(path, "holds no packed vectors", "Get it again."),
-        np.load(path, allow_pickle=False) as content,
-    ):
-        oids, counts, means = content["oid"], content["n_frames"], content["mu"]
-        if len(oids) != len(counts) or counts.sum() != len(means):
-            raise ValueError("its arrays do not fit each other")
-        parts = np.split(means, np.cumsum(counts)[:-1])
-        return {Oid(oid): partial(np.asarray, part) for oid, part in zip(oids, parts)}
-
-
-def _means(vectors: _Vectors, latent: int) -> NDArray[np.float32]:
-    if vectors.ndim != 2 or vectors.shape[1] not in (latent, 2 * latent):
-        raise DataError(
-            f"They have the shape {vectors.shape}; the encoder gives {latent} means.", "Check the files."
-        )
-    return vectors[:, :latent].astype(np.float32)
-
-
 def _import_labels(folder: Path, result: ImportResult) -> None:
-    path = _one(folder, "akb*.json", result, but=SNAD_LABELS.name)
+    path = result.one(folder, "akb*.json", but=SNAD_LABELS.name)
     if path is None:
         result.missing.append(LABELS)
         return
@@ -329,11 +255,3 @@ def _write_project_file(result: ImportResult) -> None:
     }
     there = {key: path for key, path in data.items() if (result.out / path).exists()}
     write_text(result.out / "rbztf.yaml", yaml.safe_dump({"data": there}, sort_keys=False))
-
-
-def _one(folder: Path, ending: str, result: ImportResult, but: str = "") -> Path | None:
-    """The shallowest path below ``folder`` that ends so, or None; what was imported before does not count."""
-    found = [
-        path for path in folder.rglob(ending) if not path.is_relative_to(result.out) and path.name != but
-    ]
-    return min(found, key=lambda path: (len(path.parts), path), default=None)

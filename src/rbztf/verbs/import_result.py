@@ -46,6 +46,15 @@ class ImportResult:
         except RbztfError as error:
             self.problems.append(Problem(what, str(error)))
 
+    def one(self, folder: Path, ending: str, but: str = "") -> Path | None:
+        """The shallowest path below ``folder`` that ends so and is not called ``but``, or None.
+
+        What was imported before does not count.
+        """
+        found = [path for path in folder.rglob(ending) if path.name != but]
+        found = [path for path in found if not path.is_relative_to(self.out)]
+        return min(found, key=lambda path: (len(path.parts), path), default=None)
+
     def to_json(self) -> dict[str, Any]:
         """As printed by ``import --json``."""
         return {
