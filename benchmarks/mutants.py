@@ -31,6 +31,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -44,7 +45,7 @@ NEEDED = ("src", "tests", "configs", "benchmarks", "pyproject.toml", "README.md"
 """What the tests read of the project."""
 SLOW = ("tests/verbs/test_training.py", "tests/verbs/test_fetch_command.py", "tests/test_cli.py")
 """Left out, however much they import: each takes longer than all tests of a module."""
-MOST_CPU_S, LONGEST_S = 200, 1800
+MOST_CPU_S, LONGEST_S = 120, 1800
 """A test file of more CPU or wall-clock seconds has noticed the fault: it never ends."""
 CHECKED = PycInvalidationMode.CHECKED_HASH
 """Bytecode that is read where the source is the same, not where its time is: faults come and go within a second."""
@@ -184,10 +185,11 @@ def sample(root: Path, n: int, seed: int) -> list[Mutant]:
     return sorted(chosen, key=lambda mutant: (mutant.module, mutant.start, mutant.after))
 
 
-def imported(text: str) -> set[str]:
+@cache
+def imported(path: Path) -> set[str]:
     """Full names that a file imports: of ``from a import b``, both ``a`` and ``a.b``."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         match node:
             case ast.ImportFrom(module=str(module), names=names):
                 found |= {module, *(f"{module}.{alias.name}" for alias in names)}
@@ -203,8 +205,7 @@ def tests_of(root: Path, module: str) -> list[str]:
     found = [
         name
         for path in (root / "tests").rglob("test_*.py")
-        if (name := path.relative_to(root)).parent == mirrored.parent
-        or dotted in imported(path.read_text(encoding="utf-8"))
+        if (name := path.relative_to(root)).parent == mirrored.parent or dotted in imported(path)
     ]
     order = sorted(found, key=lambda name: (name != mirrored, name.parent != mirrored.parent, name))
     return [str(name) for name in order if str(name) not in SLOW]
@@ -321,13 +322,14 @@ def main() -> None:
         chosen = {m.mark(arguments.seed): m for m in sample(bench.root, arguments.n, arguments.seed)}
         if arguments.again:
             results = {mark: row for mark, row in results.items() if row["outcome"] != "passed"}
+        wanted = {mark: mutant for mark, mutant in chosen.items() if arguments.only in mutant.module}
         for far in (False, True):  # tests beside a module's own first: they notice most, and soon
-            for mark, mutant in chosen.items():
+            for mark, mutant in wanted.items():
                 row = results.get(mark, {"outcome": "passed", "tests": []})
                 near = Path("tests", mutant.module).parent
                 tests = [t for t in tests_of(bench.root, mutant.module) if far or Path(t).parent == near]
                 left = [test for test in tests if test not in row["tests"]]
-                if arguments.only in mutant.module and row["outcome"] == "passed" and left:
+                if row["outcome"] == "passed" and left:
                     row = {"mark": mark, **bench.outcome(mutant, left), "tests": tests, **asdict(mutant)}
                     print(row, flush=True)
                     results[mark] = row

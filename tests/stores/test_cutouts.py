@@ -90,6 +90,28 @@ def test_the_file_is_ordinary_fits(tmp_path: Path) -> None:
     assert is_store_file(path)
 
 
+def test_photometry_is_read_without_a_table_of_astropy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which would take milliseconds an object."""
+    path = write_cutouts(tmp_path, {OID: random_frames(3)}) / f"{OID}.fits"
+    found = read_object(path)
+    assert path.stat().st_size - len(found._table) > found.frames.nbytes  # the bytes are kept without frames
+    with monkeypatch.context() as patch:
+        patch.setattr("astropy.table.Table.read", None)
+        photometry = found.frame_photometry()
+        assert found.n_epochs == 3
+    assert np.array_equal(photometry[:, 0], found.epochs["hjd"])
+
+
+@pytest.mark.parametrize(("ra_deg", "dec_deg"), [(0.0, 90.0), (360.0, -90.0), (359.9, 0.0)])
+def test_positions_at_the_ends_of_their_range(tmp_path: Path, ra_deg: float, dec_deg: float) -> None:
+    path = write_object(tmp_path, OID, random_frames(1), epochs_of(1), ra_deg=ra_deg, dec_deg=dec_deg)
+    found = read_object(path)
+    assert (found.ra_deg, found.dec_deg) == (ra_deg, dec_deg)
+    assert "EPOCHS" not in repr(found)  # nor the bytes of the table
+
+
 def test_frames_of_another_shape_are_refused(tmp_path: Path) -> None:
     for shape in [(28, 28), (2, 28, 27), (2, 27, 28), (1, 2, 28, 28)]:
         with pytest.raises(ValueError, match="must have the shape"):

@@ -10,10 +10,10 @@ import pytest
 from astropy.io import fits
 from helpers import REAL_FRAMES, make_oid, need, random_frames, write_cutouts
 
-from rbztf.stores.fastfits import Cards, NotPlain, hdus, read_extension, read_primary
+from rbztf.stores.fastfits import Cards, NotPlain, hdus, read_extension, read_primary, read_table
 
 
-def content_of(hdu: fits.PrimaryHDU) -> bytes:
+def content_of(hdu: fits.PrimaryHDU | fits.HDUList) -> bytes:
     stream = io.BytesIO()
     hdu.writeto(stream)
     return stream.getvalue()
@@ -109,6 +109,37 @@ def test_texts_with_quotes_and_slashes() -> None:
     assert (cards["TEXT"], cards["FLAG"], cards["NUMBER"]) == ("it's a/b", True, -1.5e-7)
 
 
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"NAXIS": "-1"},
+        {"NAXIS": "'two'"},
+        {"NAXIS1": "2.5"},
+        {"NAXIS2": "-24"},
+        {"NAXIS1": None},
+        {"BITPIX": "'-32'"},
+        {"BITPIX": "-32.0"},
+        {"BITPIX": None},
+    ],
+)
+def test_sizes_that_are_not_whole_numbers_are_left_to_astropy(cards: dict[str, str | None]) -> None:
+    plain: dict[str, str | None] = {
+        "SIMPLE": "T",
+        "BITPIX": "-32",
+        "NAXIS": "2",
+        "NAXIS1": "30",
+        "NAXIS2": "24",
+    }
+    data = bytes(2880)
+    contents = [
+        b"".join([*(card(f"{key:<8}= {value}") for key, value in chosen.items() if value), card("END")])
+        for chosen in (plain, {**plain, **cards})
+    ]
+    assert read_primary(contents[0].ljust(2880) + data)[1].shape == (24, 30)
+    with pytest.raises(NotPlain):
+        read_primary(contents[1].ljust(2880) + data)
+
+
 @pytest.mark.parametrize("kept", [0, 10, 2879, 2880, 2880 + 100])
 def test_a_file_cut_short_is_not_plain(kept: int) -> None:
     content = content_of(fits.PrimaryHDU(random_frames(1)[0]))
@@ -130,3 +161,49 @@ def test_frames_of_the_store_are_read_as_astropy_reads_them(tmp_path: Path) -> N
     assert extension["BUNIT"] == "adu"
     with pytest.raises(NotPlain):
         read_extension(content, parts, "EPOCHS")
+
+
+def test_an_image_without_a_table_is_read() -> None:
+    frames = random_frames(2)
+    content = content_of(fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(frames, name="FRAMES")]))
+    assert np.array_equal(read_extension(content, list(hdus(content)), "FRAMES"), frames)
+
+
+def table_of(*columns: fits.Column) -> bytes:
+    return content_of(fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]))
+
+
+def test_tables_of_numbers_and_texts_are_read_as_astropy_reads_them() -> None:
+    content = table_of(
+        fits.Column("hjd", "D", array=[2458300.5, np.nan, 2458302.25]),
+        fits.Column("mag", "E", array=[17.5, 18.25, np.nan]),
+        fits.Column("short", "I", array=[-(2**15), 0, 2**15 - 1]),
+        fits.Column("frame", "1J", array=[0, -1, 2**31 - 1]),
+        fits.Column("expid", "K", array=[2**40, -1, 3]),
+        fits.Column("status", "8A", array=["ok", "off-chip", ""]),
+    )
+    found = read_table(content, list(hdus(content))[1])
+    with fits.open(io.BytesIO(content)) as opened:
+        expected = opened[1].data
+        assert found.dtype.names == tuple(expected.names)
+        for name in expected.names:
+            values = found[name].astype("U8") if name == "status" else found[name]
+            assert np.array_equal(values, expected[name], equal_nan=name in ("hjd", "mag")), name
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        fits.Column("vector", "2D", array=np.ones((3, 2))),
+        fits.Column("unsigned", "J", bzero=2**31, array=np.arange(3, dtype=np.uint32)),
+        fits.Column("scaled", "E", bscale=0.5, array=np.arange(3.0)),
+        fits.Column("flag", "L", array=[True, False, True]),
+        fits.Column("byte", "B", array=[1, 2, 3]),
+        fits.Column("lists", "PD()", array=np.array([[1.0], [2.0, 3.0], [4.0]], object)),
+    ],
+    ids=lambda column: column.name,
+)
+def test_other_tables_are_left_to_astropy(column: fits.Column) -> None:
+    content = table_of(fits.Column("mag", "E", array=[1.0, 2.0, 3.0]), column)
+    with pytest.raises(NotPlain):
+        read_table(content, list(hdus(content))[1])

@@ -166,9 +166,12 @@ def test_a_lost_column_is_on_the_side_that_centres_the_object(x_pix: float, lost
     assert np.isnan(placed).all(axis=0).nonzero()[0].tolist() == [missing]
 
 
-def test_half_a_position_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cards", [{"OIDRA": 10.0}, {"OIDDEC": 10.0}, {"OIDRA": "west", "OIDDEC": 10.0}])
+def test_half_a_position_and_one_that_is_not_a_number_are_none(
+    tmp_path: Path, cards: dict[str, object]
+) -> None:
     small = random_frames(1)[0, :20]
-    placed, _ = read_frame(write_frame(tmp_path / "a.fits", small, OIDRA=10.0))
+    placed, _ = read_frame(write_frame(tmp_path / "a.fits", small, **cards))
     assert np.array_equal(placed[:20], small)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,6 +37,9 @@ def test_every_format_gives_the_same_list(tmp_path_factory: pytest.TempPathFacto
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{make_oid(2)}\n\n{make_oid(1)} {make_oid(2)}\n"))
     assert read_oids("-") == [make_oid(2), make_oid(1)]
+    table = f"# made by hand\n\nname, OID \na,{make_oid(3)}\nb,{make_oid(1)}\n"  # a CSV without its ending
+    monkeypatch.setattr("sys.stdin", io.StringIO(table))
+    assert read_oids("-") == [make_oid(3), make_oid(1)]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n# none\n"))
     with pytest.raises(InputError, match="no OID in standard input"):
         read_oids("-")
@@ -69,6 +73,22 @@ def test_a_wrong_list_is_refused(tmp_path: Path, name: str, content: bytes, says
 def test_a_parquet_file_without_the_column_is_refused(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="column 'oid'"):
+        read_oids(tmp_path / "a.parquet")
+
+
+def test_without_pyarrow_a_parquet_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"needs pyarrow.*rbztf\[parquet\]"):
+        read_oids(tmp_path / "a.parquet")
+
+
+def test_floats_that_lose_digits_are_refused(tmp_path: Path) -> None:
+    oids = [make_oid(1), make_oid(2)]
+    for kind in (pa.float64(), pa.int64()):
+        parquet.write_table(pa.table({"oid": pa.array(oids, kind)}), tmp_path / "a.parquet")
+        assert read_oids(tmp_path / "a.parquet") == oids
+    parquet.write_table(pa.table({"oid": pa.array([1.0, 2.0], pa.float32())}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="float, which loses their last digits"):
         read_oids(tmp_path / "a.parquet")
 
 

@@ -58,6 +58,14 @@ def test_two_holders_within_one_process_exclude_each_other(tmp_path: Path) -> No
             pass
 
 
+def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "store"
+    for _ in range(2):
+        with StoreLocks(folder) as locks:
+            assert locks.take(ONE)
+    assert [entry.name for entry in folder.iterdir()] == [LOCK_NAME]
+
+
 def test_half_files_of_killed_writers_go(tmp_path: Path) -> None:
     dead, alive = (tmp_path / f".{oid}.fits.77.{oid}.part" for oid in (ONE, OTHER))
     for path in (dead, alive):
