@@ -207,3 +207,11 @@ def test_other_tables_are_left_to_astropy(column: fits.Column) -> None:
     content = table_of(fits.Column("mag", "E", array=[1.0, 2.0, 3.0]), column)
     with pytest.raises(NotPlain):
         read_table(content, list(hdus(content))[1])
+
+
+def test_columns_of_none_and_two_numbers_are_not_taken_for_two_of_one() -> None:
+    content = table_of(fits.Column("a", "E", array=[1.0]), fits.Column("b", "E", array=[2.0]))
+    assert read_table(content, list(hdus(content))[1]).tolist() == [(1.0, 2.0)]
+    content = content.replace(b"TFORM1  = 'E ", b"TFORM1  = '2E").replace(b"TFORM2  = 'E ", b"TFORM2  = '0E")
+    with pytest.raises(NotPlain):
+        read_table(content, list(hdus(content))[1])
