@@ -32,7 +32,7 @@ from rbztf.verbs.train_vae import train_vae
 OIDS = [make_oid(i + 1, field=600 + i % 6) for i in range(48)]
 KEPT = {"name", "ensemble"}
 """Every verb may keep the name as a record, and ask whether there is an ensemble."""
-PLACES = ["embeddings", "labels", "features", "cutouts", "model"]
+PLACES = ["embeddings", "labels", "features", "ordinary", "cutouts", "model"]
 
 
 @pytest.fixture
@@ -46,9 +46,10 @@ def prepared(own_folder: Path) -> Path:
     values = rng.normal(size=(len(OIDS), 2))
     lines = [f"{oid},{a},{b}" for oid, (a, b) in zip(OIDS, values)]
     Path("features.csv").write_text("\n".join(["oid,first,second", *lines]))
+    Path("ordinary.csv").write_text(f"oid,first,second\n{make_oid(99)},0,0")
     write_cutouts(own_folder / "cutouts", {oid: random_frames(8, oid % 100) for oid in OIDS[:3]})
     tiny_encoder(4, decoder=True).save(own_folder / "encoder")
-    places = ["embeddings", "labels.csv", "features.csv", "cutouts", "encoder"]
+    places = ["embeddings", "labels.csv", "features.csv", "ordinary.csv", "cutouts", "encoder"]
     Path("rbztf.yaml").write_text(yaml.safe_dump({"data": dict(zip(PLACES, places))}))
     return own_folder
 

@@ -136,6 +136,51 @@ def plain(at: Folders) -> dict[str, Any]:
     return predict(at, "--data", at["cutouts"])
 
 
+def write_ordinary(at: Folders, path: Path, *, first: int = 200, mark: str = "") -> None:
+    """The rows of the real objects under other OIDs, beginning with ``first``, and one labelled object."""
+    lines = [line for line in at["features"].read_text().splitlines() if not line.startswith("#")]
+    rows = [line.partition(",")[2] for line in lines[1::2]]
+    made = [f"{make_oid(first + i)},{row}" for i, row in enumerate(rows)]
+    path.write_text("\n".join([*([mark] if mark else []), lines[0], *made, lines[1]]) + "\n")
+
+
+def test_ordinary_objects_join_the_training(at: Folders) -> None:
+    mark = at["features"].read_text().splitlines()[0]
+    write_ordinary(at, Path("ordinary.csv"), mark=mark)
+    words = (*train(at, "curves", embeddings=False), "--ordinary", "ordinary.csv")
+    answer = strict_json(run_well(*words, "--out", "with", "--json").stdout)
+    assert not any("alike" in warning for warning in answer["warnings"])
+    model = load_ensemble(Path("with"))
+    assert "16 ordinary objects" in model.notes["trained on"]
+    assert len(model.combinations[(Modality.LIGHTCURVE,)].ordinary) == 16  # the labelled one is left out
+    run_well(*train(at, "curves", embeddings=False), "--out", "without")
+    assert model.inner_auc != load_ensemble(Path("without")).inner_auc
+    cv = ("cv", "-q", "--json", "--config", at["curves"], "--labels", at["labels"], "--folds", 2)
+    cv = (*cv, "--features", at["features"], "--workers", 1, "--out")
+    with_them = strict_json(run_well(*cv, "run", "--ordinary", "ordinary.csv").stdout)["models"][0]
+    assert with_them["brier"] != strict_json(run_well(*cv, "other").stdout)["models"][0]["brier"]
+
+
+def test_ordinary_objects_that_may_be_made_otherwise_are_told(at: Folders) -> None:
+    write_ordinary(at, Path("ordinary.csv"))
+    Path("ordinary.csv").write_text(
+        Path("ordinary.csv").read_text().replace("skew_magn_r", "skewness_magn_r")
+    )
+    words = (*train(at, "curves", embeddings=False), "--ordinary", "ordinary.csv", "--out", "m", "--json")
+    warnings = strict_json(run_well(*words).stdout)["warnings"]
+    assert any("ordinary.csv" in warning and "made alike" in warning for warning in warnings)
+
+
+def test_ordinary_objects_without_use_are_refused(at: Folders) -> None:
+    write_ordinary(at, Path("ordinary.csv"))
+    refused(
+        *train(at, "image", features=None), "--ordinary", "ordinary.csv", says=["--ordinary", "no effect"]
+    )
+    Path("none.csv").write_text(f"oid,other\n{make_oid(200)},1\n")
+    words = (*train(at, "curves", embeddings=False), "--out", "m", "--ordinary", "none.csv")
+    refused(*words, says=["none.csv has no object without a label"])
+
+
 def test_scores_from_cutouts(at: Folders, plain: dict[str, Any]) -> None:
     assert (plain["problems"], plain["warnings"]) == ([], [])
     assert [entry["oid"] for entry in plain["objects"]] == OIDS

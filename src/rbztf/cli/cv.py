@@ -16,6 +16,7 @@ from rbztf.cli.options import (
     Features,
     Json,
     Labels,
+    Ordinary,
     Out,
     Quiet,
     Seed,
@@ -44,6 +45,7 @@ def cv(
     embeddings: Embeddings = None,
     labels: Labels = None,
     features: Features = None,
+    ordinary: Ordinary = None,
     folds: Annotated[int | None, typer.Option(help="Number of folds (default 5).", metavar="N")] = None,
     split: Annotated[
         str | None,
@@ -93,6 +95,7 @@ def cv(
                 data__embeddings=embeddings,
                 data__labels=labels,
                 data__features=features,
+                data__ordinary=ordinary,
                 data__cutouts=data,
                 device=device,
                 seed=seed,
@@ -104,7 +107,7 @@ def cv(
         result = (
             _compare(scores, labels, configs[0], out)
             if scores
-            else _run(configs, models, embeddings, labels, features, data, workers, out, show)
+            else _run(configs, models, embeddings, labels, features, ordinary, data, workers, out, show)
         )
         if as_json:
             show.document(result.to_json())
@@ -155,6 +158,7 @@ def _run(
     embeddings: Path | None,
     labels: Path | None,
     features: Path | None,
+    ordinary: Path | None,
     data: Path | None,
     workers: int,
     out: Path | None,
@@ -172,6 +176,7 @@ def _run(
         embeddings=embeddings,
         labels=labels,
         features=features,
+        ordinary=ordinary,
         data=data,
         workers=workers,
         out=out,

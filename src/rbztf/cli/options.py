@@ -44,6 +44,12 @@ Features = Annotated[
     Path | None,
     typer.Option(help="CSV of light-curve features, oid and one column each.", metavar="CSV"),
 ]
+Ordinary = Annotated[
+    Path | None,
+    typer.Option(
+        help="The same CSV of ordinary objects, which nobody picked: trees learn them as real.", metavar="CSV"
+    ),
+]
 Labels = Annotated[Path | None, typer.Option(help="SNAD JSON, or CSV with oid,label.", metavar="FILE")]
 
 

@@ -19,7 +19,7 @@ from rbztf.yamltext import parse_yaml, read_yaml
 
 Tree = dict[str, Any]
 Kind = Literal["shared", "named", "option"]
-PATHS = ("embeddings", "labels", "features", "cutouts", "model")
+PATHS = ("embeddings", "labels", "features", "ordinary", "cutouts", "model")
 """Settings of the ``data`` section that are paths, relative to the file that names them."""
 LONGEST_SHOWN = 60
 """Characters of a strange key that messages show."""

@@ -94,6 +94,8 @@ class DataSection(Section):
     embeddings: Path | None = None
     labels: Path | None = None
     features: Path | None = None
+    ordinary: Path | None = None
+    """Light-curve features of ordinary objects, which nobody picked and nearly all of which are real."""
     cutouts: Path | None = None
     model: Path | None = None
     bands: tuple[Band, ...] = (Band.R,)
@@ -221,6 +223,11 @@ class TreesMember(MemberSection):
     column_share: float = Field(0.2, gt=0, le=1)
     random_splits: bool = True
     """One random threshold a feature, as extremely randomised trees have."""
+    ordinary_weight: float = Field(0.3, ge=0, le=1)
+    """Weight in training of ordinary objects (``data.ordinary``), which count as real; 0 leaves them out."""
+
+    def idle(self) -> dict[str, str]:
+        return {"ordinary_weight": "inputs with image"} if "image" in self.inputs else {}
 
 
 Member = Annotated[NetworkMember | TreesMember, Field(discriminator="kind")]

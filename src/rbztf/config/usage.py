@@ -72,6 +72,7 @@ COUNT = {
     "data.labels": "It counts for train-rnn and cv.",
     "data.bands": "It counts for train-rnn and cv.",
     "data.features": "It counts for members of an ensemble whose inputs hold lightcurve.",
+    "data.ordinary": "It counts for members of an ensemble whose inputs hold lightcurve.",
     "data.embeddings": "It counts where classifier.inputs are vectors.",
     "data.cutouts": "It counts where classifier.inputs are frames.",
     "data.model": "It counts where classifier.inputs are frames.",
@@ -106,7 +107,9 @@ def keys_read(verb: str, config: Config) -> set[str]:
         places = {"data.model", "data.cutouts"} if frames else {"data.embeddings"}
         return found | {"classifier", "training"} | places
     inputs = {name for member in config.ensemble.members.values() for name in member.inputs}
-    found |= {"ensemble", "data.embeddings"} | ({"data.features"} if "lightcurve" in inputs else set())
+    found |= {"ensemble", "data.embeddings"} | (
+        {"data.features", "data.ordinary"} if "lightcurve" in inputs else set()
+    )
     return found | ({"cv.ablate", "cv.equal_length"} if verb == "cv" else set())
 
 

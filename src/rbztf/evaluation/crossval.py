@@ -60,6 +60,8 @@ class FoldTask:
     embeddings : Path or None
         Where vectors are.
     features : FeatureTable or None
+    ordinary : FeatureTable or None
+        Of ordinary objects, to train on beside the labelled ones.
     train, test : LabelTable
         Objects of the other folds, and of this one, in their order.
     checkpoint : Path or None
@@ -69,6 +71,7 @@ class FoldTask:
     config: Config
     embeddings: Path | None
     features: FeatureTable | None
+    ordinary: FeatureTable | None
     fold: int
     train: LabelTable
     test: LabelTable
@@ -134,6 +137,7 @@ def cross_validate(
     split: Split,
     *,
     features: FeatureTable | None = None,
+    ordinary: FeatureTable | None = None,
     checkpoints: Path | None = None,
     workers: int = 1,
     progress: Progress = silent,
@@ -147,6 +151,8 @@ def cross_validate(
     ----------
     features : FeatureTable, optional
         Light-curve features, for ensembles.
+    ordinary : FeatureTable, optional
+        Those of ordinary objects, which every training has beside its own.
     checkpoints : path, optional
         Folder for checkpoints; what is trained is not trained again.
     workers : int
@@ -167,6 +173,7 @@ def cross_validate(
                     config,
                     embeddings,
                     features,
+                    ordinary,
                     fold,
                     labels.only(train),
                     labels.only(test),
@@ -198,7 +205,8 @@ class _Data:
     @classmethod
     def of(cls, task: FoldTask) -> _Data:
         vectors = open_embeddings(task.embeddings, task.config.vae.latent) if task.embeddings else None
-        return cls(vectors, task.features, read_labelled(task.train, vectors, task.features, task.config))
+        train = read_labelled(task.train, vectors, task.features, task.config, task.ordinary)
+        return cls(vectors, task.features, train)
 
     def test(self, task: FoldTask, reader: FrameReader | None) -> ObjectSet:
         return read_objects(list(task.test), self.embeddings, self.features, task.config, reader)

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     PHOTOMETRY = 9
     NOISE = 10
     TILE = 12
+    ORDINARY = 13
 
 
 def stream(seed: int, purpose: Stream, *keys: int) -> np.random.Generator:

@@ -31,7 +31,13 @@ from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import labels_in_bands, locate
 from rbztf.verbs.run_folder import new_run, run_folder, write_history, write_json
-from rbztf.verbs.training_inputs import left_out, left_out_warnings, locate_inputs, read_checked
+from rbztf.verbs.training_inputs import (
+    left_out,
+    left_out_warnings,
+    locate_inputs,
+    read_checked,
+    read_ordinary,
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def cv(
     embeddings: Path | str | None = None,
     labels: Path | str | None = None,
     features: Path | str | None = None,
+    ordinary: Path | str | None = None,
     data: Path | str | None = None,
     workers: int = 1,
     out: Path | str | None = None,
@@ -80,6 +87,8 @@ def cv(
     labels : path
     features : path
         CSV of light-curve features, for ensembles that read them.
+    ordinary : path
+        CSV of the same features of ordinary objects, which every training has beside its own.
     data : path
         Cutouts, for configurations whose ``classifier.inputs`` are frames.
     workers : int
@@ -101,10 +110,11 @@ def cv(
     choose_device(first.device)
     table = labels_in_bands(labels, first)
     folder = run_folder("cv", out)
-    inputs = locate_inputs(configs, embeddings, features, data, folder / "embeddings", progress)
+    inputs = locate_inputs(configs, embeddings, features, ordinary, data, folder / "embeddings", progress)
     configs = inputs.configs
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
     known, warnings = read_checked(inputs.features, table)
+    nobody_picked, told = read_ordinary(inputs.ordinary, known, table)
     alone = known if all(map(scores_curves_alone, configs)) else None
     latent = vectors.latent if vectors is not None else 0
     selection = FrameSelection.strictest([FrameSelection.of(config, latent) for config in configs])
@@ -124,6 +134,7 @@ def cv(
             table,
             split,
             features=known,
+            ordinary=nobody_picked,
             checkpoints=checkpoints,
             workers=workers,
             progress=progress,
@@ -138,7 +149,7 @@ def cv(
         evaluations += _evaluate(config, splits[0].name, folds, table, first.cv.bootstrap, described)
     comparison = compare(evaluations, first.cv.bootstrap)
     missed = left_out(table, counts, problems, splits[0].oids)
-    warnings += [*inputs.warnings, *left_out_warnings(table, missed)]
+    warnings += [*told, *inputs.warnings, *left_out_warnings(table, missed)]
     warnings += _warnings(vectors, inputs.embeddings) if vectors is not None else []
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings), missed)
     write_result(result)

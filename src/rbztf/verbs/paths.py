@@ -12,6 +12,7 @@ _OPTIONS = {
     "embeddings": "--embeddings PATH",
     "labels": "--labels FILE",
     "features": "--features CSV",
+    "ordinary": "--ordinary CSV",
     "cutouts": "--data DIR",
     "model": "--model DIR",
 }

@@ -25,7 +25,13 @@ from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.verbs.paths import labels_in_bands
 from rbztf.verbs.run_folder import TrainResult, write_history
-from rbztf.verbs.training_inputs import left_out, left_out_warnings, locate_inputs, read_checked
+from rbztf.verbs.training_inputs import (
+    left_out,
+    left_out_warnings,
+    locate_inputs,
+    read_checked,
+    read_ordinary,
+)
 
 DEFAULT_OUT = Path("models/classifier")
 
@@ -36,6 +42,7 @@ def train_rnn(
     embeddings: Path | str | None = None,
     labels: Path | str | None = None,
     features: Path | str | None = None,
+    ordinary: Path | str | None = None,
     data: Path | str | None = None,
     out: Path | str | None = None,
     progress: Progress = silent,
@@ -49,6 +56,9 @@ def train_rnn(
     labels : path
     features : path
         CSV of light-curve features, for an ensemble that reads them.
+    ordinary : path
+        CSV of the same features of ordinary objects, which nobody picked and nearly all of which are
+        real; trees train on them too (``ordinary_weight``).
     data : path
         Cutouts, where ``classifier.inputs`` are frames; the encoder is then ``data.model``.
     out : path
@@ -64,11 +74,12 @@ def train_rnn(
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
     table = labels_in_bands(labels, config)
-    inputs = locate_inputs([config], embeddings, features, data, scratch / "embeddings", progress)
+    inputs = locate_inputs([config], embeddings, features, ordinary, data, scratch / "embeddings", progress)
     config, path = inputs.configs[0], inputs.embeddings
     device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent) if path else None
     known, warnings = read_checked(inputs.features, table)
+    nobody_picked, told = read_ordinary(inputs.ordinary, known, table)
     selection = FrameSelection.of(config, vectors.latent if vectors is not None else 0)
     alone = known if scores_curves_alone(config) else None
     counts, problems = usable_objects(vectors, table, selection, alone)
@@ -76,13 +87,14 @@ def train_rnn(
         where = path or inputs.features
         raise DataError(f"None of the {len(table)} labelled objects can be used with {where}.", "Check both.")
     encoder = encoder_in(path) if path else None
-    run = _Run(read_labelled(table.only(counts), vectors, known, config), encoder, target, scratch, progress)
+    labelled = read_labelled(table.only(counts), vectors, known, config, nobody_picked)
+    run = _Run(labelled, encoder, target, scratch, progress)
     train = _train_network if config.ensemble is None else _train_ensemble
     with threads(0 if device.type == "cuda" else 1):
         result = train(run, config, device)
     shutil.rmtree(scratch, ignore_errors=True)
     missed = left_out(table, counts, problems)
-    warnings += [*inputs.warnings, *left_out_warnings(table, missed), *seen_labels(encoder)]
+    warnings += [*told, *inputs.warnings, *left_out_warnings(table, missed), *seen_labels(encoder)]
     if path and not encoder:
         warnings.append(
             f"{path} does not hold the encoder of its vectors: the model can score vectors, not frames."
@@ -107,9 +119,11 @@ class _Run:
     @property
     def notes(self) -> dict[str, Any]:
         """For the model's card."""
+        n_ordinary = len(self.data.ordinary)
+        beside = f", and {n_ordinary} ordinary objects" if n_ordinary else ""
         return {
             "made by": f"rbztf {__version__}, train-rnn",
-            "trained on": f"{len(self.data)} objects, {self.data.labels.sum()} of them artefacts",
+            "trained on": f"{len(self.data)} objects, {self.data.labels.sum()} of them artefacts{beside}",
         }
 
 

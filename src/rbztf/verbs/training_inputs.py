@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rbztf.config import Config
-from rbztf.errors import Problem
+from rbztf.errors import InputError, Problem
 from rbztf.features.columns import check_columns, name_warnings
 from rbztf.features.files import read_features
+from rbztf.features.snad_set import known_definition
 from rbztf.features.table import FeatureTable
 from rbztf.models.objects.object_set import Modality
 from rbztf.models.objects.read import fit_to_data
@@ -25,7 +28,7 @@ class Inputs:
 
     Attributes
     ----------
-    embeddings, features : Path or None
+    embeddings, features, ordinary : Path or None
     configs : tuple of Config
         Members of ensembles that read what is not there left out.
     warnings : tuple of str
@@ -34,6 +37,7 @@ class Inputs:
 
     embeddings: Path | None
     features: Path | None
+    ordinary: Path | None
     configs: tuple[Config, ...]
     warnings: tuple[str, ...]
 
@@ -42,6 +46,7 @@ def locate_inputs(
     configs: Sequence[Config],
     embeddings: Path | str | None,
     features: Path | str | None,
+    ordinary: Path | str | None,
     data: Path | str | None,
     scratch: Path,
     progress: Progress,
@@ -73,8 +78,10 @@ def locate_inputs(
         for m in config.ensemble.members.values()
         for name in m.inputs
     }
-    used = table if "lightcurve" in reads else None
-    return Inputs(vectors, used, tuple(fitted), tuple(warnings))
+    if "lightcurve" not in reads:
+        return Inputs(vectors, None, None, tuple(fitted), tuple(warnings))
+    nobody_picked = locate_optional("ordinary", ordinary, first)
+    return Inputs(vectors, table, nobody_picked, tuple(fitted), tuple(warnings))
 
 
 def read_checked(path: Path | None, labels: LabelTable) -> tuple[FeatureTable | None, list[str]]:
@@ -91,6 +98,41 @@ def read_checked(path: Path | None, labels: LabelTable) -> tuple[FeatureTable | 
     oids = list(labels)
     check_columns(table.rows(oids), labels.labels(oids), path)
     return table, name_warnings(table.names, path)
+
+
+def read_ordinary(
+    path: Path | None, features: FeatureTable | None, labels: LabelTable
+) -> tuple[FeatureTable | None, list[str]]:
+    """Ordinary objects with the columns of ``features`` (None without ``path``), labelled ones left out.
+
+    Returns
+    -------
+    FeatureTable or None
+    list of str
+        A warning, if they were not, or may not have been, made as ``features`` were.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read, or has none of the columns.
+    """
+    if path is None or features is None:
+        return None, []
+    table = read_features(path)
+    made = known_definition(table.names, table.definition)
+    alike = made.same_as(known_definition(features.names, features.definition))
+    table = table.columns(features.names)
+    table = table.take(table.known() & ~np.isin(table.oids, np.array(list(labels), np.int64)))
+    if not len(table):
+        raise InputError(
+            f"{path} has no object without a label that has any of the features of the labelled ones.",
+            "Give features made as those: rbztf features.",
+        )
+    warning = (
+        f"The features of {path} and those of the labelled objects may not be made alike; "
+        "a model then learns to tell the two tables apart."
+    )
+    return table, [] if alike else [warning]
 
 
 def left_out(

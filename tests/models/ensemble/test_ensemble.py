@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rbztf.config import Config
 from rbztf.errors import DataError, InputError, UsageError
+from rbztf.features.table import FeatureTable
 from rbztf.models.ensemble import fit as fitting
 from rbztf.models.ensemble.attribution import find_cleaned
 from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
@@ -26,7 +27,7 @@ from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.network_member import FittedNetwork
 from rbztf.models.load import load_model
-from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.objects.scores import ObjectScores
 from rbztf.ztf import ARTEFACT_KINDS
 
@@ -357,3 +358,30 @@ def test_each_cleaned_has_the_threshold_of_what_is_left() -> None:
 
     cleaned = find_cleaned(shares, score, min_frames=2)
     assert cleaned.dropped.sum() == 4
+
+
+def test_ordinary_objects_are_scored_by_members_that_were_not_trained_on_them(data: LabelledSet) -> None:
+    values = np.random.default_rng(5).normal(size=(9, len(TINY_FEATURES)))
+    table = FeatureTable(np.arange(9), TINY_FEATURES, values, data.objects.lightcurve.definition)
+    none = [np.empty((0, 4), np.float32)] * 9
+    ordinary = ObjectSet.of(table.oids, none, data.objects.reader, table)
+    config = Config.model_validate(tiny_ensemble("statistics", "curves"))
+    model = fit_ensemble(replace(data, ordinary=ordinary), config, device=CPU)
+    known = model.combinations[CURVE]
+    by_fold = [member.outputs(ordinary) for member in model.members["curves"]]
+    left_out = np.where(np.arange(9)[:, None] % 2 == 0, by_fold[0], by_fold[1])
+    assert known.ordinary == pytest.approx(known.probabilities(left_out))
+    assert len(known.scores) == data.objects.has(Modality.LIGHTCURVE).sum()
+    assert not any(len(model.combinations[have].ordinary) for have in (IMAGE, (*IMAGE, *CURVE)))
+    assert model.prior == data.labels.mean()
+
+
+def test_ordinary_objects_belong_to_the_run(data: LabelledSet, tmp_path: Path) -> None:
+    """Trainings that were kept of a run with other ordinary objects are not taken up."""
+    config = Config.model_validate(tiny_ensemble("curves"))
+    fit_ensemble(data, config, device=CPU, scratch=tmp_path / "s")
+    table = data.objects.lightcurve.take(np.arange(3, 9))
+    none = [np.empty((0, 4), np.float32)] * 6
+    other = replace(data, ordinary=ObjectSet.of(table.oids, none, data.objects.reader, table))
+    with pytest.raises(UsageError):
+        fit_ensemble(other, config, device=CPU, scratch=tmp_path / "s")

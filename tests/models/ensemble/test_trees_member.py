@@ -14,9 +14,10 @@ from helpers import TINY_FEATURES, TINY_MEMBERS, refusal, tiny_objects
 
 from rbztf.config import TreesMember
 from rbztf.errors import InputError, RbztfError
+from rbztf.features.table import FeatureTable
 from rbztf.models.ensemble.bundle import read_member, write_member
 from rbztf.models.ensemble.trees_member import FittedTrees, import_lightgbm
-from rbztf.models.objects.object_set import LabelledSet, Modality
+from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 
 CPU = torch.device("cpu")
 CURVES = TreesMember.model_validate(TINY_MEMBERS["curves"])
@@ -142,3 +143,28 @@ def test_without_lightgbm(
         assert isinstance(error, RbztfError)
         assert "libgomp" in error.message
         assert "pip install lightgbm" in error.next_step
+
+
+def with_ordinary(data: LabelledSet, mean: float) -> LabelledSet:
+    """``data`` and 40 ordinary objects whose first feature is around ``mean``."""
+    values = np.random.default_rng(5).normal([mean, 0, 0], size=(40, len(TINY_FEATURES)))
+    table = FeatureTable(np.arange(40), TINY_FEATURES, values, data.objects.lightcurve.definition)
+    none = [np.empty((0, 4), np.float32)] * 40
+    return replace(data, ordinary=ObjectSet.of(table.oids, none, data.objects.reader, table))
+
+
+def test_ordinary_objects_are_learnt_as_real(complete: LabelledSet, fitted: FittedTrees) -> None:
+    """Those that look like artefacts pull scores down; with the weight 0 they are left out."""
+    data = with_ordinary(complete, 1.5)
+    before = fitted.outputs(data.ordinary)[:, 0]
+    assert before.mean() > 0
+    heavy = fit(data, CURVES.model_copy(update={"ordinary_weight": 1.0}), 3)
+    light = fit(data, CURVES.model_copy(update={"ordinary_weight": 0.1}), 3)
+    assert (
+        heavy.outputs(data.ordinary)[:, 0].mean() < light.outputs(data.ordinary)[:, 0].mean() < before.mean()
+    )
+    assert text_of(fit(data, CURVES.model_copy(update={"ordinary_weight": 0.0}), 3)) == text_of(fitted)
+
+
+def test_ordinary_objects_lack_the_frames_that_trees_read(complete: LabelledSet) -> None:
+    assert text_of(fit(with_ordinary(complete, 1.5), BOTH, 3)) == text_of(fit(complete, BOTH, 3))

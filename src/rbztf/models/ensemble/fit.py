@@ -47,11 +47,14 @@ class TrainedMembers:
         NaN where a member lacks a modality of an object.
     tags : dict of str to ndarray (n, k), float64
         Auxiliary logits of the members that have them.
+    ordinary : dict of str to ndarray (m,), float64
+        Logits of the ordinary objects, likewise.
     """
 
     members: dict[str, Fitted]
     logits: dict[str, Array]
     tags: dict[str, Array]
+    ordinary: dict[str, Array]
 
 
 def fit_ensemble(
@@ -79,6 +82,8 @@ def train_members(
 ) -> TrainedMembers:
     """Train every member once without each of ``ensemble.folds`` inner folds of whole fields.
 
+    Ordinary objects are divided among the folds as they come.
+
     Parameters
     ----------
     scratch : path, optional
@@ -101,12 +106,15 @@ def train_members(
     members: dict[str, list[Member[Any]]] = {name: [] for name in section.members}
     logits = {name: np.full(len(data), np.nan) for name in section.members}
     tags: dict[str, Array] = {}
+    ordinary = {name: np.full(len(data.ordinary), np.nan) for name in section.members}
+    ordinary_folds = np.arange(len(data.ordinary)) % len(folds)
     total, done = len(folds) * len(section.members), 0
     started = time.perf_counter()
     if any("image" in member.inputs for member in section.members.values()):
         data.objects.prepare()
     for number, fold in enumerate(folds):
-        rest = data.take(~fold)
+        kept = data.ordinary.take(ordinary_folds != number)
+        rest = replace(data.take(~fold), ordinary=kept)
         for name in section.members:
             fitted = _fit_one(name, number, rest, config, device, scratch)
             members[name].append(fitted)
@@ -118,9 +126,13 @@ def train_members(
                 logits[name][index] = outputs[:, 0]
                 if fitted.tag_names:
                     tags[name][index] = outputs[:, 1:]
+            index = np.flatnonzero((ordinary_folds == number) & data.ordinary.has_all(fitted.modalities))
+            if len(index):
+                ordinary[name][index] = fitted.outputs(data.ordinary.take(index), device)[:, 0]
             done += 1
             progress(f"{stage}: trainings", done, total, f"{name}, {time.perf_counter() - started:.0f} s")
-    return TrainedMembers({name: tuple(trained) for name, trained in members.items()}, logits, tags)
+    fitted_members = {name: tuple(trained) for name, trained in members.items()}
+    return TrainedMembers(fitted_members, logits, tags, ordinary)
 
 
 def combine(
@@ -145,7 +157,7 @@ def combine(
         section = section.model_copy(update={"members": kept})
         config = config.model_copy(update={"ensemble": section})
     members = {name: trained.members[name] for name in section.members}
-    combinations = _combine(section, members, trained.logits, data)
+    combinations = _combine(section, members, trained, data)
     return Ensemble(
         members,
         combinations,
@@ -164,6 +176,7 @@ def fingerprint(config: Config, data: LabelledSet) -> str:
     table: FeatureTable = data.objects.lightcurve
     arrays: list[NDArray[Any]] = [data.labels, data.groups, data.tags, data.weights, table.values]
     arrays += [np.array(table.names, str), np.array(data.tag_names, str)]
+    arrays += [data.ordinary.lightcurve.values, np.array(data.ordinary.lightcurve.names, str)]
     arrays += [part.numpy() for part in data.objects.frame_reader.tensors().values()]
     arrays += data.objects.sequences
     return checkpoint.fingerprint(config, arrays)
@@ -194,7 +207,7 @@ def _fit_one(
 def _combine(
     section: EnsembleSection,
     members: Mapping[str, Fitted],
-    logits: Mapping[str, Array],
+    trained: TrainedMembers,
     data: LabelledSet,
 ) -> dict[Modalities, Combination]:
     """One combination for each set of modalities that some member can score."""
@@ -208,9 +221,13 @@ def _combine(
         index = np.flatnonzero(data.objects.has_all(have))
         if len(np.unique(data.labels[index])) < 2:
             continue
-        stacked = np.stack([logits[name][index] for name in names], axis=1)
+        stacked = np.stack([trained.logits[name][index] for name in names], axis=1)
         fitted = Combination.fit(names, stacked, data.labels[index])
-        combinations[have] = replace(fitted, oids=data.objects.oids[index])
+        ordinary = np.stack([trained.ordinary[name] for name in names], axis=1)
+        ordinary = ordinary[np.isfinite(ordinary).all(axis=1)]
+        combinations[have] = replace(
+            fitted, oids=data.objects.oids[index], ordinary=fitted.probabilities(ordinary)
+        )
     return combinations
 
 

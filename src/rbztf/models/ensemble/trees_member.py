@@ -41,11 +41,20 @@ class FittedTrees(Member[TreesMember]):
 
     @classmethod
     def fit(cls, data: LabelledSet, section: TreesMember, seed: int, device: torch.device) -> FittedTrees:
-        """Train on objects that have all modalities of ``section``; on the CPU whatever the device."""
+        """Train on objects that have all modalities of ``section``; on the CPU whatever the device.
+
+        Ordinary objects that have them join as real ones with the weight ``section.ordinary_weight``.
+        """
         import_lightgbm()
         import lightgbm
 
         features = data.objects.table(needed(section))
+        values, labels, weights = features.values, data.labels, data.weights
+        ordinary = data.ordinary.take(data.ordinary.has_all(needed(section)))
+        if section.ordinary_weight and len(ordinary):
+            values = np.concatenate([values, ordinary.table(needed(section)).columns(features.names).values])
+            labels = np.concatenate([labels, np.zeros(len(ordinary), np.int64)])
+            weights = np.concatenate([weights, np.full(len(ordinary), section.ordinary_weight)])
         parameters = {
             "objective": "binary",
             "learning_rate": section.learning_rate,
@@ -61,7 +70,7 @@ class FittedTrees(Member[TreesMember]):
             "num_threads": 1,
             "verbosity": -1,
         }
-        table = lightgbm.Dataset(features.values, data.labels, weight=data.weights)
+        table = lightgbm.Dataset(values, labels, weight=weights)
         return cls(section, lightgbm.train(parameters, table, section.trees), features.names)
 
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:

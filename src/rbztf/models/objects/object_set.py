@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -144,6 +144,8 @@ class LabelledSet:
         Of each object in training; evaluation counts all alike.
     tag_names : tuple of str
         Names of the k auxiliary tags.
+    ordinary : ObjectSet
+        Ordinary objects beside them: nobody picked or labelled them, and nearly all are real.
     """
 
     objects: ObjectSet
@@ -152,12 +154,13 @@ class LabelledSet:
     tags: NDArray[np.float32]
     weights: NDArray[np.float64]
     tag_names: tuple[str, ...]
+    ordinary: ObjectSet = field(default_factory=lambda: ObjectSet([], _no_features(np.empty(0, np.int64))))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: Index) -> LabelledSet:
-        """The objects at ``index`` (numbers, or a mask)."""
+        """The labelled objects at ``index`` (numbers, or a mask), and all ordinary ones."""
         return LabelledSet(
             self.objects.take(index),
             self.labels[index],
@@ -165,6 +168,7 @@ class LabelledSet:
             self.tags[index],
             self.weights[index],
             self.tag_names,
+            self.ordinary,
         )
 
 

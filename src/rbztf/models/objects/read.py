@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,11 +130,25 @@ def read_objects(
 
 
 def read_labelled(
-    labels: LabelTable, embeddings: Embeddings | None, features: FeatureTable | None, config: Config
+    labels: LabelTable,
+    embeddings: Embeddings | None,
+    features: FeatureTable | None,
+    config: Config,
+    ordinary: FeatureTable | None = None,
 ) -> LabelledSet:
-    """All objects of ``labels``, to train the model that ``config`` describes."""
+    """All objects of ``labels``, to train the model that ``config`` describes.
+
+    Parameters
+    ----------
+    ordinary : FeatureTable, optional
+        Ordinary objects beside them.
+    """
     objects = read_objects(list(labels), embeddings, features, config)
-    return label_objects(objects, labels, config.ensemble.uncertain_weight if config.ensemble else 1.0)
+    data = label_objects(objects, labels, config.ensemble.uncertain_weight if config.ensemble else 1.0)
+    if ordinary is None:
+        return data
+    no_frames = [np.empty((0, objects.sequences[0].shape[1]), np.float32)] * len(ordinary)
+    return replace(data, ordinary=ObjectSet.of(ordinary.oids, no_frames, objects.reader, ordinary))
 
 
 def usable_objects(
