@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import threading
 import time
@@ -376,6 +377,24 @@ def on_github(file: PinnedFile, content: bytes) -> dict[str, bytes]:
         ).encode(),
         f"/{file.repository}/{file.commit}/{path}": content,
     }
+
+
+def through_a_pipe(path: Path, read: Callable[[Path], Any]) -> Any:
+    """What ``read`` makes of the content of ``path`` where it comes as ``<(cat PATH)`` of a shell."""
+    out, into = os.pipe()
+    content = path.read_bytes()
+
+    def write() -> None:
+        with os.fdopen(into, "wb") as stream:
+            stream.write(content)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        return read(Path(f"/dev/fd/{out}"))
+    finally:
+        os.close(out)
+        writer.join()
 
 
 def flood(handler: BaseHTTPRequestHandler, start: bytes, piece: bytes, pause_s: float = 0.0) -> int:

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "_version errors progress times ztf files connections tables locks textfiles csvfiles yamltext parallel",
+        "formats",
         "frames",
         "config",
         "stores",

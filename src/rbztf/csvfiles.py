@@ -8,12 +8,14 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 from rbztf.errors import InputError
 from rbztf.files import write_text
 from rbztf.textfiles import open_text
+from rbztf.yamltext import parse_yaml
 from rbztf.ztf import Oid
 
 MAX_COLUMNS = 10_000
@@ -43,6 +45,11 @@ class Row:
         """The cell of a column, whatever the case of its name; empty where there is none."""
         place = self._file.places.get(name.lower(), len(self.cells))
         return self.cells[place] if place < len(self.cells) else ""
+
+    @property
+    def place(self) -> str:
+        """Where it is in the file."""
+        return f"line {self.line}"
 
     def oid(self) -> Oid:
         """The column ``oid``."""
@@ -90,7 +97,7 @@ class Row:
         return InputError(f"{self._where()}: {what}.", next_step or self._file.next_step)
 
     def _where(self) -> str:
-        return f"{self._file.origin}, line {self.line}"
+        return f"{self._file.origin}, {self.place}"
 
 
 def _number(text: str) -> float:
@@ -102,7 +109,7 @@ class CsvFile:
 
     Lines above the header that start with ``#`` are comments (but ``# oid,label`` is taken for the
     header). Blank rows are passed over; blanks around names and cells do not count, nor does the
-    case of the names of columns.
+    case of the names of columns. ECSV is read as well: its comments are YAML.
 
     Parameters
     ----------
@@ -122,6 +129,8 @@ class CsvFile:
     places : dict of str to int
         The place of each column, by its name in lower case.
     comments : list of str
+    meta : dict of str to str
+        What the comments say of the table, keys in lower case: ``# key: value``, or the ``meta`` of ECSV.
 
     Raises
     ------
@@ -134,7 +143,13 @@ class CsvFile:
         self.origin, self.next_step = origin, next_step
         self.comments: list[str] = []
         self._stream, self._lines_above = stream, 0
-        self._reader = csv.reader(self._lines(needed), strict=True, skipinitialspace=True)
+        self._reader = csv.reader(())
+        lines = self._lines(needed)
+        first = next(lines, "")  # the comments are read then
+        self.meta, delimiter = self._described()
+        self._reader = csv.reader(
+            chain([first], lines), strict=True, skipinitialspace=True, delimiter=delimiter
+        )
         self.header = next(self._cells(), [])
         self._check_header(needed)
         self.places = {name.lower(): place for place, name in reversed([*enumerate(self.header)])}
@@ -145,6 +160,33 @@ class CsvFile:
             if any(cells[len(self.header) :]):
                 raise row.wrong(f"it has {len(cells)} cells; the header has {len(self.header)}")
             yield row
+
+    def numbered(self, places: Sequence[int]) -> Iterator[tuple[Row, list[float]]]:
+        """Each row, and the numbers in some of its columns; NaN where one is unknown or infinite.
+
+        Raises
+        ------
+        InputError
+            For a row that has fewer cells than the header.
+        """
+        for row in self:
+            if places and len(row.cells) < len(self.header):
+                raise row.wrong(f"it has {len(row.cells)} cells; the header has {len(self.header)}")
+            yield row, [row.number_at(place) for place in places]
+
+    def _described(self) -> tuple[dict[str, str], str]:
+        """What the comments say of the table, and what is between cells."""
+        lines = [line.removeprefix("#").removeprefix(" ") for line in self.comments]
+        if not (lines and lines[0].startswith("%ECSV")):
+            pairs = [line.lstrip("#").partition(":")[::2] for line in lines]
+            return {key.strip().lower(): value.strip() for key, value in pairs}, ","
+        content = parse_yaml("\n".join(lines[1:]), f"The header of {self.origin}", advice=self.next_step)
+        content = content if isinstance(content, dict) else {}
+        meta = content.get("meta")
+        entries = meta.items() if isinstance(meta, dict) else meta if isinstance(meta, list) else ()
+        found = [entry for entry in entries if isinstance(entry, tuple) and len(entry) == 2]
+        delimiter = "," if content.get("delimiter") == "," else " "
+        return {str(key).lower(): str(value) for key, value in found}, delimiter
 
     @property
     def _line(self) -> int:

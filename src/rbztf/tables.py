@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,9 +104,29 @@ def write_table(
     else:
         table = astropy_table(columns, rows, meta)
         if path.suffix == ".fits":
+            _check_fits_names(path, columns)
             table = _for_fits(table)
         with whole(path) as part:
-            table.write(part, format=ASTROPY_FORMATS[path.suffix], overwrite=True)
+            if path.suffix == ".vot":
+                _write_votable(part, table)
+            else:
+                table.write(part, format=ASTROPY_FORMATS[path.suffix], overwrite=True)
+
+
+def _check_fits_names(path: Path, columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    for name in names:
+        if not name.isascii():
+            raise UsageError(
+                f"FITS cannot hold the column name {name!r} ({path}).", "Choose .ecsv or .parquet."
+            )
+    lower = [name.lower() for name in names]
+    twice = [name for name in names if lower.count(name.lower()) > 1]
+    if twice:
+        raise UsageError(
+            f"FITS cannot tell the columns {twice[0]!r} and {twice[1]!r} apart ({path}).",
+            "Choose .ecsv or .parquet.",
+        )
 
 
 def csv_text(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
@@ -141,6 +162,17 @@ def astropy_table(
         masked = empty.any() and column.kind != "float"
         made.append(MaskedColumn(values, mask=empty, **facts) if masked else Plain(values, **facts))
     return Table(made, meta=dict(meta or {}))
+
+
+def _write_votable(path: Path, table: Table) -> None:
+    """Write a VOTable, whose metadata are INFO elements; astropy would leave them out."""
+    from astropy.io import votable
+    from astropy.io.votable.tree import Info
+
+    with warnings.catch_warnings(action="ignore"):  # of IDs that astropy makes from names
+        content = votable.from_table(table)
+        content.resources[0].infos.extend(Info(name=key, value=str(text)) for key, text in table.meta.items())
+        content.to_xml(str(path))
 
 
 def _for_fits(table: Table) -> Table:

@@ -39,13 +39,34 @@ def open_text(path: Path, what: str, next_step: str) -> Iterator[TextIO]:
     InputError
         On opening or within the block, if the file is not there, not text or cannot be read.
     """
+    with opened(path, what, next_step) as binary, as_text(binary, path, what, next_step) as stream:
+        yield stream
+
+
+@contextmanager
+def opened(path: Path, what: str, next_step: str) -> Iterator[BinaryIO]:
+    """Open a file, or a pipe, for its bytes.
+
+    Raises
+    ------
+    InputError
+        On opening or within the block, if it is not there or cannot be read.
+    """
     try:
-        with _open(path) as binary, io.TextIOWrapper(binary, "utf-8-sig", newline="") as stream:
+        with _open(path) as binary:
+            yield binary
+    except OSError as error:
+        raise InputError(f"{what} {path} cannot be read ({error.strerror}).", next_step) from None
+
+
+@contextmanager
+def as_text(binary: BinaryIO, path: Path, what: str, next_step: str) -> Iterator[TextIO]:
+    """The text of an opened file; see :func:`open_text`."""
+    try:
+        with io.TextIOWrapper(binary, "utf-8-sig", newline="") as stream:
             yield stream
     except UnicodeDecodeError:
         raise InputError(f"{what} {path} cannot be read (it is not text).", next_step) from None
-    except OSError as error:
-        raise InputError(f"{what} {path} cannot be read ({error.strerror}).", next_step) from None
 
 
 def read_text(path: Path, what: str, next_step: str) -> str:
@@ -95,15 +116,19 @@ def parse_json(text: str | bytes, origin: str, next_step: str) -> Any:
     raise InputError(f"{origin} is not JSON ({reason}).", next_step)
 
 
-def json_list(text: str | bytes, origin: str, next_step: str) -> list[Any]:
-    """As :func:`parse_json`, of a list: bare, or as ``results`` of a service that answers in pages.
+def json_list(text: Any, origin: str, next_step: str) -> list[Any]:
+    """As :func:`parse_json`, of a list: bare, as ``objects``, or as ``results`` of a service that answers in pages.
+
+    ``text`` may be the content, parsed already.
 
     Raises
     ------
     InputError
         As there, if it is another thing than a list, or one page of several.
     """
-    content = parse_json(text, origin, next_step)
+    content = parse_json(text, origin, next_step) if isinstance(text, str | bytes) else text
+    if isinstance(content, dict) and isinstance(content.get("objects"), list):
+        content = content["objects"]
     if isinstance(content, dict) and isinstance(content.get("results"), list):
         if content.get("next"):
             raise InputError(f"{origin} is one page of several (it has a 'next').", next_step)

@@ -59,7 +59,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.json", b"{}", "no JSON list"),
         ("a.json", b"[{}]", "is not a ZTF OID"),
         ("a.json", b"[null]", "is not a ZTF OID"),
-        ("a.parquet", b"PAR1", "not a Parquet file"),
+        ("a.parquet", b"PAR1", "not a sound Parquet file"),
     ],
 )
 def test_a_wrong_list_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import refused, run_well, strict_json, tiny_classifier, tiny_encoder, tiny_ensemble
+from helpers import (
+    refused,
+    run_well,
+    strict_json,
+    through_a_pipe,
+    tiny_classifier,
+    tiny_encoder,
+    tiny_ensemble,
+)
 
 import rbztf
 from rbztf.errors import UsageError
@@ -197,3 +205,15 @@ def test_parts_of_another_request_are_refused(
     assert not Path("scores.csv").exists()
     run_well(*words, "--out", "scores.csv", "-q")
     assert Path("scores.csv").exists()
+
+
+def test_features_may_come_through_a_pipe(
+    models: dict[str, Path], archive: SimulatedArchive, sky: SimulatedSky
+) -> None:
+    table, known = models["curves"].parent / "f.csv", sky.oids[:2]
+    expected = predict(models["curves"], archive, *known, "--features", table)["objects"]
+    answer = through_a_pipe(
+        table, lambda pipe: predict(models["curves"], archive, *known, "--features", pipe)
+    )
+    assert answer["objects"] == expected
+    assert archive.requests.total == 0

@@ -13,7 +13,10 @@ from rbztf.cli.screen import screen
 
 def features(
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Table of features to write.", metavar="FILE")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Table to write: .csv, .json, .parquet, .ecsv, .fits or .vot.", metavar="FILE"),
+    ] = None,
     until: Annotated[float | None, typer.Option(help="Leave out later epochs.", metavar="MJD")] = None,
     config: ConfigFile = None,
     set_: Set = None,

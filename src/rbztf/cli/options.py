@@ -42,7 +42,7 @@ Embeddings = Annotated[
 ]
 Features = Annotated[
     Path | None,
-    typer.Option(help="CSV of light-curve features, oid and one column each.", metavar="CSV"),
+    typer.Option(help="Table of light-curve features: oid and one column each.", metavar="FILE"),
 ]
 Ordinary = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""Feature tables as CSV: ``oid`` and a column a feature, with their definition on the first line."""
+"""Feature tables: ``oid`` and a column a feature, with their definition, in any format of tables."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rbztf.csvfiles import open_csv
-from rbztf.errors import InputError
+from rbztf.errors import InputError, UsageError
 from rbztf.features.columns import canonical, is_feature
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.files import write_text
-from rbztf.textfiles import parse_json
+from rbztf.formats.read import open_table
+from rbztf.tables import Column, check_table_ending, write_table
+from rbztf.textfiles import json_text, parse_json
 from rbztf.ztf import Oid
 
 MARK = "# definition:"
+"""Begins the first line of CSV."""
+META = "FEATDEF"
+"""Keyword of the definition in formats that have metadata; FITS allows eight characters."""
 _WHAT = "The feature table"
-_HELP = "Give a CSV with the column oid and a column for each feature."
+_HELP = "Give a table with the column oid and a column for each feature."
 
 
 def read_features(path: Path | str) -> FeatureTable:
@@ -33,11 +36,13 @@ def read_features(path: Path | str) -> FeatureTable:
     Parameters
     ----------
     path : path
-        CSV with the column ``oid`` and a column a feature, such as the SNAD table or what
-        :func:`write_features` wrote. Columns that keep books (see :func:`is_feature`) are left
-        out; the case of the 54 known names does not count. A cell that is empty, ``nan`` or infinite is NaN. The line ``# definition: {…}`` above the
-        header says how the features were made. A table without it is taken for SNAD's if it
-        has exactly SNAD's columns; of any other nobody can know, and the definition's source
+        CSV, ECSV, JSON, FITS, VOTable or Parquet, told apart by their content, a pipe too, with the
+        column ``oid`` and a column a feature, such as the SNAD table or what :func:`write_features`
+        wrote. Columns that keep books (see :func:`is_feature`) are left out; the case of the 54 known
+        names does not count. A cell that is empty, ``nan`` or infinite is NaN. The line
+        ``# definition: {…}`` above the header of CSV, ``definition`` in JSON and ``FEATDEF`` in the
+        metadata of the others say how the features were made. A table without it is taken for SNAD's
+        if it has exactly SNAD's columns; of any other nobody can know, and the definition's source
         is empty.
 
     Returns
@@ -48,30 +53,26 @@ def read_features(path: Path | str) -> FeatureTable:
     Raises
     ------
     InputError
-        For a file that is missing or no CSV, has no column ``oid`` or no feature, a wrong
+        For a file that is missing, damaged or no table, has no column ``oid`` or no feature, a wrong
         OID or one given twice, a cell that is no number, a column given twice, or a
         definition that makes no sense.
     """
     path = Path(path)
-    lines: dict[Oid, int] = {}
-    values: list[NDArray[np.float64]] = []
-    with open_csv(path, _WHAT, ("oid",), _HELP) as rows:
-        definition = _definition(path, rows.comments)
+    seen: dict[Oid, str] = {}
+    values = []
+    with open_table(path, _WHAT, _HELP) as rows:
+        definition = _definition(path, rows.meta)
         places = {place: canonical(name) for place, name in enumerate(rows.header) if is_feature(name)}
         _check_names(path, list(places.values()))
-        for row in rows:
-            if len(row.cells) < len(rows.header):
-                raise row.wrong(f"it has {len(row.cells)} cells; the header has {len(rows.header)}")
+        for row, numbers in rows.numbered(list(places)):
             oid = row.oid()
-            if oid in lines:
-                raise row.wrong(
-                    f"it gives {int(oid)} twice (first in line {lines[oid]})", "Keep one of the two."
-                )
-            lines[oid] = row.line
-            values.append(np.array([row.number_at(place) for place in places]))
+            if oid in seen:
+                raise row.wrong(f"it gives {int(oid)} twice (first in {seen[oid]})", "Keep one of the two.")
+            seen[oid] = row.place
+            values.append(np.asarray(numbers))
     names = tuple(places.values())
     return FeatureTable(
-        np.array(list(lines), np.int64),
+        np.array(list(seen), np.int64),
         names,
         np.array(values, np.float64).reshape(len(values), len(names)),
         known_definition(names, definition),
@@ -84,31 +85,72 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{_WHAT} {path} has the column {twice[0]!r} twice.", "Rename one.")
+    strange = [name for name in names if not name.isprintable()]
+    if strange:
+        raise InputError(f"{_WHAT} {path} has a column with the name {strange[0][:40]!r}.", "Rename it.")
 
 
 def write_features(path: Path | str, table: FeatureTable) -> None:
-    """Write a table of features; the file appears whole or not at all.
+    """Write a table of features by the ending of its name; the file appears whole or not at all.
 
-    :func:`read_features` gets back the same values, bit for bit; what is not finite is NaN.
+    :func:`read_features` gets back the same values, bit for bit, and the definition; what is not
+    finite is NaN.
+
+    Parameters
+    ----------
+    path : path
+        Ending in ``.csv``, ``.json``, ``.parquet``, ``.ecsv``, ``.fits`` or ``.vot``.
 
     Raises
     ------
     WriteError, UsageError
-        If it cannot be written.
+        If it cannot be written, or has another ending.
     ValueError
         If a name cannot be that of a feature in a file (see :func:`is_feature`, or spaces around it).
     """
     path = Path(path)
+    check_ending(path)
     for name in table.names:
         if not is_feature(name) or name != name.strip() or not name.isprintable():
             raise ValueError(f"not a name for a column of features: {name!r}")
-    write_text(path, _csv(table))
+    if path.suffix == ".csv":
+        write_text(path, _csv(table))
+    elif path.suffix == ".json":
+        write_text(path, _json(table))
+    else:
+        columns = [
+            Column("oid", "int", description="ZTF OID"),
+            *(Column(name, "float") for name in table.names),
+        ]
+        values = np.where(np.isfinite(table.values), table.values, np.nan)
+        rows = [[oid, *row] for oid, row in zip(table.oids.tolist(), values.tolist())]
+        write_table(path, columns, rows, {META: json.dumps(table.definition.to_json(), allow_nan=False)})
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a file whose ending names no format of features, before work is spent on it.
+
+    Raises
+    ------
+    UsageError
+        As :func:`rbztf.tables.check_table_ending`.
+    """
+    check_table_ending(path, ".json")
 
 
 def is_ours(path: Path) -> bool:
-    """Whether the file ``path`` starts as :func:`write_features` starts one."""
-    with path.open("rb") as stream:
-        return stream.read(len(MARK)) == MARK.encode()
+    """Whether ``path`` is a table that says how its features were made, as :func:`write_features` writes it."""
+    try:
+        with open_table(path, _WHAT, _HELP) as rows:
+            return _text_of(rows.meta) is not None
+    except (InputError, UsageError):
+        return False
+
+
+def _json(table: FeatureTable) -> str:
+    rows = zip(table.oids.tolist(), table.values.tolist())
+    objects = [{"oid": oid, **dict(zip(table.names, row))} for oid, row in rows]
+    return json_text({"definition": table.definition.to_json(), "objects": objects})
 
 
 def _csv(table: FeatureTable) -> str:
@@ -121,20 +163,23 @@ def _csv(table: FeatureTable) -> str:
     return text.getvalue()
 
 
-def _definition(path: Path, comments: Sequence[str]) -> Definition:
-    found = [line.removeprefix(MARK) for line in comments if line.startswith(MARK)]
-    if not found:
+def _text_of(meta: Mapping[str, str]) -> str | None:
+    return meta.get("definition", meta.get(META.lower()))
+
+
+def _definition(path: Path, meta: Mapping[str, str]) -> Definition:
+    text = _text_of(meta)
+    if text is None:
         return Definition()
     try:
-        content = parse_json(found[0], "", "")
-        made = Definition.from_json(content)
+        made = Definition.from_json(parse_json(text, "", ""))
         sound = isinstance(made.source, str) and isinstance(made.catflags, int | None)
         sound = sound and all(isinstance(day, int | float) for day in made.span_mjd or ())
     except (InputError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         sound = False
     if not sound:
         raise InputError(
-            f"The definition at the top of {path} makes no sense.",
-            "Make the table again, or take the line out.",
+            f"The definition that {path} gives of its features makes no sense.",
+            "Make the table again, or take the definition out.",
         )
     return made

@@ -1,4 +1,4 @@
-"""Lists of OIDs: text, CSV, JSON, Parquet, or standard input."""
+"""Lists of OIDs: text, or a table in any format with a column ``oid``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 
 from rbztf.csvfiles import csv_rows
 from rbztf.errors import InputError
-from rbztf.files import regular
-from rbztf.textfiles import json_list, limited, read_text
+from rbztf.formats.column_file import ColumnFile
+from rbztf.formats.read import open_content
+from rbztf.textfiles import json_list, limited
 from rbztf.ztf import Oid
 
-_HELP = "Give text, CSV with a column 'oid', JSON or Parquet."
+_WHAT = "The list of OIDs"
+_HELP = "Give text, JSON, or a table (CSV, ECSV, FITS, VOTable, Parquet) with a column 'oid'."
 
 
 def read_oids(source: Path | str) -> list[Oid]:
@@ -22,10 +24,10 @@ def read_oids(source: Path | str) -> list[Oid]:
     Parameters
     ----------
     source : path or str
-        ``.parquet`` with a column ``oid``; ``-`` for standard input; else text, also from a pipe:
-        ``.csv``, or a first line that names ``oid``: CSV with that column, such as what
+        FITS, VOTable or Parquet with a column ``oid``; ``-`` for standard input; else text:
+        ``.csv``, or a first line that names ``oid``: CSV or ECSV with that column, such as what
         ``rbztf features`` writes; ``.json``, or text that starts with ``[``: a list of numbers or
-        of objects with ``oid``; anything else is OIDs separated by white space or commas, ``#``
+        of objects with ``oid``, or such a list as ``objects``; anything else is OIDs separated by white space or commas, ``#``
         starting a comment.
 
     Raises
@@ -36,9 +38,10 @@ def read_oids(source: Path | str) -> list[Oid]:
     path = Path(source)
     if str(source) == "-":
         return _from_stdin()
-    if path.suffix.lower() == ".parquet":
-        return _unique(_from_parquet(path), str(path))
-    text = read_text(path, "The list of OIDs", _HELP)
+    with open_content(path, _WHAT, _HELP) as content:
+        if isinstance(content, ColumnFile):
+            return _joined((row.oid() for row, _ in content.numbered(())), str(path))
+        text = limited(content.stream, f"{_WHAT} {path}", _HELP)
     return _parse(text, path.suffix.lower(), str(path))
 
 
@@ -52,7 +55,7 @@ def _from_stdin() -> list[Oid]:
 
 
 def _parse(text: str, ending: str, origin: str) -> list[Oid]:
-    if ending == ".csv" or (ending != ".json" and _names_oid(text)):
+    if ending in (".csv", ".ecsv") or text.startswith("# %ECSV") or (ending != ".json" and _names_oid(text)):
         return _joined((row.oid() for row in csv_rows(text, origin, ("oid",), _HELP)), origin)
     if ending == ".json" or text.lstrip()[:1] in ("[", "{"):
         entries = json_list(text, origin, _HELP)
@@ -85,24 +88,3 @@ def _joined(oids: Iterable[Oid], origin: str) -> list[Oid]:
     if not unique:
         raise InputError(f"There is no OID in {origin}.", "Give one OID a line.")
     return unique
-
-
-def _from_parquet(path: Path) -> list[object]:
-    try:
-        from pyarrow import ArrowException, float64, parquet, types
-    except ImportError:
-        raise InputError(
-            f"Reading {path} needs pyarrow.", 'Install it: pip install "rbztf[parquet]".'
-        ) from None
-    try:
-        with regular(path).open("rb") as stream, parquet.ParquetFile(stream) as file:
-            (name,) = [name for name in file.schema_arrow.names if name.strip().lower() == "oid"]
-            column = file.read([name]).column(0)
-    except (ArrowException, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not a Parquet file with a column 'oid' ({reason}).", _HELP) from None
-    if types.is_floating(column.type) and column.type != float64():
-        raise InputError(
-            f"{path} holds its OIDs as {column.type}, which loses their last digits.", "Write them as int64."
-        )
-    return list(column.to_pylist())

@@ -10,7 +10,7 @@ from typing import Any
 
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, UsageError
-from rbztf.features.files import is_ours, write_features
+from rbztf.features.files import check_ending, is_ours, write_features
 from rbztf.features.lightcurve import features_from_cutouts
 from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition
@@ -66,8 +66,8 @@ def make_features(
     data : path
         A cutout store; its frames are not read.
     out : path
-        The CSV to write (``features.csv`` if neither this nor the configuration names
-        one); it appears whole or not at all. An older one that this verb wrote is
+        The table to write, its format by its ending: ``.csv``, ``.json``, ``.parquet``, ``.ecsv``,
+        ``.fits`` or ``.vot`` (``features.csv`` if neither this nor the configuration names one); it appears whole or not at all. An older one that this verb wrote is
         replaced, another file is not.
     oids : iterable of int, optional
         Objects; all in the folder if left out.
@@ -113,7 +113,8 @@ def make_features(
 
 
 def _check_target(target: Path) -> None:
-    """Refuse to write over something that this verb did not write."""
+    """Refuse an ending that names no format, and to write over something that this verb did not write."""
+    check_ending(target)
     try:
         taken = target.exists() and not (target.is_file() and is_ours(target))
     except OSError as error:

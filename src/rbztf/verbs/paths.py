@@ -6,13 +6,14 @@ from pathlib import Path
 
 from rbztf.config import Config
 from rbztf.errors import DataError, UsageError
+from rbztf.formats.read import spooled
 from rbztf.stores.labels import LabelTable, read_labels
 
 _OPTIONS = {
     "embeddings": "--embeddings PATH",
     "labels": "--labels FILE",
-    "features": "--features CSV",
-    "ordinary": "--ordinary CSV",
+    "features": "--features FILE",
+    "ordinary": "--ordinary FILE",
     "cutouts": "--data DIR",
     "model": "--model DIR",
 }
@@ -51,9 +52,9 @@ def locate(name: str, option: Path | str | None, config: Config) -> Path:
 
 
 def locate_optional(name: str, option: Path | str | None, config: Config) -> Path | None:
-    """As :func:`locate`, None if neither names it."""
+    """As :func:`locate`, None if neither names it. What a pipe holds of features is kept, to be read again."""
     if option is not None:
-        return Path(option)
+        return spooled(Path(option)) if name in ("features", "ordinary") else Path(option)
     found: Path | None = getattr(config.data, name)
     return found
 
