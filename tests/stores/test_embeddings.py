@@ -285,3 +285,24 @@ def test_the_published_arrays(published: Path) -> None:
     for oid in exact:
         assert exact.vectors(oid).shape == (store.count(oid), 72)
         assert np.allclose(store[oid], exact[oid], rtol=2e-3, atol=2e-3)
+
+
+def test_arrays_in_npz_files_are_read_and_other_files_named(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    oids = [make_oid(number) for number in range(5)]
+    np.save(tmp_path / f"{oids[0]}.npy", vectors)
+    np.savez(tmp_path / f"{oids[1]}.npz", vectors)
+    np.savez_compressed(tmp_path / f"{oids[2]}.npz", mu=vectors, logvar=vectors)
+    (tmp_path / f"{oids[3]}.npy.gz").write_bytes(b"x")
+    for ending in (".npy", ".npz"):
+        (tmp_path / f"{oids[4]}{ending}").write_bytes(
+            (tmp_path / f"{oids[int(ending == '.npz')]}{ending}").read_bytes()
+        )
+    (tmp_path / "readme.txt").write_text("x")
+    found = open_embeddings(tmp_path)
+    assert list(found) == oids
+    assert np.array_equal(found.vectors(oids[0]), vectors)
+    assert np.array_equal(found.vectors(oids[1]), vectors)
+    for oid, what in zip(oids[2:], ("2 arrays", "is not read", "several files")):
+        with pytest.raises(DataError, match=what):
+            found.vectors(oid)

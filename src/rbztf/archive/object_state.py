@@ -17,7 +17,7 @@ from rbztf.archive.results import UNFINISHED, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError
 from rbztf.stores.consistency import contradictions
-from rbztf.stores.cutouts import read_object
+from rbztf.stores.cutouts import path_beside, read_object
 from rbztf.stores.epochs import (
     COLUMNS,
     NO_FRAME,
@@ -78,12 +78,12 @@ class ObjectState:
         """
         state = cls(oid)
         path = folder / f"{int(oid)}.fits"
-        if (folder / str(int(oid))).is_dir():
-            raise DataError(
-                f"{folder / str(int(oid))} holds this object in the layout of one file per frame.",
-                "Convert it into a store first, or choose another folder with --out.",
-            )
         if not path.exists():
+            if other := path_beside(folder, oid):
+                raise DataError(
+                    f"{other} holds this object in another form (one file per frame, or another ending).",
+                    "Move it away, or choose another folder with --out.",
+                )
             return state
         if not is_store_file(path):
             raise DataError(

@@ -160,7 +160,10 @@ def outcome_of(
     if isinstance(answer, Frame):
         facts = {**answer.facts, EDGE_PIX: answer.edge_pix}
         if filters.good_quality(facts):
-            return Outcome(FrameStatus.OK, url, facts, answer.placed(ra_deg, dec_deg))
+            try:
+                return Outcome(FrameStatus.OK, url, facts, answer.placed(ra_deg, dec_deg))
+            except DataError as error:
+                return Outcome(FrameStatus.CORRUPT, url, reason=error.message)
         return Outcome(FrameStatus.SKIPPED, url, facts)
     if isinstance(answer, BadRequest):
         if _SAYS_OFF_CHIP.search(answer.body):

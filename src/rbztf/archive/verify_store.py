@@ -85,7 +85,7 @@ def verify_store(folder: Path, *, seal: bool = False, progress: Progress = silen
     """
     store = open_cutouts(folder)
     counts: Counter[str] = Counter()
-    problems: list[Problem] = []
+    problems = [Problem(str(path), "its name is not an OID, so it is not read.") for path in store.strangers]
     unsealed: list[Oid] = []
     n_objects = n_frames = n_sealed = 0
     for done, oid in enumerate(store, start=1):

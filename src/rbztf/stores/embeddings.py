@@ -165,13 +165,27 @@ class EmbeddingStore(Embeddings):
         return oid in self._rows
 
 
+_ARRAYS = (".npy", ".npz")
+
+
 class ForeignEmbeddings(Embeddings):
-    """A folder of ``OID.npy``, each (n_frames, width), made by an unknown encoder."""
+    """A folder of ``OID.npy`` or ``OID.npz``, each (n_frames, width), made by an unknown encoder.
+
+    Other files whose name begins with an OID are named when the object is read.
+    """
 
     def __init__(self, folder: Path, latent: int | None) -> None:
         self.folder = folder
-        self._paths = {Oid(path.stem): path for path in sorted(folder.glob("*.npy")) if path.stem.isdigit()}
-        if not self._paths:
+        self._paths: dict[Oid, Path] = {}
+        self._doubled: set[Oid] = set()
+        for path in sorted(folder.iterdir(), key=lambda path: (path.suffix not in _ARRAYS, path.name)):
+            oid = _oid_of(path)
+            if oid is None:
+                continue
+            self._doubled |= {oid} & self._paths.keys()
+            self._paths.setdefault(oid, path)
+        self._paths = dict(sorted(self._paths.items()))
+        if not any(path.suffix in _ARRAYS for path in self._paths.values()):
             raise InputError(
                 f"{folder} is not an embedding store and does not hold OID.npy files.",
                 "Make a store with rbztf embed or rbztf import.",
@@ -208,8 +222,12 @@ class ForeignEmbeddings(Embeddings):
 
     def _load(self, oid: Oid) -> NDArray[Any]:
         path = self._paths[oid]
+        if oid in self._doubled:
+            raise DataError(f"{self.folder} holds several files of {int(oid)}.", "Keep one of them.")
+        if path.suffix not in _ARRAYS:
+            raise DataError(f"{path} is not read: vectors are in OID.npy or OID.npz.", "Save it as such.")
         with reading(path, "is not a NumPy array", "Make it again."):
-            vectors = np.asarray(np.load(path, allow_pickle=False))
+            vectors = _only_array(path)
         if vectors.ndim != 2 or vectors.dtype.kind != "f":
             raise DataError(
                 f"{path} must hold floats of shape (n_frames, width): {vectors.dtype} {vectors.shape}.",
@@ -225,6 +243,28 @@ class ForeignEmbeddings(Embeddings):
 
     def __contains__(self, oid: object) -> bool:
         return oid in self._paths
+
+
+def _oid_of(path: Path) -> Oid | None:
+    """The object of a file in a folder of arrays; None for a file that is of none."""
+    stem, dot, _ = path.name.partition(".")
+    if not (dot and stem.isascii() and stem.isdigit()):
+        return None
+    try:
+        return Oid(stem)
+    except InputError:
+        return Oid(stem) if path.suffix in _ARRAYS else None
+
+
+def _only_array(path: Path) -> NDArray[Any]:
+    """The array in a file; ValueError if there are several."""
+    content = np.load(path, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        return content
+    with content as arrays:
+        if len(arrays.files) != 1:
+            raise ValueError(f"it holds {len(arrays.files)} arrays")
+        return np.asarray(arrays[arrays.files[0]])
 
 
 def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:

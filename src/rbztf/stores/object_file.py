@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from rbztf.errors import DataError, InputError, Problem
 from rbztf.files import reading, regular, write_bytes
 from rbztf.stores import fastfits
 from rbztf.stores.epochs import COLUMNS, PHOTOMETRY
+from rbztf.stores.fitsimages import GZIP_MAGIC, fits_content, stem_of
 from rbztf.stores.sealing import AGAIN, has_checksums, parts_of, sealed_bytes
 from rbztf.ztf import SIZE_PIX, Oid
 
@@ -156,7 +158,8 @@ def write_object(
 def is_store_file(path: Path) -> bool:
     """Whether ``path`` is a file of this layout (and not, say, a single cutout ``OID.fits``)."""
     with regular(path).open("rb") as stream:
-        return _is_ours(stream.read(fastfits.BLOCK))
+        start = stream.read(fastfits.BLOCK)
+    return _is_ours(fits_content(path) if start.startswith(GZIP_MAGIC) else start)
 
 
 def _is_ours(content: bytes) -> bool:
@@ -189,7 +192,7 @@ def read_store_file(path: Path) -> ObjectCutouts | None:
     first = parts[0].cards
     ra_deg, dec_deg = _position(path, first)
     return ObjectCutouts(
-        oid=Oid(path.stem),
+        oid=Oid(stem_of(path.name) or path.name),
         frames=frames,
         path=path,
         ra_deg=ra_deg,
@@ -203,13 +206,14 @@ def read_store_file(path: Path) -> ObjectCutouts | None:
 def _sound_parts(path: Path, content: bytes) -> tuple[list[fastfits.Hdu], bool]:
     """The parts of a file in a layout that we know, of the object of its name, and whether it has checksums."""
     parts = parts_of(path, content)
-    schema, held = parts[0].cards.get("SCHEMA", 0), parts[0].cards.get("OID", path.stem)
+    named = stem_of(path.name)
+    schema, held = parts[0].cards.get("SCHEMA", 0), parts[0].cards.get("OID", named)
     if isinstance(schema, int) and schema > SCHEMA:
         raise InputError(
             f"{path} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
         )
     sealed = has_checksums(path, content, parts)
-    if str(held) != path.stem:
+    if str(held) != named:
         raise DataError(
             f"{path} holds the object {str(held)[:20]}, not the one of its name.",
             "Give it its own name, or remove it and fetch the object again.",
@@ -219,11 +223,10 @@ def _sound_parts(path: Path, content: bytes) -> tuple[list[fastfits.Hdu], bool]:
 
 def _content(path: Path) -> bytes:
     try:
-        return regular(path).read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror}).", "Check the file and its permissions."
-        ) from None
+        return fits_content(path)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} cannot be read ({reason}).", "Check the file and its permissions.") from None
 
 
 def _position(path: Path, cards: fastfits.Cards) -> tuple[float, float]:

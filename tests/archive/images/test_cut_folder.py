@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 import rbztf
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.archive.images.quadrants import cut, read_quadrant, sky_to_pixel
-from rbztf.errors import InputError
+from rbztf.errors import DataError, InputError
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.times import mjd_of_filefracday
 from rbztf.verbs.fetch import check_store, cut_images, fetch
 
 SHAPE = (420, 390)
@@ -195,6 +197,125 @@ def test_what_cannot_be_cut_is_named(images: Path, tmp_path: Path) -> None:
     assert len(rbztf.open_cutouts(tmp_path / "out")[oids[0]].epochs) == 2
 
 
+def bad_compressed(path: Path) -> None:
+    """Bytes of the compressed pixels set to something else: the library that unpacks them fails."""
+    content = bytearray(path.read_bytes())
+    content[-60000:-20000] = b"\x5a" * 40000
+    path.write_bytes(content)
+
+
+def test_one_damaged_image_stops_nothing(images: Path, tmp_path: Path) -> None:
+    """It is named, the others are cut, and once it is whole again the next run cuts it too."""
+    places = places_of(WCS(header()), SHAPE, 10)
+    oids = write_targets(tmp_path / "targets.csv", places)
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "whole")
+    damaged = next(images.rglob("*.fz"))
+    good = damaged.read_bytes()
+    bad_compressed(damaged)
+    result = cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert [problem.where for problem in result.problems] == [str(damaged)]
+    assert not result.complete
+    assert len(rbztf.open_cutouts(tmp_path / "out")[oids[0]].epochs) == 2
+    damaged.write_bytes(good)
+    assert cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out").complete
+    for path in (tmp_path / "whole").glob("*.fits"):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def no_wcs(cards: fits.Header) -> None:
+    for keyword in list(cards):
+        if keyword.startswith(("CTYPE", "CRPIX", "CRVAL", "CD1", "CD2", "PV")):
+            del cards[keyword]
+
+
+def card(keyword: str, value: object) -> Callable[[fits.Header], None]:
+    def change(cards: fits.Header) -> None:
+        cards[keyword] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (no_wcs, "CRPIX1"),
+        (lambda cards: cards.remove("CTYPE1"), "no WCS"),
+        (card("CD1_1", "nan"), "CD1_1"),
+        (card("CTYPE1", "GLON-TPV"), "no WCS"),
+        (card("CTYPE2", "RA---TPV"), "WCS"),
+        (card("FIELDID", 656), "FIELDID 656"),
+        (card("CCDID", 4), "CCDID 4"),
+        (card("QID", 1), "QID 1"),
+        (card("FILTERID", 1), "FILTERID 1"),
+        (card("OBSMJD", 59118.43), "MJD 59118.43"),
+        (card("FILENAME", "ztf_20200925401234_000655_zr_c13_o.fits"), "exposure 20200925401234"),
+    ],
+)
+def test_an_image_that_is_not_what_its_name_says_settles_nothing(
+    change: Callable[[fits.Header], None], what: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "images" / f"ztf_{DAYS[0]}_000655_zr_c13_o_q3_sciimg.fits"
+    path.parent.mkdir()
+    cards = header()
+    change(cards)
+    fits.PrimaryHDU(pixels(0), cards).writeto(path)
+    oids = write_targets(tmp_path / "targets.csv", WCS(header()).pixel_to_world([200.0], [190.0]))
+    result = cut_images(path.parent, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert [problem.where for problem in result.problems] == [str(path)]
+    assert what in result.problems[0].what
+    fits.PrimaryHDU(pixels(0), header()).writeto(path, overwrite=True)
+    assert cut_images(path.parent, tmp_path / "targets.csv", out=tmp_path / "out").complete
+    assert list(rbztf.open_cutouts(tmp_path / "out")[oids[0]].epochs["status"].astype(str)) == ["ok"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_mask_before_the_image_is_not_cut(named: bool, tmp_path: Path) -> None:
+    path = tmp_path / "images" / f"ztf_{DAYS[0]}_000655_zr_c13_o_q3_sciimg.fits"
+    path.parent.mkdir()
+    mask = np.ones(SHAPE, np.float32 if named else np.int16)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(mask, header(), name="MASK" if named else "DATA")]
+    fits.HDUList([*hdus, fits.ImageHDU(pixels(0), header())]).writeto(path)
+    oids = write_targets(tmp_path / "targets.csv", WCS(header()).pixel_to_world([200.0], [190.0]))
+    assert cut_images(path.parent, tmp_path / "targets.csv", out=tmp_path / "out").complete
+    assert rbztf.open_cutouts(tmp_path / "out")[oids[0]].frames.min() > 100
+
+
+def test_linked_night_folders_are_entered_once(images: Path, tmp_path: Path) -> None:
+    oids = write_targets(tmp_path / "targets.csv", WCS(header()).pixel_to_world([200.0], [190.0]))
+    night = tmp_path / "linked"
+    night.mkdir()
+    (night / "0924").symlink_to(images / "2020")
+    (night / "again").symlink_to(night / "0924")
+    (night / "loop").symlink_to(night)
+    (images / "2020" / "up").symlink_to(night)
+    (night / "nowhere").symlink_to(tmp_path / "nothing")
+    result = cut_images(night, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert result.complete
+    assert len(rbztf.open_cutouts(tmp_path / "out")[oids[0]].frames) == 3
+
+
+def test_images_of_other_endings_are_named(images: Path, tmp_path: Path) -> None:
+    write_targets(tmp_path / "targets.csv", WCS(header()).pixel_to_world([200.0], [190.0]))
+    other = images / f"ztf_{DAYS[0]}_000655_zr_c13_o_q3_sciimg.fits.bz2"
+    other.write_bytes(b"x")
+    result = cut_images(images, tmp_path / "targets.csv", out=tmp_path / "out")
+    assert [problem.where for problem in result.problems] == [str(other)]
+    assert result.n_new == 3
+
+
+def test_a_changed_bit_in_a_gzip_file_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / f"ztf_{DAYS[0]}_000655_zr_c13_o_q3_sciimg.fits"
+    fits.PrimaryHDU(pixels(0), header()).writeto(path)
+    content = bytearray(gzip.compress(path.read_bytes(), 0))
+    packed = Path(f"{path}.gz")
+    packed.write_bytes(content)
+    assert np.array_equal(read_quadrant(packed).pixels, pixels(0))
+    content[len(content) // 2] ^= 1
+    packed.write_bytes(content)
+    with pytest.raises(DataError, match="CRC"):
+        read_quadrant(packed)
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
@@ -232,8 +353,10 @@ def test_light_curves_fetched_before_say_which_epochs(
     folder = tmp_path / "images"
     folder.mkdir()
     for seed, day in enumerate(days):
-        cards = header()
+        cards = header(day)
         cards["CRVAL1"], cards["CRVAL2"] = entry.ra_deg, entry.dec_deg
+        cards["FIELDID"], cards["CCDID"], cards["QID"] = oid.field, oid.ccd, oid.quadrant
+        cards["OBSMJD"] = mjd_of_filefracday(day)
         name = f"ztf_{day}_{oid.field:06d}_zr_c{oid.ccd:02d}_o_q{oid.quadrant}_sciimg.fits"
         fits.PrimaryHDU(pixels(seed), cards).writeto(folder / name)
     result = cut_images(folder, out=tmp_path / "out")

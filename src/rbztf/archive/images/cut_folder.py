@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from rbztf.archive.epoch_filters import Filters
 from rbztf.archive.images.cut_cache import Cut, CutCache, CutFrame, remove_other_caches
-from rbztf.archive.images.quadrants import cut, find_quadrants, is_near, read_quadrant, sky_to_pixel
+from rbztf.archive.images.quadrants import (
+    Quadrant,
+    cut,
+    find_quadrants,
+    is_near,
+    read_quadrant,
+    sky_to_pixel,
+)
 from rbztf.archive.images.targets import Readout, Target, readout_of, readout_of_image
 from rbztf.archive.irsa import Exposure, separation_deg
 from rbztf.archive.journal import Outcome
@@ -20,7 +27,7 @@ from rbztf.archive.object_state import MAX_MOVE_DEG, ObjectState
 from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError, InputError, Problem, RbztfError
-from rbztf.files import writing
+from rbztf.files import reading, writing
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
 from rbztf.stores.store_locks import IMAGES, Busy, Patience, StoreLocks
@@ -71,12 +78,14 @@ def cut_folder(
         If another process cuts images into this store and does not finish in time.
     """
     images: dict[Readout, list[tuple[Exposure, Path]]] = {}
-    for exposure, path in find_quadrants(images_dir):
+    found, unread = find_quadrants(images_dir)
+    for exposure, path in found:
         images.setdefault(readout_of_image(exposure), []).append((exposure, path))
     patience = Patience(wait_s, progress)
     alone = f"the cuts of images in {out}"
     with StoreLocks(out) as locks, locks.held(IMAGES, patience, alone), writing(out):
-        return _Run(images_dir, images, targets, out, locks, patience, progress)()
+        result = _Run(images_dir, images, targets, out, locks, patience, progress)()
+    return replace(result, problems=(*unread, *result.problems))
 
 
 class _Run:
@@ -172,13 +181,11 @@ class _Run:
     ) -> None:
         try:
             image = read_quadrant(path)
+            x_pix, y_pix = _pixels_of(path, image, targets)
         except DataError as error:
             self._problems.append(Problem(str(path), error.message))
             return
         self._n_bytes += path.stat().st_size
-        ra_deg = np.array([target.ra_deg for target in targets])
-        dec_deg = np.array([target.dec_deg for target in targets])
-        x_pix, y_pix = sky_to_pixel(image.header, ra_deg, dec_deg)
         frames, on_chip = cut(image.pixels, x_pix, y_pix)
         near = is_near(image.pixels.shape, x_pix, y_pix)
         cache.add(Cut(exposure, path.name, header_facts(image.header), rows, on_chip, near), frames)
@@ -223,6 +230,25 @@ class _Run:
             frames[key] = frame
             state.apply(key, Outcome(status, taken.name, facts, frame if on_chip else None))
         return state.finish(self._out, Filters(), frames)
+
+
+def _pixels_of(
+    path: Path, image: Quadrant, targets: list[Target]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where targets are on an image, as :func:`sky_to_pixel` has it.
+
+    Raises
+    ------
+    DataError
+        If its WCS cannot be used.
+    """
+    with reading(path, "has a WCS that cannot be used", "Download it again."):
+        return sky_to_pixel(
+            image.header,
+            np.array([target.ra_deg for target in targets]),
+            np.array([target.dec_deg for target in targets]),
+        )
+    raise AssertionError("unreachable")
 
 
 def is_elsewhere(state: ObjectState, target: Target) -> bool:

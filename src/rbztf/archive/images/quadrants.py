@@ -7,6 +7,7 @@ through the WCS together, and all windows are taken from the image by one indexi
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.archive.irsa import Exposure, exposure_of_name
-from rbztf.errors import DataError, InputError
-from rbztf.files import regular
+from rbztf.archive.validate import check_identity, check_wcs
+from rbztf.errors import DataError, InputError, Problem, UnsoundAnswer
+from rbztf.files import reading
+from rbztf.stores.fitsimages import files_below, science_image
 from rbztf.ztf import SIZE_PIX
 
 MAX_DISTANCE_DEG = 2.0
@@ -25,6 +28,8 @@ MAX_DISTANCE_DEG = 2.0
 NEAR_PIX = 500
 MIN_SIDE_PIX = 256
 """Anything smaller is a cutout, not a quadrant."""
+_AGAIN = "Download it again."
+_NAMED_SO = re.compile(r"ztf_\d{14}_.*_sciimg", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,17 @@ class Quadrant:
     header: Any
 
 
-def find_quadrants(folder: Path) -> list[tuple[Exposure, Path]]:
+def find_quadrants(folder: Path) -> tuple[list[tuple[Exposure, Path]], list[Problem]]:
     """Science images below ``folder``, named as the archive names them, in order of exposure.
 
-    Of several files of one exposure (``.fits``, ``.fits.fz``, ``.fits.gz``) one is taken.
+    Links to folders are followed. Of several files of one exposure (``.fits``, ``.fits.fz``,
+    ``.fits.gz``) one is taken.
+
+    Returns
+    -------
+    images : list of (Exposure, Path)
+    problems : list of Problem
+        Science images that are not read because of their ending.
 
     Raises
     ------
@@ -55,16 +67,24 @@ def find_quadrants(folder: Path) -> list[tuple[Exposure, Path]]:
     if not folder.is_dir():
         raise InputError(f"There is no folder of images {folder}.", "Name the folder with --images.")
     found: dict[Exposure, Path] = {}
-    for path in sorted(folder.rglob("ztf_*_sciimg.fits*")):
+    problems = []
+    with reading(folder, "cannot be read", "Check its permissions."):
+        paths = sorted(files_below(folder))
+    for path in paths:
         exposure = exposure_of_name(path.name)
         if exposure is not None:
             found.setdefault(exposure, path)
+        elif _NAMED_SO.search(path.name) and not path.name.startswith("."):
+            problems.append(
+                Problem(str(path), "it is not read: images end with .fits, .fits.gz or .fits.fz.")
+            )
     if not found:
+        first = f" {problems[0]}" if problems else ""
         raise InputError(
-            f"{folder} holds no science image.",
+            f"{folder} holds no science image.{first}",
             "Images keep the archive's names: ztf_YYYYMMDDffffff_FFFFFF_zr_cCC_o_qQ_sciimg.fits (.gz, .fz).",
         )
-    return sorted(found.items(), key=lambda item: (item[0].filefracday, item[0].stem))
+    return sorted(found.items(), key=lambda item: (item[0].filefracday, item[0].stem)), problems
 
 
 def read_quadrant(path: Path) -> Quadrant:
@@ -73,23 +93,23 @@ def read_quadrant(path: Path) -> Quadrant:
     Raises
     ------
     DataError
-        If it cannot be read or is no quadrant.
+        If it is damaged, not a quadrant, without a WCS, or its header names another exposure than
+        its name.
     """
-    from astropy.io import fits
-
+    with reading(path, "cannot be read", _AGAIN):
+        pixels, header = science_image(path)
+    if min(pixels.shape) < MIN_SIDE_PIX:
+        raise DataError(f"{path} has {pixels.shape} pixels: not a quadrant.", _AGAIN)
+    exposure = exposure_of_name(path.name)
     try:
-        with warnings.catch_warnings(action="ignore"), fits.open(regular(path), memmap=False) as hdus:
-            for hdu in hdus:
-                if hdu.header.get("NAXIS") == 2 and hdu.is_image:
-                    quadrant = Quadrant(np.asarray(hdu.data, np.float32), hdu.header.copy())
-                    break
-            else:
-                raise DataError(f"{path} holds no image.", "Download it again.")
-    except (OSError, ValueError, TypeError, IndexError, EOFError, fits.VerifyError) as error:
-        raise DataError(f"{path} cannot be read ({error}).", "Download it again.") from None
-    if min(quadrant.pixels.shape) < MIN_SIDE_PIX:
-        raise DataError(f"{path} has {quadrant.pixels.shape} pixels: not a quadrant.", "Download it again.")
-    return quadrant
+        if exposure is not None:
+            check_identity(header, exposure, all_there=False)
+        check_wcs(header)
+    except UnsoundAnswer as error:
+        raise DataError(f"{path} is not the image of its name: {error.message}", _AGAIN) from None
+    if not str(header.get("CTYPE1", "")).startswith("RA"):
+        raise DataError(f"{path} has no WCS (CTYPE1 {header.get('CTYPE1')}).", _AGAIN)
+    return Quadrant(pixels, header)
 
 
 def sky_to_pixel(
