@@ -15,6 +15,7 @@ from rbztf.config import Config
 from rbztf.evaluation.summary import Evaluation
 from rbztf.files import whole
 from rbztf.models.checkpoint import History
+from rbztf.plots import montage
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.ztf import Oid
 
@@ -72,15 +73,20 @@ def frames_per_object(counts: Mapping[str, Sequence[int]], path: Path) -> None:
 
 def examples(frames: Sequence[tuple[str, NDArray[np.float32]]], path: Path, columns: int = 8) -> None:
     """A grid of frames, (28, 28) each, stretched by percentile, with a caption each."""
-    rows = -(-len(frames) // columns)
-    figure = Figure(figsize=(1.35 * columns, 1.6 * rows), layout="constrained")
-    for axes in figure.subplots(rows, columns, squeeze=False).flat:
-        axes.set_axis_off()
-    for axes, (caption, frame) in zip(figure.axes, frames):
-        low, high = np.nanpercentile(frame, [1, 99.5])
-        axes.imshow(frame, origin="lower", cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-        axes.set_title(caption, fontsize=6.5)
-    save(figure, path)
+    tiles = [
+        montage.tile(frame, valid, montage.stretch(frame, valid, 99.5))
+        for frame, valid in ((frame, np.isfinite(frame)) for _, frame in frames)
+    ]
+    rows = range(0, len(frames), columns)
+    figure = Figure(figsize=(1.35 * columns, 1.75 * len(rows)), layout="constrained")
+    montage.draw(
+        figure.subplots(),
+        [tiles[start : start + columns] for start in rows],
+        [[caption for caption, _ in frames[start : start + columns]] for start in rows],
+        caption_size=6.5,
+        caption_lines=2,
+    )
+    write_png(figure, path)
 
 
 def colours(count: int) -> list[Any]:

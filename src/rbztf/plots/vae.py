@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from rbztf.models.checkpoint import History
+from rbztf.plots import montage
 from rbztf.plots.common import COLOURS, GREY, write_png
 
 Frames = NDArray[np.float32]
@@ -22,7 +22,6 @@ TERMS = {
     "artefacts": ("artefact head", COLOURS[3]),
 }
 """Columns of the history: what they are called, and their colour."""
-NO_DATA_COLOUR = "#7a1f1f"
 
 
 def training(history: History, latent: int, path: Path) -> None:
@@ -75,20 +74,22 @@ def reconstructions(
     start = (len(order) - each) // 2
     groups = {"Best": order[:each], "Median": order[start : start + each], "Worst": order[-each:]}
     figure = Figure(figsize=(1.05 * each * 3 + 0.5, 3.8), layout="constrained")
-    panels: Any = figure.subfigures(1, 3, wspace=0.02)
-    for panel, (name, rows) in zip(panels, groups.items()):
-        panel.suptitle(f"{name} (error {error[rows].mean():.4f})", fontsize=10)
-        grid = panel.subplots(3, each, squeeze=False)
-        for column, k in enumerate(rows):
-            low, high = _limits(frames[k], valid[k])
-            for axes, plane in zip(grid[:2, column], (frames[k], rebuilt[k])):
-                _show(axes, plane, valid[k], low, high)
-            reach = max(float(np.abs((frames[k] - rebuilt[k])[valid[k]]).max(initial=0)), 1e-6)
-            _show(grid[2, column], frames[k] - rebuilt[k], valid[k], -reach, reach, "RdBu_r")
-        if name == "Best":
-            for axes, label in zip(grid[:, 0], ("frame", "rebuilt", "residual")):
-                axes.set_ylabel(label, fontsize=8)
+    for number, (axes, (name, rows)) in enumerate(zip(figure.subplots(1, 3), groups.items())):
+        limits = [montage.stretch(frames[k], valid[k]) for k in rows]
+        tiles = [
+            [montage.tile(frames[k], valid[k], ends) for k, ends in zip(rows, limits)],
+            [montage.tile(rebuilt[k], valid[k], ends) for k, ends in zip(rows, limits)],
+            [_residual(frames[k] - rebuilt[k], valid[k]) for k in rows],
+        ]
+        montage.draw(axes, tiles, labels=() if number else ("frame", "rebuilt", "residual"))
+        axes.set_title(f"{name} (error {error[rows].mean():.4f})", fontsize=10)
     write_png(figure, path)
+
+
+def _residual(difference: Frames, valid: NDArray[np.bool_]) -> montage.Tile:
+    """Blue where the reconstruction is too bright, red where it is too faint."""
+    reach = max(float(np.abs(difference[valid]).max(initial=0)), 1e-6)
+    return montage.tile(difference, valid, (-reach, reach), "RdBu_r")
 
 
 def neighbours(
@@ -109,13 +110,14 @@ def neighbours(
     scaled = (vectors - vectors.mean(axis=0)) / np.maximum(vectors.std(axis=0), 1e-6)
     columns = min(9, len(frames))
     chosen = _chosen(scaled, min(8, len(frames)), seed)
-    figure = Figure(figsize=(1.05 * columns, 1.1 * len(chosen) + 0.5), layout="constrained")
-    grid = figure.subplots(len(chosen), columns, squeeze=False)
-    for row, k in zip(grid, chosen):
+    tiles, captions = [], []
+    for k in chosen:
         distance = np.linalg.norm(scaled - scaled[k], axis=1)
-        for axes, other in zip(row, np.argsort(distance, kind="stable")[:columns]):
-            _show(axes, frames[other], valid[other], *_limits(frames[other], valid[other]))
-            axes.set_title("frame" if other == k else f"{distance[other]:.1f}", fontsize=7)
+        near = np.argsort(distance, kind="stable")[:columns]
+        tiles.append([montage.tile(frames[i], valid[i], montage.stretch(frames[i], valid[i])) for i in near])
+        captions.append(["frame" if i == k else f"{distance[i]:.1f}" for i in near])
+    figure = Figure(figsize=(1.05 * columns, 1.25 * len(chosen) + 0.5), layout="constrained")
+    montage.draw(figure.subplots(), tiles, captions)
     figure.suptitle("Frames and their nearest neighbours, by distance in the latent means", fontsize=9)
     write_png(figure, path)
 
@@ -128,19 +130,3 @@ def _chosen(scaled: NDArray[np.float32], count: int, seed: int) -> NDArray[np.in
     first = rng.choice(len(scaled), count - count // 2, replace=False)
     rest = far[~np.isin(far, first)]
     return np.concatenate([first, rng.choice(rest, min(count // 2, len(rest)), replace=False)])
-
-
-def _limits(frame: Frames, valid: NDArray[np.bool_]) -> tuple[float, float]:
-    pixels = frame[valid] if valid.any() else frame
-    low, high = np.percentile(pixels, [1, 99.7])
-    return float(low), max(float(high), float(low) + 1e-6)
-
-
-def _show(
-    axes: Any, frame: Frames, valid: NDArray[np.bool_], low: float, high: float, colours: str = "gray"
-) -> None:
-    axes.set_facecolor(NO_DATA_COLOUR)
-    shown = np.ma.masked_array(frame, ~valid)
-    axes.imshow(shown, origin="lower", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    axes.set_xticks([])
-    axes.set_yticks([])
