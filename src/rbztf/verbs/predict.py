@@ -13,6 +13,7 @@ import numpy as np
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.config import Config, load_config
 from rbztf.errors import UsageError
+from rbztf.models.catalogue import shipped_model
 from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
@@ -109,7 +110,7 @@ def predict(
         )
     _check_read(bundle, path, {Modality.IMAGE: embeddings, Modality.LIGHTCURVE: features})
     places = with_default_store(_given(data, embeddings, features, config))
-    notes = check_package(bundle, places)
+    notes = [*check_package(bundle, places), *_of_shipped(bundle, path)]
     options = FetchOptions(archive_url, collection, wait_s) if fetch and oids is not None else None
     device = choose_device(config.device)
     kept = None
@@ -155,6 +156,15 @@ def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | 
                 f"{options[modality]} has no effect on {path}, which reads {' and '.join(model.modalities)} only.",
                 "Leave it out, or give another --model.",
             )
+
+
+def _of_shipped(model: Model, path: Path) -> Iterator[str]:
+    """What the model that comes with rbztf does not do, and how to get one that does."""
+    if path.resolve() == shipped_model().resolve() and Modality.IMAGE not in model.modalities:
+        yield (
+            "Scored by the model that comes with rbztf: light curves alone, no frames read. "
+            "For the full answer, from frames too: rbztf import --train."
+        )
 
 
 def _request(
