@@ -51,6 +51,8 @@ CHECKED = PycInvalidationMode.CHECKED_HASH
 """Bytecode that is read where the source is the same, not where its time is: faults come and go within a second."""
 LOADED = "ignore::pytest.PytestAssertRewriteWarning"
 """Plugins are loaded before pytest starts."""
+UNSHRUNK = "unshrunk"
+"""Examples of hypothesis as in the tests; that one fails is enough, the smallest is not looked for."""
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt},
@@ -176,13 +178,12 @@ def mutants_of(module: str, source: bytes) -> Iterator[Mutant]:
 
 
 def sample(root: Path, n: int, seed: int) -> list[Mutant]:
-    """``n`` of all changes of the modules that are looked at, in the order of the source."""
+    """``n`` of all changes of the modules that are looked at; the first of them are a smaller sample."""
     folder = root / "src" / "rbztf"
     files = [path for pattern in SAMPLED for path in folder.glob(pattern)]
     everything = [m for f in files for m in mutants_of(str(f.relative_to(folder)), f.read_bytes())]
     print(f"{n} of {len(everything)} changes, seed {seed}", flush=True)
-    chosen = sorted(everything, key=lambda mutant: mutant.mark(seed))[:n]
-    return sorted(chosen, key=lambda mutant: (mutant.module, mutant.start, mutant.after))
+    return sorted(everything, key=lambda mutant: mutant.mark(seed))[:n]
 
 
 @cache
@@ -259,6 +260,7 @@ class Bench:
         return "timed out"
 
     def _run(self, test: str) -> int:
+        import hypothesis
         import pytest
 
         with self.log.open("w") as log:
@@ -268,8 +270,16 @@ class Bench:
         os.chdir(self.root)
         sys.path.insert(0, str(self.root / "src"))
         os.environ["PYTHONPATH"] = str(self.root / "src")
-        options = ("-x", "--tb=line", "-p", "no:cacheprovider", "--basetemp", f"{self.log}.d", "-W", LOADED)
-        return int(pytest.main([*options, test]))
+        hypothesis.settings.register_profile(
+            UNSHRUNK,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            max_examples=40,
+            phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+        )
+        options = ["-x", "--tb=line", "-p", "no:cacheprovider", "--basetemp", f"{self.log}.d", "-W", LOADED]
+        return int(pytest.main([*options, "--hypothesis-profile", UNSHRUNK, test]))
 
     def outcome(self, mutant: Mutant, tests: Sequence[str]) -> dict[str, str]:
         """Plant a fault, run test files until one fails, take it out; what came of it."""

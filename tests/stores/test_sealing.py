@@ -143,6 +143,18 @@ def test_impossible_headers_are_refused_without_checksums(path: Path, name: str,
         read_object(path)
 
 
+def test_an_image_without_axes_is_refused(path: Path) -> None:
+    without_checksums(path)
+    with fits.open(path) as hdus:
+        bare = fits.ImageHDU(name="FRAMES")
+        fits.HDUList([hdus[0].copy(), bare, hdus[2].copy()]).writeto(path, overwrite=True)
+    content = path.read_bytes()
+    place = content.index(b"BITPIX", content.index(b"XTENSION"))
+    path.write_bytes(content[:place] + b"BITPIX  = -32".ljust(80) + content[place + 80 :])
+    with pytest.raises(DataError, match="does not begin with an image FRAMES"):
+        read_object(path)
+
+
 def test_a_byte_that_is_not_text_is_refused_or_named(path: Path) -> None:
     content = without_checksums(path)
     path.write_bytes(content.replace(b"off-chip", b"off-ch\xefp"))

@@ -300,8 +300,8 @@ def read_primary(content: bytes) -> tuple[Cards, NDArray[np.float32]]:
 
 
 def _image(content: bytes, hdu: Hdu) -> NDArray[np.float32]:
-    if hdu.cards.get("BITPIX") != -32 or "BSCALE" in hdu.cards or "BZERO" in hdu.cards:
-        raise NotPlain
     shape = _shape(hdu.cards)
-    pixels = np.frombuffer(content, _BIG_ENDIAN_FLOAT32, math.prod(shape) if shape else 0, hdu.data)
+    if not shape or hdu.cards.get("BITPIX") != -32 or "BSCALE" in hdu.cards or "BZERO" in hdu.cards:
+        raise NotPlain
+    pixels = np.frombuffer(content, _BIG_ENDIAN_FLOAT32, math.prod(shape), hdu.data)
     return pixels.reshape(shape).astype(np.float32)
