@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rbztf.errors import InputError
-from rbztf.stores.labels import read_labels
+from rbztf.stores.labels import read_labels, read_usable
 from rbztf.ztf import Band, Label, Oid
 
 A, B, C = make_oid(1), make_oid(2), make_oid(3, fid=1)
@@ -131,6 +131,22 @@ def test_a_wrong_file_is_refused_with_the_place(
     assert says in str(caught.value)
     assert name in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+def test_of_an_export_what_cannot_be_used_is_left_out_but_not_all_of_it(tmp_path: Path) -> None:
+    labels = read_usable(
+        write(tmp_path / "l.json", [{"oid": B}, snad(A), 5, snad(C, "artefact"), snad(A, "artefact")])
+    )
+    assert list(labels) == [A, C]
+    assert labels.labels([A, C]).tolist() == [1, 1]
+    for content, why in (
+        ([{"oid": B}, 5], "it lacks 'oid' or 'tags'"),
+        ([snad(12)], "is not a ZTF OID"),
+        ([], ""),
+    ):
+        with pytest.raises(InputError, match="holds no object with 'oid' and 'tags'") as caught:
+            read_usable(write(tmp_path / "l.json", content))
+        assert why in caught.value.message
 
 
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
