@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import pydoc
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,6 +17,7 @@ import pytest
 from helpers import ROOT, run_well
 
 import rbztf
+from rbztf.cli.app import VERBS
 from rbztf.config import load_config, shipped_configs
 
 SOURCE = ROOT / "src" / "rbztf"
@@ -22,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "_version errors progress times ztf files connections tables locks textfiles csvfiles yamltext parallel",
-        "formats",
+        "formats figures",
         "frames",
         "config",
         "stores",
@@ -225,8 +228,14 @@ def test_every_shipped_configuration_loads(name: str) -> None:
 
 
 def test_the_public_names_exist() -> None:
-    for name in rbztf.__all__:
+    for name in dir(rbztf):
         assert getattr(rbztf, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         rbztf.nonsense  # noqa: B018
-    assert set(rbztf.__all__) == set(dir(rbztf))
+    about = str(rbztf.__doc__)
+    assert all(re.search(rf"\b{name}\b", about) for name in set(dir(rbztf)) - {"__version__"})
+    assert all(f"\n    {verb} " in about for verb, _, _ in VERBS)
+
+
+def test_help_on_the_package_fits_a_few_screens() -> None:
+    assert len(pydoc.render_doc(rbztf).splitlines()) < 90

@@ -1,8 +1,27 @@
-"""rbztf: separate artefacts from real variables in ZTF data releases by their image frames.
+"""Separate artefacts from real variables in ZTF data releases, by their frames and light curves.
 
-The verbs of the command line are functions of the same names here (``features`` is
-``make_features``, for ``rbztf.features`` is a package); they are imported when first used, so
-``import rbztf`` is quick and needs no torch.
+Each verb of the command line is a function here, which ``help(rbztf.predict)`` and the like describe:
+
+    import      import_published, train_imported (``--train``)
+    fetch       fetch
+    features    make_features
+    train-vae   train_vae
+    embed       embed
+    train-rnn   train_rnn
+    cv          cv, evaluate_models (``--models``), compare_scores (``--scores``)
+    predict     predict
+    clean       clean
+    models      list_models
+    configs     list_configs, diff_configs
+    doctor      doctor
+    demo        demo
+
+What lies on disk: open_cutouts, open_embeddings, read_labels, load_config, load_encoder, load_classifier.
+Types: Oid, Band, Label, Config, and RbztfError, the base of all errors that a user can meet.
+
+    result = rbztf.predict(686103400034440, explain=True)
+    result.to_table()
+    result.plot().savefig("686103400034440.png")
 """
 
 from __future__ import annotations
@@ -23,6 +42,8 @@ if TYPE_CHECKING:
     from rbztf.stores.embeddings import open_embeddings as open_embeddings
     from rbztf.stores.labels import read_labels as read_labels
     from rbztf.verbs.clean import clean as clean
+    from rbztf.verbs.configs import diff_configs as diff_configs
+    from rbztf.verbs.configs import list_configs as list_configs
     from rbztf.verbs.cv import cv as cv
     from rbztf.verbs.cv import evaluate_models as evaluate_models
     from rbztf.verbs.cv_scores import compare_scores as compare_scores
@@ -32,6 +53,7 @@ if TYPE_CHECKING:
     from rbztf.verbs.features import make_features as make_features
     from rbztf.verbs.fetch import fetch as fetch
     from rbztf.verbs.import_published import import_published as import_published
+    from rbztf.verbs.import_published import train_imported as train_imported
     from rbztf.verbs.predict import predict as predict
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
     from rbztf.verbs.train_vae import train_vae as train_vae
@@ -49,11 +71,13 @@ _HOME = {
     "compare_scores": "rbztf.verbs.cv_scores",
     "cv": "rbztf.verbs.cv",
     "demo": "rbztf.verbs.demo",
+    "diff_configs": "rbztf.verbs.configs",
     "doctor": "rbztf.verbs.doctor",
     "embed": "rbztf.verbs.embed",
     "evaluate_models": "rbztf.verbs.cv",
     "fetch": "rbztf.verbs.fetch",
     "import_published": "rbztf.verbs.import_published",
+    "list_configs": "rbztf.verbs.configs",
     "list_models": "rbztf.models.catalogue",
     "load_classifier": "rbztf.models.rnn.bundle",
     "load_config": "rbztf.config",
@@ -63,11 +87,13 @@ _HOME = {
     "open_embeddings": "rbztf.stores.embeddings",
     "predict": "rbztf.verbs.predict",
     "read_labels": "rbztf.stores.labels",
+    "train_imported": "rbztf.verbs.import_published",
     "train_rnn": "rbztf.verbs.train_rnn",
     "train_vae": "rbztf.verbs.train_vae",
 }
 
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__"]
+"""What ``help(rbztf)`` would print in full; all other names are in :func:`__dir__`."""
 
 
 def __getattr__(name: str) -> Any:
@@ -77,4 +103,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(["__version__", *_HOME])

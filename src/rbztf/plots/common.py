@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.config import Config
 from rbztf.evaluation.summary import Evaluation
+from rbztf.figures.style import COLOURS
 from rbztf.files import whole
 from rbztf.models.checkpoint import History
 from rbztf.plots import montage
@@ -20,9 +21,6 @@ from rbztf.stores.cutouts import open_cutouts
 from rbztf.ztf import Oid
 
 matplotlib.use("Agg")
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe & Ito's palette, which colour-blind readers can tell apart."""
-GREY = "#777777"
 DPI = 150
 
 

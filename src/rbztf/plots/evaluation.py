@@ -14,7 +14,8 @@ from rbztf.evaluation.bootstrap import field_weights
 from rbztf.evaluation.metrics import N_CALIBRATION_BINS, roc_curve
 from rbztf.evaluation.scores import Array, Scored, pool
 from rbztf.evaluation.summary import Evaluation
-from rbztf.plots.common import GREY, colours, save
+from rbztf.figures.style import GREY
+from rbztf.plots.common import colours, save
 
 DRAWS = 200
 """Resamplings of the fields behind a band."""

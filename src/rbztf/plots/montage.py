@@ -9,10 +9,11 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
+from rbztf.figures.style import NO_DATA_COLOUR
+
 Frame = NDArray[np.float32]
 Tile = NDArray[np.float32]
 """A frame in colours, (28, 28, 3) float32, 0 to 1, its first row at the bottom."""
-NO_DATA_COLOUR = (0.48, 0.12, 0.12)
 GAP = 3
 """White pixels between tiles."""
 

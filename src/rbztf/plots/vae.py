@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from rbztf.figures.style import COLOURS, GREY
 from rbztf.models.checkpoint import History
 from rbztf.plots import montage
-from rbztf.plots.common import COLOURS, GREY, write_png
+from rbztf.plots.common import write_png
 
 Frames = NDArray[np.float32]
 TERMS = {

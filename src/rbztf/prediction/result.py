@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbztf.errors import Problem, UsageError
+from rbztf.errors import DataError, Problem, UsageError
+from rbztf.figures.object_figure import Blame
 from rbztf.files import write_text
+from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.tables import (
     TABLE_ENDINGS,
     Cell,
@@ -25,6 +27,7 @@ from rbztf.ztf import ARTEFACT_KINDS
 if TYPE_CHECKING:
     import pandas
     from astropy.table import Table
+    from matplotlib.figure import Figure
 
 SHOWN = 10
 """Objects in the text of a result."""
@@ -119,6 +122,42 @@ class Prediction:
     model: str = field(metadata=_column("text", "model folder"))
     blamed: tuple[EpochContribution, ...] = ()
 
+    def plot(self, data: CutoutStore | Path | str = "data/cutouts") -> Figure:
+        """Draw the light curve, the epochs that the prediction blames in red, over a strip of the worst frames.
+
+        Frames are blamed where the prediction was made with ``explain=True``.
+
+        Parameters
+        ----------
+        data : path
+            The cutout store that holds the object.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        DataError
+            If the store lacks the object.
+        UsageError
+            If matplotlib is not installed, or there is no such store.
+        """
+        store = open_cutouts(data) if isinstance(data, Path | str) else data
+        if self.oid not in store:
+            raise DataError(f"{store.folder} does not hold {self.oid}.", "Fetch it: rbztf fetch OID.")
+        span = (
+            f" [{self.p_low:.2f}, {self.p_high:.2f}]"
+            if self.p_low is not None and self.p_high is not None
+            else ""
+        )
+        kind, share = max(self.kinds.items(), key=lambda pair: pair[1], default=("", 0.0))
+        likely = f", {kind} {share:.2f}" if kind and self.decision != "real" else ""
+        about = f"{self.decision}, p(bogus) {self.p_bogus:.2f}{span}{likely}"
+        return store[self.oid].plot(
+            [Blame(each.frame, each.share, each.dropped) for each in self.blamed], about
+        )
+
 
 @dataclass(frozen=True, repr=False)
 class PredictResult:
@@ -128,6 +167,23 @@ class PredictResult:
     objects: tuple[Prediction, ...]
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
+    cutouts: Path | None = None
+    """Where the objects' cutouts are, if any were read."""
+
+    def plot(self, oid: int | None = None) -> Figure:
+        """Draw one object, see :meth:`Prediction.plot`; the first if none is named.
+
+        Raises
+        ------
+        DataError
+            If it was not scored, or its cutouts are not at hand.
+        """
+        found = [entry for entry in self.objects if oid is None or entry.oid == int(oid)]
+        if not found:
+            raise DataError(
+                f"There is no prediction of {oid if oid is not None else 'any object'}.", "Predict it."
+            )
+        return found[0].plot(self.cutouts or "data/cutouts")
 
     def to_json(self) -> dict[str, Any]:
         """As printed by ``predict --json``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +20,14 @@ from rbztf.stores import fastfits
 from rbztf.stores.epochs import COLUMNS, PHOTOMETRY
 from rbztf.stores.fitsimages import GZIP_MAGIC, fits_content, stem_of
 from rbztf.stores.sealing import AGAIN, has_checksums, parts_of, sealed_bytes
+from rbztf.times import MJD_TO_JD
 from rbztf.ztf import SIZE_PIX, Oid
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.figure import Figure
+
+    from rbztf.figures.object_figure import Blame
 
 SCHEMA = 1
 FRAMES = "FRAMES"
@@ -94,6 +99,41 @@ class ObjectCutouts:
             if name in columns:
                 values[index[with_frame]] = np.asarray(columns[name])[with_frame]
         return values
+
+    def plot(self, blamed: Sequence[Blame] = (), about: str = "") -> Figure:
+        """Draw the light curve over a strip of frames; a prediction's own ``plot`` adds what it blames.
+
+        Parameters
+        ----------
+        blamed : sequence of Blame
+            What frames contribute to a score, in falling order: the worst are shown, in red what is to be dropped.
+        about : str
+            Further words for the title.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            To be saved by ``savefig``; a notebook shows it.
+
+        Raises
+        ------
+        DataError
+            If the table of epochs cannot be read.
+        UsageError
+            If matplotlib is not installed.
+        """
+        from rbztf.figures.object_figure import ObjectView, draw_object
+
+        with reading(self.path, f"has no readable {EPOCHS} table"):
+            frame = np.asarray(self._columns["frame"], np.int64)
+            nothing = np.full(len(frame), np.nan)
+            names = (*PHOTOMETRY, "catflags")
+            time, mag, magerr, flags = (np.asarray(self._columns.get(name, nothing), float) for name in names)
+        title = f"ZTF {self.oid}, {self.oid.band} band" + (f": {about}" if about else "")
+        view = ObjectView(
+            *(title, time - MJD_TO_JD, mag, magerr, np.nan_to_num(flags) != 0, frame, self.frames, blamed)
+        )
+        return draw_object(view)
 
     @cached_property
     def _columns(self) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def predict(
             progress("predict", n_known + run.n_done, len(wanted))
     predictions = tuple(known[oid] for oid in wanted if oid in known)
     warnings = (*notes, *run.warnings, *_remarks(bundle, predictions, run.n_go_on))
-    return PredictResult(str(path), predictions, (*problems, *run.problems), warnings)
+    return PredictResult(str(path), predictions, (*problems, *run.problems), warnings, places.cutouts)
 
 
 def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | None]) -> None:
