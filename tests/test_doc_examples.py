@@ -7,10 +7,13 @@ the simulated sky, and settings by some that train in seconds.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,6 +174,47 @@ def test_python_of_the_page_runs(page: Path, bench: Path, sky: SimulatedSky) -> 
     for text in blocks(page, "python"):
         small = text.replace("n_objects=120, n_epochs=40", "n_objects=20, n_epochs=4")
         exec(compile(rename(small), str(page), "exec"), names)
+
+
+def run_script(text: str, bench: Path, **environment: str) -> None:
+    """Run a text by bash in ``bench``, where ``rbztf`` is this one."""
+    command = bench / "bin" / "rbztf"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m rbztf "$@"\n')
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=bench,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_batches_score_every_object_once(bench: Path, sky: SimulatedSky) -> None:
+    """xargs and a task of an array as the page has them; Snakemake's commands in its order."""
+    page = ROOT / "docs" / "batches.md"
+    with_xargs, array = blocks(page, "bash")
+    asked = [str(oid) for oid in sky.oids[:3]]
+    (bench / "objects.txt").write_text("".join(f"{oid}\n" for oid in asked))
+
+    def scored(name: str) -> list[str]:
+        with (bench / name).open(newline="") as table:
+            return [row["oid"] for row in csv.DictReader(table)]
+
+    run_script(with_xargs.replace("-l 1000", "-l 2"), bench)
+    assert scored("scores.csv") == asked
+    run_script(array.replace("l/10/", "l/2/"), bench, SLURM_ARRAY_TASK_ID="1")
+    assert scored("scores/01.csv") == asked[-1:]
+    (rules,) = blocks(page, "snakemake")
+    predict, join = re.findall(r'shell: "(.*)"', rules)
+    (bench / "scores.csv").unlink()
+    run_script(predict.format(input="lists/01", output="scores/03.csv", threads=1), bench)
+    run_script(join.format(input="scores/00.csv scores/03.csv", output="scores.csv"), bench)
+    assert scored("scores.csv") == asked
 
 
 def test_every_command_of_the_pages_is_a_verb() -> None:
