@@ -48,4 +48,4 @@ def test_the_archive_is_asked_only_when_told_to(reachable: bool) -> None:
     if not reachable:
         code, found = findings("--online", "--archive", url)
         assert code == 1
-        assert "ConnectionError" in found["archive", url]["problem"]
+        assert "it refuses connections" in found["archive", url]["problem"]

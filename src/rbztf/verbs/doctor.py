@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rbztf._version import __version__
 from rbztf.config import HOME_FILE, PROJECT_FILE, Config, load_config
+from rbztf.config.load import resolve_config
 from rbztf.errors import RbztfError
 from rbztf.verbs.fetch import DEFAULT_OUT
 
@@ -21,6 +22,10 @@ EXTRAS = {
     "pyarrow": ("pyarrow", "Parquet: pip install 'rbztf[parquet]'"),
 }
 """Optional packages: the module of each, and what it is for."""
+LONGEST_ANSWER_S, LONGEST_ANSWER_BYTES = 10.0, 100_000
+"""What the archive may take for a sign of life."""
+DOWN = (500, 502, 503, 504)
+"""HTTP statuses of a server that works for nobody; others, such as 501 to a HEAD, are a sign of life."""
 LOW_DISK_BYTES = 5e9
 """Free space below which the disk is named as a problem: some 2,000 objects of 400 frames."""
 
@@ -142,12 +147,10 @@ def _model(config: Config) -> Finding:
 
 def _named_by(key: str) -> str:
     """The file whose ``data`` section names ``key``."""
-    if (
-        PROJECT_FILE.is_file()
-        and getattr(load_config(project_file=None, source=PROJECT_FILE).data, key) is not None
-    ):
-        return str(PROJECT_FILE)
-    return str(HOME_FILE) if HOME_FILE.is_file() else "the configuration"
+    for layer in reversed(resolve_config().layers):
+        if layer.depth(("data", key)) == 2:
+            return layer.origin
+    return "the configuration"
 
 
 def _size(path: Path) -> str:
@@ -175,8 +178,11 @@ def sign_of_life(url: str) -> str:
     """Why an archive cannot be reached; empty if it answers."""
     import requests
 
+    from rbztf.connections import limited, limited_session, reason_of
+
     try:
-        requests.head(url, timeout=10, allow_redirects=False)
-    except requests.RequestException as error:
-        return f"{type(error).__name__}: check the network, the proxy and the address."
-    return ""
+        with limited(LONGEST_ANSWER_S, LONGEST_ANSWER_BYTES), limited_session(1) as session:
+            status = session.head(url, timeout=LONGEST_ANSWER_S, allow_redirects=False).status_code
+    except (OSError, requests.RequestException) as error:
+        return f"It cannot be reached: {reason_of(error)}."
+    return f"It answers with HTTP status {status}: try again later." if status in DOWN else ""
