@@ -40,6 +40,7 @@ from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
+from rbztf.stores.sums import SUMS
 from rbztf.ztf import AUXILIARY_TAGS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -301,6 +302,12 @@ def largest_file(n_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def unseal(folder: Path) -> None:
+    """Leave the folder as older versions wrote it: without sums, which a change would contradict."""
+    for path in [*folder.rglob(SUMS)]:
+        path.unlink()
 
 
 def files_below(folder: Path) -> set[str]:

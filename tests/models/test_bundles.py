@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ from helpers import (
     refusal,
     tiny_classifier,
     tiny_encoder,
+    unseal,
     write_embeddings,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from rbztf.errors import ConfigError, DataError, InputError, UsageError
 from rbztf.models.bundle import new_bundle, weights_hash
@@ -32,14 +36,16 @@ from rbztf.models.objects.read import FrameSelection
 from rbztf.models.rnn.bundle import Standardisation, load_classifier
 from rbztf.models.vae.bundle import load_encoder
 from rbztf.stores.embeddings import open_embeddings
+from rbztf.stores.sums import SUMS
 
 CPU = torch.device("cpu")
-FILES = {"README.md", "model.yaml", "weights.safetensors"}
+FILES = {"README.md", "SHA256SUMS", "model.yaml", "weights.safetensors"}
 A, B = make_oid(1), make_oid(2)
 
 
 def edit(folder: Path, **changes: Any) -> None:
     """Change the metadata of a bundle."""
+    unseal(folder)
     path = folder / "model.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **changes}))
 
@@ -135,6 +141,7 @@ def test_a_pickle_in_a_bundle_is_refused_and_not_run(tmp_path: Path, form: str, 
     tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
     content = pickle.dumps(Bomb(trace)) if form == "pickle" else pickled(Bomb(trace), as_zip="zip" in form)
     (tmp_path / "m" / place / "weights.safetensors").write_bytes(content)
+    unseal(tmp_path)
     with pytest.raises(InputError, match=r"not a safetensors file .*nothing in it was run"):
         load_classifier(tmp_path / "m")
     assert not trace.exists()
@@ -156,7 +163,7 @@ def test_yaml_in_a_bundle_cannot_run_code(tmp_path: Path) -> None:
         ({"schema": 2}, "written by a newer rbztf .*Update rbztf"),
         ({"schema": "two"}, "does not say what kind of model"),
         ({"kind": "encoder"}, "kind 'encoder', not 'classifier'"),
-        ({"latent": 9}, "do not fit"),
+        ({"latent": 9}, "of its 9 inputs"),
         ({"latent": "many"}, "lacks"),
         ({"threshold": None}, "lacks"),
         ({"config": {"classifier": {"hidden": 9}}}, "do not fit"),
@@ -192,6 +199,7 @@ def test_flipped_bytes_give_a_model_or_a_refusal(
 ) -> None:
     folder = tmp_path_factory.mktemp("flipped") / "m"
     tiny_classifier(3).save(folder)
+    unseal(folder)
     path = folder / data.draw(st.sampled_from(["weights.safetensors", "model.yaml"]))
     content = bytearray(path.read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
@@ -276,8 +284,126 @@ def test_the_loss_of_each_frame_follows_its_means(tmp_path: Path) -> None:
 
 def test_a_bundle_outlives_changes_to_the_training_settings(tmp_path: Path) -> None:
     tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "model")
+    unseal(tmp_path)
     for path in tmp_path.rglob("model.yaml"):
         content = yaml.safe_load(path.read_text())
         content["config"]["training"]["a_setting_of_another_version"] = 1
         path.write_text(yaml.safe_dump(content))
     assert load_classifier(tmp_path / "model").encoder is not None
+
+
+def set_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    """Change the tensors of a bundle that has no sums."""
+    unseal(folder)
+    tensors = load_file(folder / "weights.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "weights.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("part", ["network.clf.0.weight", "standardisation.mean", "standardisation.scale"])
+def test_a_number_that_is_not_finite_is_refused_by_name(tmp_path: Path, part: str, value: float) -> None:
+    tiny_classifier(4).save(tmp_path / "m")
+    set_weights(tmp_path / "m", lambda found: found[part].view(-1)[:1].fill_(value))
+    error = refusal(lambda: load_classifier(tmp_path / "m"))
+    assert isinstance(error, InputError)
+    assert part.removeprefix("network.") in error.message
+    assert "finite" in error.message
+    assert str(tmp_path / "m") in error.message
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda found: found["standardisation.scale"].view(-1)[:1].fill_(0), "scale above 0"),
+        (lambda found: found["standardisation.scale"].neg_(), "scale above 0"),
+        (lambda found: found.update({"standardisation.mean": torch.zeros(5)}), "of its 4 inputs"),
+        (lambda found: found.update({"standardisation.mean": torch.zeros(4, 1)}), "of its 4 inputs"),
+        (
+            lambda found: found.update({"standardisation.mean": found["standardisation.mean"].double()}),
+            "mean as torch.float32",
+        ),
+        (
+            lambda found: found.update({"network.clf.0.weight": found["network.clf.0.weight"].half()}),
+            "do not fit their model .clf.0.weight is torch.float16",
+        ),
+    ],
+)
+def test_tensors_that_are_not_sound_are_refused(
+    tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], object], says: str
+) -> None:
+    tiny_classifier(4).save(tmp_path / "m")
+    set_weights(tmp_path / "m", change)
+    with pytest.raises(InputError, match=says):
+        load_classifier(tmp_path / "m")
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), -0.1, 1.1, True, "0.5"])
+def test_a_threshold_that_is_no_probability_is_refused(tmp_path: Path, threshold: object) -> None:
+    tiny_classifier(4).save(tmp_path / "m")
+    edit(tmp_path / "m", threshold=threshold)
+    with pytest.raises(InputError, match="threshold"):
+        load_classifier(tmp_path / "m")
+
+
+@pytest.mark.parametrize("part", ["encoder.", "decoder."])
+def test_an_encoder_with_a_number_that_is_not_finite_is_refused(tmp_path: Path, part: str) -> None:
+    tiny_encoder(3, decoder=True).save(tmp_path / "m")
+
+    def spoil(found: dict[str, torch.Tensor]) -> None:
+        name = next(name for name in found if name.startswith(part) and name.endswith("weight"))
+        found[name].view(-1)[:1].fill_(float("nan"))
+
+    set_weights(tmp_path / "m", spoil)
+    with pytest.raises(InputError, match="finite"):
+        load_encoder(tmp_path / "m")
+
+
+def test_changed_weights_are_noticed_by_the_hash_in_older_bundles_too(tmp_path: Path) -> None:
+    tiny_encoder(3).save(tmp_path / "m")
+    set_weights(tmp_path / "m", lambda found: found["encoder.6.weight"].view(-1)[:1].add_(1e-3))
+    with pytest.raises(InputError, match=r"not those that its model\.yaml names"):
+        load_encoder(tmp_path / "m")
+
+
+def test_another_encoder_within_a_classifier_is_refused(tmp_path: Path) -> None:
+    tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
+    shutil.rmtree(tmp_path / "m/encoder")
+    tiny_encoder(4, seed=9).save(tmp_path / "m/encoder")
+    with pytest.raises(InputError, match="is not the encoder that belongs to"):
+        load_classifier(tmp_path / "m")
+
+
+@given(data=st.data())
+def test_every_flipped_bit_of_a_bundle_is_noticed(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("flipped") / "m"
+    tiny_classifier(3, encoder=tiny_encoder(3)).save(folder)
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name not in ("README.md", SUMS)
+    )
+    path = data.draw(st.sampled_from(files))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    error = refusal(lambda: load_classifier(folder))
+    assert isinstance(error, UsageError)
+    assert str(folder) in str(error)
+
+
+def test_a_training_that_came_to_no_finite_weights_writes_nothing(tmp_path: Path) -> None:
+    model = tiny_classifier(3)
+    model.network.clf[0].weight.data[0, 0] = float("nan")
+    with pytest.raises(DataError, match=r"came to no finite network\.clf\.0\.weight"):
+        model.save(tmp_path / "m")
+    assert files_below(tmp_path) == set()
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_a_logit_that_is_not_finite_gives_no_probability(weight: float) -> None:
+    model = tiny_classifier(3, seed=5)
+    sequences = random_sequences([4, 5], 3)
+    assert np.isfinite(model.probabilities(sequences)).all()
+    model.network.clf[-1].bias.data[1] = weight
+    assert np.isnan(model.probabilities(sequences)).all()

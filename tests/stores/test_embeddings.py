@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from helpers import UPSTREAM, Bomb, Vectors, files_below, make_oid, need, random_sequences, write_embeddings
+from helpers import (
+    UPSTREAM,
+    Bomb,
+    Vectors,
+    files_below,
+    make_oid,
+    need,
+    random_sequences,
+    refusal,
+    unseal,
+    write_embeddings,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,8 +28,16 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError, RbztfError, UsageError
 from rbztf.stores.embedding_writer import EmbeddingWriter
-from rbztf.stores.embeddings import OBJECT, EmbeddingInfo, EmbeddingStore, ForeignEmbeddings, open_embeddings
+from rbztf.stores.embeddings import (
+    CRCS,
+    OBJECT,
+    EmbeddingInfo,
+    EmbeddingStore,
+    ForeignEmbeddings,
+    open_embeddings,
+)
 from rbztf.stores.epochs import no_photometry
+from rbztf.stores.sums import SUMS
 
 A, B, C = make_oid(30), make_oid(10), make_oid(20)
 WIDTH = 5
@@ -35,6 +55,7 @@ def photometry_of(vectors: Vectors) -> NDArray[np.float64]:
 def test_stores_made_before_photometry_was_kept(tmp_path: Path) -> None:
     store = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
     times = open_embeddings(store).times(A)
+    unseal(store)
     (store / "photometry.npy").unlink()
     old = open_embeddings(store).photometry(A)
     assert np.array_equal(old[:, 0], times)
@@ -133,6 +154,9 @@ def test_opening_reads_the_index_alone(tmp_path: Path) -> None:
     """A store of 256 GB opens within the memory there is."""
     folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 4), np.float32)}, 4)
     n = 8_000_000_000
+    unseal(folder)
+    np.save(folder / "objects.npy", np.array([(A, 0, 2), (B, 2, n - 2)], OBJECT))
+    np.save(folder / CRCS, np.repeat(np.load(folder / CRCS), 2, axis=0))
     stretch(folder / "vectors.npy", (n, 4), "<f4")
     stretch(folder / "times.npy", (n,), "<f8")
     stretch(folder / "photometry.npy", (n, 2), "<f4")
@@ -142,10 +166,13 @@ def test_opening_reads_the_index_alone(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 50_000
 
 
+@pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("name", ["vectors.npy", "times.npy", "objects.npy", "store.yaml"])
 @pytest.mark.parametrize("content", [None, b"", b"\x93NUMPY\x01\x00junk", b"{[", b"- 1"])
-def test_a_damaged_store_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
+def test_a_damaged_store_is_refused(tmp_path: Path, name: str, content: bytes | None, sealed: bool) -> None:
     folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    if not sealed:
+        unseal(folder)
     if content is None:
         (folder / name).unlink()
     else:
@@ -171,19 +198,145 @@ def test_a_damaged_store_is_refused(tmp_path: Path, name: str, content: bytes | 
         {"objects.npy": np.array([(A, 1, 2)], OBJECT)},
         {"objects.npy": np.array([(A, -1, 2)], OBJECT)},
         {"objects.npy": np.array([(A, 1, -1)], OBJECT)},
+        {"objects.npy": np.array([(A, 0, 1)], OBJECT)},  # a frame of nobody
+        {"objects.npy": np.array([(A, 1, 1)], OBJECT)},
+        {"objects.npy": np.array([(A, 0, 2), (B, 1, 1)], OBJECT)},  # a frame of two
+        {"objects.npy": np.array([(A, 0, 2), (B, 0, 2)], OBJECT)},
+        {"objects.npy": np.array([(A, 0, 1), (A, 1, 1)], OBJECT)},  # an object twice
+        {"objects.npy": np.array([(A, 2**63 - 1, 2)], OBJECT)},  # its end overflows
+        {"objects.npy": np.array([(A, 0, 2**63 - 1), (B, 3, 2**63 - 1), (C, 4, 2)], OBJECT)},
+        {"objects.npy": np.array([(A, 0.0, 2.0)], [("oid", "f8"), ("start", "f8"), ("n", "f8")])},
+        {"objects.npy": np.array([(A, 0, 2)], [("oid", "i8"), ("start", "i4"), ("n", "i8")])},
+        {"objects.npy": np.array([(A, 0, 2)], OBJECT.newbyteorder(">"))},
+        {"objects.npy": np.zeros(0, OBJECT)},
+        {"vectors.npy": np.ones((2, 3))},
+        {"vectors.npy": np.asfortranarray(np.ones((2, 3), np.float32))},
+        {"vectors.npy": np.ones((2, 3), np.complex64)},
+        {"times.npy": np.ones((2, 1))},
+        {"times.npy": np.ones(2, np.float32)},
+        {"checksums.npy": np.ones((2, 3), np.uint32)},
+        {"checksums.npy": np.ones((1, 3))},
+        {"checksums.npy": np.ones(3, np.uint32)},
     ],
 )
 def test_a_store_whose_parts_do_not_fit_is_refused(tmp_path: Path, spoil: dict[str, np.ndarray]) -> None:
     folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    unseal(folder)
     for name, array in spoil.items():
         np.save(folder / name, array)
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="damaged") as caught:
         open_embeddings(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_an_index_in_another_order_and_empty_objects_are_read(tmp_path: Path) -> None:
+    folder = write_embeddings(
+        tmp_path / "e", {A: np.zeros((2, 3), np.float32), B: np.ones((1, 3), np.float32)}, 3
+    )
+    unseal(folder)
+    (folder / CRCS).unlink()
+    np.save(folder / "objects.npy", np.array([(C, 2, 0), (B, 2, 1), (A, 0, 2)], OBJECT))
+    store = open_embeddings(folder)
+    assert [len(store[oid]) for oid in (A, B, C)] == [2, 1, 0]
+    assert store[B].tolist() == [[1, 1, 1]]
+
+
+@given(data=st.data())
+def test_every_flipped_bit_of_a_store_is_noticed(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """On opening, or when the object that it is part of is read; the other objects are read all the same."""
+    folder = tmp_path_factory.mktemp("flipped") / "e"
+    write_embeddings(folder, dict(zip((A, B), random_sequences([3, 4], 5))), 5)
+    whole = open_embeddings(folder)
+    expected = {oid: (whole[oid], whole.photometry(oid)) for oid in (A, B)}
+    path = folder / data.draw(st.sampled_from(sorted(files_below(folder) - {SUMS})))
+    whole_content = path.read_bytes()
+    content = bytearray(whole_content)
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    noticed = []
+    error = refusal(lambda: noticed.append(open_embeddings(folder)))
+    if error is not None:
+        assert str(folder) in str(error)
+        return
+    store, failed = noticed[0], 0
+    for oid in (A, B):
+        error = refusal(lambda oid=oid: (store[oid], store.photometry(oid)))  # type: ignore[misc]
+        if error is None:
+            assert np.array_equal(store[oid], expected[oid][0])
+            assert np.array_equal(store.photometry(oid), expected[oid][1])
+        else:
+            assert isinstance(error, DataError)
+            assert str(oid) in error.message
+            failed += 1
+    header_bytes = 128  # a blank of vectors.npy's header may change without changing what it says
+    if failed != 1:
+        assert content[header_bytes:] == whole_content[header_bytes:]
+
+
+def test_a_store_without_sums_is_read_as_before(tmp_path: Path) -> None:
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
+    unseal(folder)
+    (folder / CRCS).unlink()
+    np.save(folder / "vectors.npy", np.zeros((2, 3), np.float32))
+    store = open_embeddings(folder)
+    assert isinstance(store, EmbeddingStore)
+    assert not store.sealed
+    assert (store[A] == 0).all()
+
+
+def forged(descr: str, shape: str, order: str = "False") -> bytes:
+    """An array whose header says what it likes."""
+    header = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        forged("'|O'", "(8,)"),
+        forged("'<f4'", "(1000000000000, 16)"),
+        forged("'<f4'", "(-1, -16)"),
+        forged("'<f4'", "(2, 16)"),
+        forged("'<f4'", "(1, 3)"),
+        forged("'<f4'", "(1.0, 16)"),
+        forged("'<f4'", "16"),
+        forged("'<f4'", "(99999999999999999999999999, 1)"),
+        forged("'<U4'", "(1, 4)"),
+        forged("[('a', '<f4', (2, 8))]", "(1,)"),
+        forged("__import__('os').abort()", "(1, 16)"),
+        forged("'<f4'", "(" * 900),
+        b"\x93NUMPY\x09\x00" + bytes(80),
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(80),
+    ],
+)
+@pytest.mark.parametrize("kind", ["store", "foreign"])
+def test_a_forged_header_is_refused(tmp_path: Path, content: bytes, kind: str) -> None:
+    if kind == "foreign":
+        (tmp_path / f"{A}.npy").write_bytes(content)
+        assert str(A) in str(refusal(lambda: open_embeddings(tmp_path, 16)[A]))
+        return
+    for name in ("vectors.npy", "times.npy", "objects.npy", "photometry.npy", CRCS):
+        folder = write_embeddings(tmp_path / "e", {A: np.ones((1, 16), np.float32)}, 16)
+        unseal(folder)
+        (folder / name).write_bytes(content)
+        assert name in str(refusal(lambda folder=folder: open_embeddings(folder)))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "times.npy", "objects.npy", "photometry.npy", CRCS])
+def test_a_pipe_in_a_store_does_not_block(tmp_path: Path, name: str) -> None:
+    folder = write_embeddings(tmp_path / "e", {A: np.ones((1, 3), np.float32)}, 3)
+    unseal(folder)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert isinstance(refusal(lambda: open_embeddings(folder)), InputError)
 
 
 def test_a_newer_or_strange_stamp_is_refused(tmp_path: Path) -> None:
     folder = write_embeddings(tmp_path / "e", {A: np.ones((2, 3), np.float32)}, 3)
     stamp = yaml.safe_load((folder / "store.yaml").read_text())
+    unseal(folder)
     (folder / "store.yaml").write_text(yaml.safe_dump({**stamp, "schema": 2}))
     with pytest.raises(InputError, match="layout version 2; this rbztf knows 1"):
         open_embeddings(folder)

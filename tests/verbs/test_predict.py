@@ -250,6 +250,25 @@ def test_one_bad_array_in_a_foreign_folder_is_named(model: Path, tmp_path: Path)
     assert {int(problem["where"]) for problem in answer["problems"]} == {OIDS[0], OIDS[2]}
 
 
+def test_a_score_that_is_not_finite_is_a_problem_and_no_decision(store: Path, tmp_path: Path) -> None:
+    """Finite weights can be so large that a logit is not."""
+    made = tiny_classifier(4, seed=7, encoder=tiny_encoder(4))
+    made.network.clf[-1].weight.data.mul_(2e37)
+    made.save(tmp_path / "huge")
+    logits = rbztf.load_classifier(tmp_path / "huge").logits(
+        [rbztf.open_embeddings(store)[oid] for oid in OIDS]
+    )
+    sound = np.isfinite(logits).all(axis=1)
+    assert 0 < sound.sum() < len(OIDS)
+    result = run_well("predict", "--model", tmp_path / "huge", "--embeddings", store, "--json", code=3)
+    answer = strict_json(result.stdout)
+    assert [entry["oid"] for entry in answer["objects"]] == [oid for oid, fine in zip(OIDS, sound) if fine]
+    assert {int(problem["where"]) for problem in answer["problems"]} == {
+        oid for oid, fine in zip(OIDS, sound) if not fine
+    }
+    assert all("not a finite number" in problem["what"] for problem in answer["problems"])
+
+
 def test_vectors_are_preferred_and_cutouts_fill_in(model: Path, store: Path, tmp_path: Path) -> None:
     extra = make_oid(50)
     write_cutouts(tmp_path / "c", {extra: random_frames(6), OIDS[0]: random_frames(9)})

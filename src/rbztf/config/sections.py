@@ -15,9 +15,9 @@ from rbztf.ztf import Band
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused."""
+    """Base of all sections: immutable, unknown keys and numbers that are not finite refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def idle(self) -> dict[str, str]:
         """Settings that have no effect beside the others of the section, and beside which."""

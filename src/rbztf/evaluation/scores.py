@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.errors import DataError
 from rbztf.ztf import field_of
 
 Array = NDArray[np.float64]
@@ -54,6 +55,8 @@ class Scored:
     ------
     ValueError
         For arrays of different lengths or an unknown decision.
+    DataError
+        For a score that is not finite: no metric can count such an object.
     """
 
     oids: NDArray[np.int64]
@@ -78,6 +81,11 @@ class Scored:
                 raise ValueError(
                     f"oids and {name} must have the same length: {len(self.oids)} != {len(array)}"
                 )
+        for oid in self.oids[~np.isfinite(self.scores)].tolist():
+            raise DataError(
+                f"The model gives {oid} a score that is not a finite number.",
+                "Lower training.learning_rate, or check the object's vectors and features.",
+            )
         unknown = set() if self.decisions is None else set(self.decisions.tolist()) - {*DECISIONS}
         if unknown:
             raise ValueError(f"Unknown decisions {sorted(unknown)}. Must be one of: {', '.join(DECISIONS)}.")

@@ -1,4 +1,4 @@
-"""What every model folder has: weights in safetensors, ``model.yaml``, a model card.
+"""What every model folder has: weights in safetensors, ``model.yaml``, a model card, ``SHA256SUMS``.
 
 No pickle: a bundle from a stranger can be wrong, but it cannot run code.
 """
@@ -6,24 +6,32 @@ No pickle: a bundle from a stranger can be wrong, but it cannot run code.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from rbztf.errors import InputError, UsageError
+from rbztf.errors import DataError, InputError, UsageError
 from rbztf.files import is_taken, put_back, regular, whole_folder, write_bytes, write_text
+from rbztf.stores.sums import CARD, verify, write_sums
 from rbztf.yamltext import read_yaml
 
 SCHEMA = 1
 WEIGHTS = "weights.safetensors"
 METADATA = "model.yaml"
-CARD = "README.md"
+UNKNOWN = "kinds."
+"""Begins the names of tensors in which NaN stands for what the training set was too small for."""
+MOST_COLUMNS = 100_000
+"""That a model reads of a frame."""
 
 
 def weights_hash(tensors: Mapping[str, Tensor]) -> str:
@@ -54,12 +62,25 @@ def new_bundle(folder: Path) -> Iterator[Path]:
 
 
 def write_parts(folder: Path, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor], card: str) -> None:
-    """Write the three files of a bundle into the existing ``folder``."""
+    """Write the files of a bundle into the existing ``folder``; their sums cover what lies there already.
+
+    Raises
+    ------
+    DataError
+        If a tensor holds a number that is not finite, but one of :data:`UNKNOWN`.
+    """
+    for name, tensor in tensors.items():
+        if not name.startswith(UNKNOWN) and not torch.isfinite(tensor).all():
+            raise DataError(
+                f"The training came to no finite {name}, so no model was written.",
+                "Lower training.learning_rate, or check the training set for extreme values.",
+            )
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(folder / WEIGHTS, save(plain))
     content = {"schema": SCHEMA, **metadata}
     write_text(folder / METADATA, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     write_text(folder / CARD, card)
+    write_sums(folder)
 
 
 def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
@@ -98,31 +119,104 @@ def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a bundle, on the CPU.
+    """The tensors of a bundle, on the CPU, once all its files are found to be as they were written.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, is not what its sum says, or the weights are not a safetensors file.
+    """
+    verify(folder, METADATA, WEIGHTS, others=True)
+    return read_tensors(folder / WEIGHTS)[0]
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file, on the CPU, and its texts by name.
 
     Raises
     ------
     InputError
         If the file is missing or is not a safetensors file.
     """
-    path = folder / WEIGHTS
     try:
-        return load_file(regular(path))
-    except (OSError, SafetensorError) as error:
+        with safe_open(regular(path), "pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            return tensors, stored.metadata() or {}
+    except Exception as error:  # noqa: BLE001 - damaged bytes fail in a dozen ways, none of them documented
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{path} is not a safetensors file ({error}); nothing in it was run.",
+            f"{path} is not a safetensors file ({reason}); nothing in it was run.",
             "Make or import the model again.",
         ) from None
 
 
+def check_finite(tensors: Mapping[str, Tensor], origin: Path | str) -> None:
+    """Refuse tensors that hold a number no training gives.
+
+    Raises
+    ------
+    InputError
+        Naming the first tensor with a NaN or an infinity.
+    """
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(
+                f"{name} in {origin} holds numbers that are not finite.", "Make or import the model again."
+            )
+
+
+def array_in(tensors: Mapping[str, Tensor], name: str, dtype: torch.dtype) -> NDArray[Any]:
+    """A tensor of a bundle as an array, on which a score can rest.
+
+    Raises
+    ------
+    KeyError
+        If it is missing.
+    ValueError
+        Saying what the bundle lacks, if it is of another type or not finite.
+    """
+    tensor = tensors[name]
+    if tensor.dtype != dtype:
+        raise ValueError(f"{name} as {dtype}: it is {tensor.dtype}")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"finite numbers in {name}")
+    return np.asarray(tensor.numpy())
+
+
+def number_in(content: Mapping[str, Any], name: str, low: float, high: float) -> float:
+    """A number of ``model.yaml`` from ``low`` to ``high``.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If it is missing, or no number.
+    ValueError
+        Saying what the bundle lacks, if it is out of range or not finite.
+    """
+    value = content[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number as {name}: it is {value!r:.40}")
+    if not low <= value <= high or not math.isfinite(value):
+        raise ValueError(f"a sound {name}: it is {value}")
+    return float(value)
+
+
 def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path | str) -> None:
-    """Load ``tensors`` into ``module``, every key and shape matching.
+    """Load ``tensors`` into ``module``, every key, shape and type matching, every number finite.
 
     Raises
     ------
     InputError
         If they do not fit.
     """
+    expected = module.state_dict()
+    for name, tensor in tensors.items():
+        if name in expected and tensor.dtype != expected[name].dtype:
+            raise InputError(
+                f"The weights in {origin} do not fit their model ({name} is {tensor.dtype}).",
+                "Import it again.",
+            )
+    check_finite(tensors, origin)
     try:
         module.load_state_dict(dict(tensors), strict=True)
     except RuntimeError as error:

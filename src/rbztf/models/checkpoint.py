@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from rbztf.config import Config
 from rbztf.errors import InputError, UsageError
 from rbztf.files import write_bytes, write_text
+from rbztf.models.bundle import check_finite, read_tensors, weights_hash
 
+SUM = "sha256"
+"""Name of the sum among the texts of a checkpoint; older ones lack it."""
 History = list[dict[str, float]]
 
 
@@ -91,8 +93,8 @@ def save(
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    facts = {"fingerprint": fingerprint_, **asdict(state)}
-    write_bytes(path, serialised(plain, {"state": json.dumps(facts)}))
+    text = json.dumps({"fingerprint": fingerprint_, **asdict(state)})
+    write_bytes(path, serialised(plain, {"state": text, SUM: _sum(text, plain)}))
 
 
 def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerprint_: str) -> State:
@@ -113,19 +115,32 @@ def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerp
     if not path.is_file():
         return State()
     try:
-        with safe_open(path, "pt") as stored:
-            facts = json.loads(stored.metadata()["state"])
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"The checkpoint {path} is damaged ({error}).", "Delete it to start anew.") from None
-    if facts["fingerprint"] != fingerprint_:
+        tensors, texts = read_tensors(path)
+        if SUM in texts and texts[SUM] != _sum(texts["state"], tensors):
+            raise ValueError("its sum is not that of its content")
+        check_finite(tensors, path)
+        facts = json.loads(texts["state"])
+        found, state = facts["fingerprint"], State(*(facts[field.name] for field in fields(State)))
+    except (InputError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"The checkpoint {path} is damaged ({_reason(error)}).", "Delete it to start anew."
+        ) from None
+    if found != fingerprint_:
         raise _another_run(path.parent)
     try:
         model.load_state_dict(_below(tensors, "model."))
     except RuntimeError:  # the network has other layers in this version of rbztf
         raise _another_run(path.parent) from None
     _load_optimiser(optimiser, _below(tensors, "optimiser."))
-    return State(facts["epoch"], facts["history"], facts["scores"], facts["done"])
+    return state
+
+
+def _reason(error: Exception) -> str:
+    return error.message if isinstance(error, InputError) else str(error)
+
+
+def _sum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    return hashlib.sha256(f"{weights_hash(tensors)} {text}".encode()).hexdigest()
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -87,9 +87,9 @@ class PredictionRun:
         read = (list(self._read(chunk)) for chunk in chunks)
 
         def score(found: Sequence[ObjectInputs]) -> Scores:
-            made = (
-                predict_objects(reader, found, self._name, self._goal, explain=self._explain) if found else []
-            )
+            if not found:
+                return [], 0
+            made = predict_objects(reader, found, self._name, self._goal, problems, explain=self._explain)
             return made, sum(entry.features.goes_on for entry in found if entry.features)
 
         n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not self._explain else 1

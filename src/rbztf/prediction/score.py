@@ -8,22 +8,34 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.errors import Problem
 from rbztf.models.decision.decisions import Goal, apply_goal
 from rbztf.models.decision.prior import shift
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.model import Model
-from rbztf.models.objects.object_set import Modalities, Modality
+from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.scores import ObjectScores
 from rbztf.prediction.inputs import ObjectInputs
 from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import EpochContribution, Prediction
 
 Array = NDArray[np.float64]
+UNSOUND = (
+    "the model gives it a score that is not a finite number, so nothing is decided of it. "
+    "Check its frames and features: rbztf check."
+)
 
 
 def predict_objects(
-    reader: ObjectReader, entries: Sequence[ObjectInputs], name: str, goal: Goal | None, *, explain: bool
+    reader: ObjectReader,
+    entries: Sequence[ObjectInputs],
+    name: str,
+    goal: Goal | None,
+    problems: list[Problem],
+    *,
+    explain: bool,
 ) -> list[Prediction]:
-    """Predictions of objects, in their order.
+    """Predictions of objects, in their order; those whose score is not finite go to ``problems`` instead.
 
     Parameters
     ----------
@@ -37,8 +49,9 @@ def predict_objects(
     UsageError
         For a goal that the model cannot serve.
     """
-    model, objects = reader.model, reader.objects(entries)
-    scores, decided = apply_goal(model, model.score(objects, reader.device), goal)
+    entries, objects, given = _scored(reader, entries, problems)
+    model = reader.model
+    scores, decided = apply_goal(model, given, goal)
     prior = model.prior if goal is None or goal.prior is None else goal.prior
     predictions = [
         Prediction(
@@ -66,6 +79,20 @@ def predict_objects(
         return predictions
     contributions = model.frame_contributions(objects)
     return [_explained(reader, *part, goal) for part in zip(entries, predictions, contributions)]
+
+
+def _scored(
+    reader: ObjectReader, entries: Sequence[ObjectInputs], problems: list[Problem]
+) -> tuple[Sequence[ObjectInputs], ObjectSet, ObjectScores]:
+    """The objects that have a finite score, what the model reads of them, and the scores."""
+    objects = reader.objects(entries)
+    scores = reader.model.score(objects, reader.device)
+    finite = np.isfinite(scores.p_bogus)
+    if finite.all():
+        return entries, objects, scores
+    problems += [Problem(str(entry.oid), UNSOUND) for entry, sound in zip(entries, finite) if not sound]
+    kept = np.flatnonzero(finite)
+    return [entries[int(i)] for i in kept], objects.take(kept), scores.take(kept)
 
 
 def _out_of_fold(model: Model, made: Prediction, inputs: Modalities, goal: Goal | None) -> Prediction:

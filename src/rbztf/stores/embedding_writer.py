@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
 from rbztf.files import is_taken, whole_folder, write_text, writing
-from rbztf.stores.embeddings import OBJECT, EmbeddingInfo
+from rbztf.stores.embeddings import CRCS, OBJECT, PARTS, EmbeddingInfo, crcs_of
 from rbztf.stores.epochs import PHOTOMETRY
+from rbztf.stores.sums import write_sums
 
 
 class EmbeddingWriter:
@@ -37,6 +38,7 @@ class EmbeddingWriter:
         self.folder, self.stamp, self.width = folder, stamp, width
         self._objects: list[tuple[int, int, int]] = []
         self._photometry: list[NDArray[np.float64]] = []
+        self._crcs: list[list[int]] = []
         self._n = 0
         self._open: ExitStack
         self._part: Path
@@ -79,16 +81,19 @@ class EmbeddingWriter:
         ValueError
             For other shapes.
         """
+        photometry = np.asarray(photometry, np.float64)
         if photometry.ndim != 2 or photometry.shape[1] != len(PHOTOMETRY):
             raise ValueError(f"photometry must have the shape (n, {len(PHOTOMETRY)}): {photometry.shape}")
         if vectors.shape != (len(photometry), self.width):
             raise ValueError(
                 f"vectors must have the shape ({len(photometry)}, {self.width}): {vectors.shape}"
             )
+        stored = np.ascontiguousarray(vectors, np.float32)
         with writing(self.folder):
-            self._stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+            self._stream.write(stored.tobytes())
+        self._crcs.append(crcs_of(stored, photometry[:, 0], photometry[:, 1:].astype(np.float32)))
         self._objects.append((int(oid), self._n, len(vectors)))
-        self._photometry.append(np.asarray(photometry, np.float64))
+        self._photometry.append(photometry)
         self._n += len(vectors)
 
     def __exit__(
@@ -104,7 +109,10 @@ class EmbeddingWriter:
             np.save(self._part / "times.npy", np.ascontiguousarray(known[:, 0]))
             np.save(self._part / "photometry.npy", known[:, 1:].astype(np.float32))
             np.save(self._part / "objects.npy", np.array(self._objects, OBJECT))
+            np.save(self._part / CRCS, np.array(self._crcs, np.uint32).reshape(-1, len(PARTS)))
             write_text(self._part / "store.yaml", yaml.safe_dump(asdict(self.stamp), sort_keys=False))
+            self._stream.flush()
+            write_sums(self._part)
 
     def _write_header(self) -> None:
         """NumPy pads headers so that the first axis can grow without moving the data."""

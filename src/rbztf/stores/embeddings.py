@@ -2,8 +2,11 @@
 
 ``FOLDER/vectors.npy`` (N, width) float32, ``times.npy`` (N,) float64 (heliocentric Julian
 date, NaN where unknown), ``photometry.npy`` (N, 2) float32 (magnitude and its error, NaN where
-unknown; stores made before it was kept lack it), ``objects.npy`` (one row per object: oid, start, n) and
-``store.yaml`` (layout version, latent size, the encoder's hash and normaliser); the bundle
+unknown; stores made before it was kept lack it), ``objects.npy`` (one row per object: oid, start, n),
+``checksums.npy`` (per object the CRC-32 of its vectors, times and photometry, uint32) and ``store.yaml`` (layout version, latent size, the
+encoder's hash and normaliser); ``SHA256SUMS`` has the sums of these files. An object's rows are compared
+with their CRC when they are first read, the whole vectors with their sum by ``rbztf check``; stores without
+both, as older versions wrote them, are read all the same. The bundle
 of the encoder itself lies in ``encoder/``, so that a classifier can be complete. ``width``
 is ``latent`` (means), or ``2 * latent`` (means, then log variances), plus one where the
 VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read as well.
@@ -11,23 +14,32 @@ VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from rbztf.errors import DataError, InputError
-from rbztf.files import put_back, reading, regular
+from rbztf.files import put_back, reading
+from rbztf.formats.npy import map_array, read_array
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
+from rbztf.stores.sums import has_sums, verify
 from rbztf.yamltext import read_yaml
 from rbztf.ztf import Oid
 
 SCHEMA = 1
 OBJECT = np.dtype([("oid", "i8"), ("start", "i8"), ("n", "i8")])
 """One row of the index."""
+CRCS = "checksums.npy"
+PARTS = ("vectors", "times", "photometry")
+"""Columns of the CRCs."""
+INDEX = (CRCS, "objects.npy", "store.yaml")
+"""Files whose sums are compared whenever a store is opened."""
 
 
 @dataclass(frozen=True)
@@ -106,46 +118,99 @@ class EmbeddingStore(Embeddings):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stamp = _read_stamp(folder)
+        verify(folder, *INDEX)
         try:
-            self._vectors = np.load(regular(folder / "vectors.npy"), mmap_mode="r", allow_pickle=False)
-            self._times = np.load(regular(folder / "times.npy"), mmap_mode="r", allow_pickle=False)
-            self._photometry = _read_photometry(folder / "photometry.npy")
-            objects = np.load(regular(folder / "objects.npy"), allow_pickle=False)
+            self._vectors = map_array(folder / "vectors.npy", np.float32, None)
+            self._times = map_array(folder / "times.npy", np.float64)
+            self._photometry = _map(folder / "photometry.npy", np.float32, len(PHOTOMETRY) - 1)
+            self._crcs = _map(folder / CRCS, np.uint32, len(PARTS))
+            objects = np.array(map_array(folder / "objects.npy", OBJECT))
             self._check(objects)
             oids = [Oid(oid) for oid in objects["oid"]]
-        except (OSError, ValueError, EOFError, InputError) as error:
+        except (OSError, ValueError, InputError) as error:
             raise InputError(
                 f"The embedding store {folder} is damaged ({error}).", "Make it again."
             ) from None
         self._rows: dict[Oid, tuple[int, int]] = dict(
             zip(oids, zip(objects["start"].tolist(), objects["n"].tolist()))
         )
+        self._sound: set[tuple[str, Oid]] = set()
+        """What was compared with its CRC."""
 
     def _check(self, objects: NDArray[Any]) -> None:
         n_frames, columns = len(self._vectors), self.stamp.latent + self.stamp.has_loss
-        if self._vectors.ndim != 2 or self._vectors.shape[1] < columns or self._times.shape != (n_frames,):
-            raise ValueError("its arrays are not of one shape")
-        if objects.dtype != OBJECT or objects.ndim != 1:
-            raise ValueError("its index is of another kind")
-        if self._photometry is not None and self._photometry.shape != (n_frames, len(PHOTOMETRY) - 1):
-            raise ValueError("its photometry is not of its frames")
-        start, n = objects["start"], objects["n"]
-        if np.any(start < 0) or np.any(n < 0) or np.any(start + n > n_frames):
+        if self.stamp.latent < 1 or self._vectors.shape[1] < columns:
+            raise ValueError(f"vectors.npy has {self._vectors.shape[1]} columns; {columns} are named")
+        for name, array in (("times.npy", self._times), ("photometry.npy", self._photometry)):
+            if array is not None and len(array) != n_frames:
+                raise ValueError(f"{name} has {len(array)} rows, vectors.npy {n_frames}")
+        if self._crcs is not None and len(self._crcs) != len(objects):
+            raise ValueError(f"{CRCS} is not of the objects of its index")
+        if len(np.unique(objects["oid"])) < len(objects):
+            raise ValueError("its index names an object twice")
+        if (objects["n"] < 0).any() or (objects["n"] > n_frames).any():
             raise ValueError("its index goes beyond its vectors")
+        placed = objects[np.lexsort((objects["start"], objects["start"] + objects["n"]))]
+        ends = np.cumsum(placed["n"])
+        if not np.array_equal(placed["start"], ends - placed["n"]):
+            raise ValueError("the rows of its index overlap, or leave vectors out")
+        if ends[-1:].sum() != n_frames:
+            raise ValueError("its index does not cover its vectors")
 
     def vectors(self, oid: int) -> NDArray[np.float32]:
-        start, n = self._rows[Oid(oid)]
-        return np.asarray(self._vectors[start : start + n])
+        return self._rows_of("vectors", oid)
 
     def times(self, oid: int) -> NDArray[np.float64]:
-        start, n = self._rows[Oid(oid)]
-        return np.asarray(self._times[start : start + n])
+        return self._rows_of("times", oid)
 
     def photometry(self, oid: int) -> NDArray[np.float64]:
         if self._photometry is None:
             return super().photometry(oid)
-        start, n = self._rows[Oid(oid)]
-        return np.column_stack([self.times(oid), self._photometry[start : start + n]])
+        return np.column_stack([self.times(oid), self._rows_of("photometry", oid)])
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its files have sums and the rows of its objects CRCs."""
+        return self._crcs is not None and has_sums(self.folder)
+
+    def crcs(self) -> NDArray[np.uint32]:
+        """CRC-32 of the rows of each object in each of :data:`PARTS`, as they are now, (objects, 3) uint32."""
+        return np.array([crcs_of(*self._raw(oid)) for oid in self], np.uint32).reshape(len(self), len(PARTS))
+
+    def _raw(self, oid: Oid) -> list[NDArray[Any]]:
+        start, n = self._rows[oid]
+        none = np.empty(0)
+        return [none if part is None else part[start : start + n] for part in self._parts.values()]
+
+    @property
+    def _parts(self) -> dict[str, NDArray[Any] | None]:
+        return dict(zip(PARTS, (self._vectors, self._times, self._photometry)))
+
+    def _rows_of(self, part: str, oid: int) -> NDArray[Any]:
+        """Rows of an object in one of :data:`PARTS`, which are as they were written.
+
+        Raises
+        ------
+        DataError
+            If they are not.
+        """
+        oid = Oid(oid)
+        start, n = self._rows[oid]
+        array = self._parts[part]
+        assert array is not None
+        rows = np.asarray(array[start : start + n])
+        if self._crcs is not None and (part, oid) not in self._sound:
+            if crcs_of(rows)[0] != self._crcs[self._places[oid], PARTS.index(part)]:
+                raise DataError(
+                    f"The {part} of {int(oid)} in {self.folder} are damaged: they are not as they were written.",
+                    "Make them again: rbztf embed.",
+                )
+            self._sound.add((part, oid))
+        return rows
+
+    @cached_property
+    def _places(self) -> dict[Oid, int]:
+        return {oid: place for place, oid in enumerate(self._rows)}
 
     def count(self, oid: int) -> int:
         return self._rows[Oid(oid)][1]
@@ -227,7 +292,7 @@ class ForeignEmbeddings(Embeddings):
         if path.suffix not in _ARRAYS:
             raise DataError(f"{path} is not read: vectors are in OID.npy or OID.npz.", "Save it as such.")
         with reading(path, "is not a NumPy array", "Make it again."):
-            vectors = _only_array(path)
+            vectors = read_array(path)
         if vectors.ndim != 2 or vectors.dtype.kind != "f":
             raise DataError(
                 f"{path} must hold floats of shape (n_frames, width): {vectors.dtype} {vectors.shape}.",
@@ -254,17 +319,6 @@ def _oid_of(path: Path) -> Oid | None:
         return Oid(stem)
     except InputError:
         return Oid(stem) if path.suffix in _ARRAYS else None
-
-
-def _only_array(path: Path) -> NDArray[Any]:
-    """The array in a file; ValueError if there are several."""
-    content = np.load(path, allow_pickle=False)
-    if isinstance(content, np.ndarray):
-        return content
-    with content as arrays:
-        if len(arrays.files) != 1:
-            raise ValueError(f"it holds {len(arrays.files)} arrays")
-        return np.asarray(arrays[arrays.files[0]])
 
 
 def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
@@ -294,8 +348,14 @@ def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
     return ForeignEmbeddings(folder, latent)
 
 
-def _read_photometry(path: Path) -> NDArray[np.float32] | None:
-    return np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+def crcs_of(*arrays: NDArray[Any]) -> list[int]:
+    """CRC-32 of the bytes of each array."""
+    return [zlib.crc32(np.ascontiguousarray(array).tobytes()) for array in arrays]
+
+
+def _map(path: Path, dtype: DTypeLike, *columns: int) -> NDArray[Any] | None:
+    """As :func:`map_array`; None for a file that older versions did not write."""
+    return map_array(path, dtype, *columns) if path.exists() else None
 
 
 def _read_stamp(folder: Path) -> EmbeddingInfo:

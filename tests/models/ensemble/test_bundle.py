@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers import tiny_ensemble, tiny_objects
+from helpers import tiny_ensemble, tiny_objects, unseal
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -39,6 +39,7 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forget_names(folder: Path) -> None:
     """Write the bundle as versions did before it named its kinds and tags."""
+    unseal(folder)
     content = yaml.safe_load((folder / "model.yaml").read_text())
     for entry in content["combinations"]:
         entry.pop("kinds", None)
@@ -122,6 +123,7 @@ def test_training_objects_and_their_out_of_fold_scores_are_kept(
 
 def test_an_older_bundle_does_not_know_its_training_objects(model: Ensemble, tmp_path: Path) -> None:
     save_ensemble(model, tmp_path / "m")
+    unseal(tmp_path)
     path = tmp_path / "m" / "weights.safetensors"
     kept = {name: part for name, part in load_file(path).items() if not name.endswith((".oids", ".ordinary"))}
     save_file(kept, path)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble
+from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble, unseal
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rbztf.config import Config
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.features.table import FeatureTable
+from rbztf.models.bundle import read_tensors
 from rbztf.models.ensemble import fit as fitting
 from rbztf.models.ensemble.attribution import find_cleaned
 from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
@@ -29,6 +30,7 @@ from rbztf.models.ensemble.network_member import FittedNetwork
 from rbztf.models.load import load_model
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.objects.scores import ObjectScores
+from rbztf.stores.sums import SUMS
 from rbztf.ztf import ARTEFACT_KINDS
 
 CPU = torch.device("cpu")
@@ -127,7 +129,7 @@ def test_a_killed_training_goes_on(
 
     with pytest.raises(Killed):
         fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s", progress=stop)
-    assert len(list((tmp_path / "s").iterdir())) == 6  # and the fingerprint
+    assert len(list((tmp_path / "s").iterdir())) == 7  # and the fingerprint and the sums
     trained: list[int] = []
     class_of = fitting.member_class
 
@@ -139,6 +141,21 @@ def test_a_killed_training_goes_on(
     again = fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s")
     assert len(trained) == 5
     assert same(again.score(data.objects), model.score(data.objects))
+    (tmp_path / "s/votes-1.safetensors").unlink()
+    (tmp_path / "s" / SUMS).write_text(
+        "".join(
+            line
+            for line in (tmp_path / "s" / SUMS).read_text().splitlines(keepends=True)
+            if "frames-0" not in line  # killed before the sum of a member was written
+        )
+    )
+    again = fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s")
+    assert len(trained) == 7
+    assert same(again.score(data.objects), model.score(data.objects))
+    path = tmp_path / "s/curves-0.txt"
+    path.write_text(path.read_text().replace("leaf_value=0.", "leaf_value=0.1", 1))
+    with pytest.raises(InputError, match=r"curves-0.txt is damaged or was changed.*Remove"):
+        fit_ensemble(data, CONFIG, device=CPU, scratch=tmp_path / "s")
     other = replace(data, groups=np.roll(data.groups, 1))
     for objects, config in (
         (data.take(np.arange(40)), CONFIG),
@@ -179,6 +196,7 @@ def test_the_fingerprint_is_of_all_that_decides_the_result(data: LabelledSet) ->
 
 def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
     def damage(folder: Path) -> None:
+        unseal(folder)
         content = yaml.safe_load((folder / "model.yaml").read_text())
         change(content)
         (folder / "model.yaml").write_text(yaml.safe_dump(content))
@@ -188,6 +206,7 @@ def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object
 
 def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], object]:
     def damage(folder: Path) -> None:
+        unseal(folder)
         tensors = load_file(folder / "weights.safetensors")
         change(tensors)
         save_file(tensors, folder / "weights.safetensors")
@@ -195,6 +214,76 @@ def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Pa
     return damage
 
 
+def _first(name: str, value: float) -> Callable[[Path], object]:
+    """The first number of a tensor becomes another."""
+    return _edit_weights(lambda found: found[name].view(-1)[:1].fill_(value))
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_first("combination.0.weights", np.nan), "finite numbers in combination.0.weights"),
+        (_first("combination.0.weights", -1), "that are not negative"),
+        (_first("combination.0.scores", np.nan), "finite numbers in combination.0.scores"),
+        (_first("combination.1.scores", 1.5), "that are probabilities"),
+        (_first("combination.0.scores", -0.1), "that are probabilities"),
+        (_first("combination.0.labels", 2), "labels of its training objects, 0 and 1"),
+        (_first("reader.mean", np.inf), "finite numbers in reader.mean"),
+        (_first("reader.scale", 0), "a reader.scale above 0"),
+        (_first("reader.scale", -1), "a reader.scale above 0"),
+        (_first("reader.latents", -1), "latents that differ"),
+        (_first("reader.latents", 40), "as many latents as its networks read"),
+        (_first("kinds.0", np.inf), "finite numbers in kinds.0"),
+        (_edit_weights(lambda found: found["kinds.0"][0].fill_(np.nan)), "calibration of its kinds"),
+        (_edit_weights(lambda found: found["combination.0.oids"].fill_(5)), "differ from each other"),
+        (_edit(lambda content: content.update(prior=float("nan"))), "a sound prior: it is nan"),
+        (_edit(lambda content: content.update(prior=0.0)), "a sound prior: it is 0"),
+        (_edit(lambda content: content.update(prior=1.2)), "a sound prior: it is 1.2"),
+        (_edit(lambda content: content.update(latent=-1)), "a sound latent: it is -1"),
+        (_edit(lambda content: content["combinations"][0].update(bias=float("nan"))), "a sound bias"),
+        (_edit(lambda content: content["combinations"][0].update(bias="0")), "a number as bias"),
+        (_edit(lambda content: content["config"]["ensemble"].update(error_rate=float("nan"))), "error_rate"),
+    ],
+)
+def test_numbers_that_are_not_sound_are_refused_by_name(
+    saved: Path, damage: Callable[[Path], object], says: str
+) -> None:
+    damage(saved)
+    error = refusal(lambda: load_ensemble(saved))
+    assert isinstance(error, UsageError)
+    assert says in error.message
+    assert str(saved) in error.message
+
+
+@pytest.mark.parametrize(("part", "value"), [("network.bias", np.nan), ("encoding.edges", np.inf)])
+def test_a_member_with_a_number_that_is_not_finite_is_refused(saved: Path, part: str, value: float) -> None:
+    unseal(saved)
+    path = saved / "members/both-1.safetensors"
+    tensors, texts = read_tensors(path)
+    tensors[part].view(-1)[-1:].fill_(value)
+    save_file(tensors, path, texts)
+    _edit(lambda content: content["members"].pop("both-1.safetensors"))(saved)
+    error = refusal(lambda: load_ensemble(saved))
+    assert isinstance(error, InputError)
+    assert f"{path} is damaged" in error.message or str(path) in error.message
+    assert "finite" in error.message
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("member", ["frames", "curves"])
+def test_a_member_without_a_finite_logit_leaves_no_score(
+    model: Ensemble, data: LabelledSet, member: str, value: float
+) -> None:
+    """Clipped, an infinite logit would be as good as any."""
+    outputs, inputs = model.outputs(data.objects), model.available(data.objects)
+    expected = model.score_outputs(outputs, inputs)
+    outputs[member][1, 5, 0] = value
+    found = model.score_outputs(outputs, inputs)
+    assert np.isnan(found.p_bogus[5])
+    assert np.array_equal(np.delete(found.p_bogus, 5), np.delete(expected.p_bogus, 5))
+
+
+@pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -226,8 +315,10 @@ def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Pa
         _edit(lambda content: content["config"]["ensemble"].update(folds=3)),
     ],
 )
-def test_damaged_bundles_are_refused(saved: Path, damage: Callable[[Path], object]) -> None:
+def test_damaged_bundles_are_refused(saved: Path, damage: Callable[[Path], object], sealed: bool) -> None:
     damage(saved)
+    if not sealed:
+        unseal(saved)
     error = refusal(lambda: load_ensemble(saved))
     assert isinstance(error, UsageError)
     assert str(saved) in str(error)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from helpers import labelled_sequences, random_sequences
+from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 
 from rbztf.config import Config, load_config
 from rbztf.errors import DataError, InputError, UsageError
+from rbztf.models.bundle import read_tensors
 from rbztf.models.objects.object_set import LabelledSet
 from rbztf.models.rnn.fit import epoch_batches, fit_classifier
 
@@ -203,3 +205,21 @@ def test_cuda_trains_too(cell: str) -> None:
     on_gpu = fitted.bundle.probabilities(unseen.objects.sequences, torch.device("cuda"))
     np.testing.assert_allclose(on_cpu, on_gpu, atol=1e-3)
     assert roc_auc_score(unseen.labels, on_cpu) > 0.7
+
+
+def test_a_checkpoint_with_another_number_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    fit_classifier(objects(), config(), device=CPU, checkpoint_path=path)
+    tensors, texts = read_tensors(path)
+    name = next(name for name in tensors if name.startswith("model."))
+    tensors[name].view(-1)[:1].add_(1e-3)
+    save_file(tensors, path, texts)
+    with pytest.raises(InputError, match=r"checkpoint .* is damaged \(its sum"):
+        fit_classifier(objects(), config(), device=CPU, checkpoint_path=path)
+    del texts["sha256"]
+    save_file(tensors, path, texts)  # as older versions wrote it
+    fit_classifier(objects(), config(), device=CPU, checkpoint_path=path)
+    tensors[name].view(-1)[:1].fill_(float("nan"))
+    save_file(tensors, path, texts)
+    with pytest.raises(InputError, match=r"checkpoint .* is damaged .*not finite"):
+        fit_classifier(objects(), config(), device=CPU, checkpoint_path=path)

@@ -171,7 +171,7 @@ class InnerScores:
 
 def _called(scores: Array, threshold: float) -> Decisions:
     called = scores >= threshold
-    words = np.where(called, "bogus", "real")
+    words = np.where(np.isnan(scores), "unsure", np.where(called, "bogus", "real"))
     every = np.full(len(scores), threshold)
     sets = np.stack([~called, called], axis=1)
     return Decisions(every, words, sets, np.nextafter(every, -np.inf), every)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.config import MemberSection
@@ -25,11 +26,22 @@ from rbztf.models.ensemble.stacking import Combination
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.models.vae.bundle import config_of, encoder_in
+from rbztf.stores.sums import lists, verify
 
 KIND = "ensemble"
 MEMBERS = "members"
+PARTS = {
+    "weights": torch.float64,
+    "scores": torch.float64,
+    "labels": torch.int64,
+    "oids": torch.int64,
+    "ordinary": torch.float64,
+}
+"""Of a combination, each as a tensor."""
 NEWER_PARTS = ("oids", "ordinary")
-"""Of a combination, which older bundles lack."""
+"""Which older bundles lack."""
+PRIORS = (1e-9, 1 - 1e-9)
+"""Least and largest share of artefacts that a model can have been trained with."""
 
 
 def save_ensemble(model: Ensemble, folder: Path) -> None:
@@ -109,11 +121,14 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         }
         names = tuple(metadata["features"]["names"])
         definition = known_definition(names, Definition.from_json(metadata["features"]["definition"]))
-        latent, prior = int(metadata["latent"]), float(metadata["prior"])
+        latent = int(bundle.number_in(metadata, "latent", 0, bundle.MOST_COLUMNS))
+        prior = bundle.number_in(metadata, "prior", *PRIORS)
+        if max(reader.latents, default=-1) >= latent:
+            raise ValueError("as many latents as its networks read")
         _check_combinations(combinations, kinds, members)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder} is damaged or lacks {error}.", "Make the model again.") from None
-    encoder = encoder_in(folder)
+    encoder = encoder_in(folder, str(metadata.get("encoder") or ""))
     notes = metadata.get("notes", {})
     return Ensemble(
         members, combinations, kinds, config, latent, reader, prior, names, definition, encoder, notes
@@ -128,16 +143,27 @@ def _read_combinations(
     for number, entry in enumerate(described):
         have = tuple(Modality(name) for name in entry["inputs"])
         parts = {
-            part: tensors[f"combination.{number}.{part}"].numpy()
-            for part in ("weights", "scores", "labels", *NEWER_PARTS)
+            part: bundle.array_in(tensors, f"combination.{number}.{part}", dtype)
+            for part, dtype in PARTS.items()
             if part not in NEWER_PARTS or f"combination.{number}.{part}" in tensors
         }
-        combinations[have] = Combination(tuple(entry["members"]), bias=float(entry["bias"]), **parts)
+        bias = bundle.number_in(entry, "bias", -sys.float_info.max, sys.float_info.max)
+        combinations[have] = Combination(tuple(entry["members"]), bias=bias, **parts)
         if "kinds_from" in entry:
-            slope, offset = tensors[f"kinds.{number}"].numpy()
+            slope, offset = _scale_in(tensors, f"kinds.{number}")
             names = tuple(entry.get("kinds", LEGACY_KINDS))
             kinds[have] = KindScale(tuple(entry["kinds_from"]), names, slope, offset)
     return combinations, kinds
+
+
+def _scale_in(tensors: Mapping[str, Tensor], name: str) -> NDArray[np.float64]:
+    """Slope and offset of each kind, (2, kinds) float64: both finite, or both NaN."""
+    known = torch.nan_to_num(tensors[name], nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+    bundle.array_in({name: known}, name, torch.float64)
+    found = tensors[name].numpy()
+    if found.ndim != 2 or (np.isnan(found[0]) != np.isnan(found[1])).any():
+        raise ValueError("calibration of its kinds")
+    return found
 
 
 def _check_combinations(
@@ -150,9 +176,18 @@ def _check_combinations(
             len(combination.members),
         ):
             raise ValueError("weights of its members")
+        if (combination.weights < 0).any():
+            raise ValueError("weights of its members that are not negative")
+        for scores in (combination.scores, combination.ordinary):
+            if scores.ndim != 1 or ((scores < 0) | (scores > 1)).any():
+                raise ValueError("scores of its training objects that are probabilities")
+        if set(np.unique(combination.labels).tolist()) != {0, 1}:
+            raise ValueError("labels of its training objects, 0 and 1")
         oids = combination.labels if combination.oids is None else combination.oids
         if not combination.scores.shape == combination.labels.shape == oids.shape:
             raise ValueError("scores of its training objects")
+        if combination.oids is not None and len(np.unique(oids)) < len(oids):
+            raise ValueError("training objects that differ from each other")
     for scale in kinds.values():
         known = [set(member.tag_names) for name in scale.members for member in members[name]]
         if scale.slope.shape != (len(scale.kinds),) or any(set(scale.kinds) - tags for tags in known):
@@ -187,6 +222,26 @@ def write_member(folder: Path, name: str, fold: int, member: Member[Any]) -> Non
     member.save(folder / f"{name}-{fold}{member.ending}")
 
 
+def read_finished(
+    scratch: Path, name: str, fold: int, section: MemberSection, reader: FrameReader
+) -> Member[Any] | None:
+    """As :func:`read_member`, from a training under way, whose folder has the sums of what is finished.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    file = f"{name}-{fold}{member_class(section.kind).ending}"
+    try:
+        if not (scratch / file).is_file() or not lists(scratch, file):
+            return None
+        verify(scratch, file)
+        return read_member(scratch, name, fold, section, reader)
+    except InputError as error:
+        raise InputError(error.message, f"Remove {scratch}: its members are trained anew then.") from None
+
+
 def read_member(
     folder: Path, name: str, fold: int, section: MemberSection, reader: FrameReader
 ) -> Member[Any] | None:
@@ -203,5 +258,5 @@ def read_member(
         return None
     try:
         return kind.load(path, section, reader)
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         raise InputError(f"{path} is damaged ({error}).", "Make the model again.") from None

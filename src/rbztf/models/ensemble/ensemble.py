@@ -178,6 +178,7 @@ class Ensemble:
             combination = self.combinations[have]
             logits = np.stack([outputs[name][:, index, 0] for name in combination.members], axis=2)
             p[index], low[index], high[index] = combination.with_interval(logits)
+            p[index[~np.isfinite(logits).all(axis=(0, 2))]] = np.nan  # clipping would hide an infinite one
             if have in self.kinds:
                 for kind, found in self._kinds(self.kinds[have], outputs, index).items():
                     kinds[kind][index] = found

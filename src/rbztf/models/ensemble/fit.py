@@ -16,13 +16,14 @@ from rbztf.config import Config, EnsembleSection
 from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
 from rbztf.models import checkpoint
-from rbztf.models.ensemble.bundle import read_member, write_member
+from rbztf.models.ensemble.bundle import read_finished, write_member
 from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
 from rbztf.models.ensemble.member import Member, member_class, needed
 from rbztf.models.ensemble.stacking import Combination, platt
 from rbztf.models.inner_folds import check_classes, inner_folds
 from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality
 from rbztf.progress import Progress, silent
+from rbztf.stores.sums import write_sums
 from rbztf.ztf import ARTEFACT_KINDS
 
 Array = NDArray[np.float64]
@@ -189,7 +190,7 @@ def _fit_one(
     assert ensemble is not None
     section = ensemble.members[name]
     if scratch is not None:
-        kept = read_member(scratch, name, fold, section, data.objects.frame_reader)
+        kept = read_finished(scratch, name, fold, section, data.objects.frame_reader)
         if kept is not None:
             return kept
     usable = data.take(data.objects.has_all(needed(section)))
@@ -201,6 +202,7 @@ def _fit_one(
     fitted = member_class(section.kind).fit(usable, section, config.seed * 1000 + fold, device)
     if scratch is not None:
         write_member(scratch, name, fold, fitted)
+        write_sums(scratch)
     return fitted
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,15 +12,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
-from rbztf.files import regular, write_bytes
+from rbztf.files import write_bytes
 from rbztf.models.batching import by_length, draw_frames, pad
-from rbztf.models.bundle import load_exactly
+from rbztf.models.bundle import array_in, load_exactly, read_tensors
 from rbztf.models.ensemble.legacy import LEGACY_TAGS
 from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.pooled_network import PooledNetwork
@@ -53,6 +52,22 @@ class RowEncoding:
         known[:, ~np.isfinite(known).any(axis=0)] = 0.0
         edges = np.nanquantile(known, np.linspace(0, 1, BINS + 1), axis=0).T
         return cls(np.ascontiguousarray(edges), np.nanmedian(known, axis=0))
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], columns: int) -> RowEncoding:
+        """From the tensors of a member that reads so many columns.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If they are missing or not sound.
+        """
+        edges, median = (array_in(tensors, f"encoding.{part}", torch.float64) for part in ("edges", "median"))
+        if len(median) != columns:
+            raise ValueError(f"it reads {len(median)} columns; {columns} are named")
+        if edges.shape != (columns, BINS + 1) or median.ndim != 1 or (np.diff(edges, axis=1) < 0).any():
+            raise ValueError("its edges of bins do not rise")
+        return cls(edges, median)
 
     @property
     def width(self) -> int:
@@ -170,16 +185,11 @@ class FittedNetwork(Member[NetworkMember]):
     @classmethod
     def load(cls, path: Path, section: NetworkMember, reader: FrameReader) -> FittedNetwork:
         """Read what :meth:`save` wrote."""
-        with safe_open(regular(path), "pt") as stored:
-            described = {name: json.loads(text) for name, text in (stored.metadata() or {}).items()}
-        tensors = load_file(path)
+        tensors, texts = read_tensors(path)
+        described = {name: json.loads(text) for name, text in texts.items()}
         names = described["columns"]
         tag_names = described.get("tags", LEGACY_TAGS[: len(tensors["network.bias"]) - 1])
-        encoding = None
-        if names:
-            encoding = RowEncoding(*(tensors[f"encoding.{part}"].numpy() for part in ("edges", "median")))
-            if len(encoding.median) != len(names):
-                raise ValueError(f"it reads {len(encoding.median)} columns; {len(names)} are named")
+        encoding = RowEncoding.restore(tensors, len(names)) if names else None
         network = _build(section, reader, encoding, 1 + len(tag_names))
         prefix = "network."
         weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

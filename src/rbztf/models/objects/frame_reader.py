@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rbztf.features.latent_statistics import frame_moments, varying_latents
 from rbztf.frames.background import MAD_TO_SIGMA
+from rbztf.models.bundle import array_in
 
 Floats = NDArray[np.float32]
 SCALE_FLOOR = 0.1
@@ -107,10 +108,14 @@ class FrameReader:
         Raises
         ------
         KeyError, ValueError
-            If one is missing, or they are of different lengths.
+            If one is missing or not sound, or they are of different lengths.
         """
-        latents = tuple(tensors["reader.latents"].tolist())
-        mean, scale = (tensors[f"reader.{name}"].numpy() for name in ("mean", "scale"))
-        if not mean.shape == scale.shape == (len(latents),):
+        latents = array_in(tensors, "reader.latents", torch.int64)
+        mean, scale = (array_in(tensors, f"reader.{name}", torch.float32) for name in ("mean", "scale"))
+        if latents.ndim != 1 or not mean.shape == scale.shape == latents.shape:
             raise ValueError("a mean and a scale of each latent")
-        return cls(latents, mean, scale)
+        if (latents < 0).any() or len(np.unique(latents)) < len(latents):
+            raise ValueError("latents that differ from each other")
+        if not (scale > 0).all():
+            raise ValueError("a reader.scale above 0")
+        return cls(tuple(latents.tolist()), mean, scale)

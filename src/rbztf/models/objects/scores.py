@@ -19,7 +19,7 @@ class ObjectScores:
     Attributes
     ----------
     p_bogus : ndarray (n,), float64
-        Probability of bogus.
+        Probability of bogus; NaN where the model comes to no finite number.
     p_low, p_high : ndarray (n,), float64
         Interval that is to hold the scores of 95 % of independent retrainings; NaN where the model
         gives none. See :meth:`rbztf.models.ensemble.stacking.Combination.with_interval`.
@@ -34,3 +34,13 @@ class ObjectScores:
     p_high: Array
     inputs: list[Modalities]
     kinds: dict[str, Array]
+
+    def take(self, index: NDArray[np.int64]) -> ObjectScores:
+        """The scores of the objects at ``index``."""
+        return ObjectScores(
+            self.p_bogus[index],
+            self.p_low[index],
+            self.p_high[index],
+            [self.inputs[i] for i in index],
+            {kind: p[index] for kind, p in self.kinds.items()},
+        )

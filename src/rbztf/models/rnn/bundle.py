@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rbztf.config import Config
 from rbztf.errors import InputError, UsageError
@@ -170,14 +171,16 @@ class ClassifierBundle:
     def probabilities(
         self, sequences: Sequence[Vectors], device: torch.device | None = None
     ) -> NDArray[np.float64]:
-        """Probability of bogus of each object, (n,) float64; see :meth:`logits`.
+        """Probability of bogus of each object, (n,) float64, NaN for logits not finite; see :meth:`logits`.
 
         The softmax runs in float32, as in the reference: read through hundreds of frames of
         padding, published LSTMs end in few distinct states, and their AUC depends on which
         scores that are equal in float32 count as ties.
         """
-        softmax = torch.from_numpy(self.logits(sequences, device)).softmax(dim=1)
-        return softmax[:, 1].numpy().astype(np.float64)
+        logits = torch.from_numpy(self.logits(sequences, device))
+        p = logits.softmax(dim=1)[:, 1].numpy().astype(np.float64)
+        p[~logits.isfinite().all(dim=1).numpy()] = np.nan  # of one infinite logit softmax would make 0 or 1
+        return p
 
     def save(self, folder: Path) -> None:
         """Write the bundle; ``folder`` appears whole or stays as it was."""
@@ -225,17 +228,30 @@ def load_classifier(folder: Path | str) -> ClassifierBundle:
     config = config_of(folder, metadata)
     tensors = bundle.read_weights(folder)
     try:
-        mean, scale = tensors.pop("standardisation.mean"), tensors.pop("standardisation.scale")
-        latent, threshold = int(metadata["latent"]), float(metadata["threshold"])
+        latent = int(bundle.number_in(metadata, "latent", 1, bundle.MOST_COLUMNS))
+        threshold = bundle.number_in(metadata, "threshold", 0.0, np.nextafter(1, 2))
+        standardisation = _standardisation(tensors, latent + config.classifier.reads_loss)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder} lacks {error}.", "Make or import the model again.") from None
     network = build_network(config, latent)
     bundle.load_exactly(network, {name.removeprefix("network."): t for name, t in tensors.items()}, folder)
-    encoder = encoder_in(folder)
-    standardisation = Standardisation(mean.numpy(), scale.numpy())
+    encoder = encoder_in(folder, str(metadata.get("encoder") or ""))
     return ClassifierBundle(
         network.eval(), standardisation, config, threshold, encoder, metadata.get("notes", {})
     )
+
+
+def _standardisation(tensors: dict[str, Tensor], inputs: int) -> Standardisation:
+    """Taken out of ``tensors``."""
+    found = {}
+    for part in ("mean", "scale"):
+        found[part] = bundle.array_in(tensors, f"standardisation.{part}", torch.float32)
+        del tensors[f"standardisation.{part}"]
+        if found[part].shape != (inputs,):
+            raise ValueError(f"a standardisation.{part} of its {inputs} inputs")
+    if not (found["scale"] > 0).all():
+        raise ValueError("a standardisation.scale above 0")
+    return Standardisation(**found)
 
 
 def classifier_card(model: ClassifierBundle) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.config import Config, parse_config
-from rbztf.errors import DataError
+from rbztf.errors import DataError, InputError
 from rbztf.frames.background import SIDE_CHANNELS, FrameFacts
 from rbztf.models import bundle
 from rbztf.models.vae.drift import PREFIX, VectorStatistics
@@ -197,13 +197,21 @@ def load_encoder(folder: Path | str) -> EncoderBundle:
     if others := {name: tensors[name] for name in tensors if not name.startswith(("encoder.", PREFIX))}:
         decoder = make_decoder(config.vae)
         bundle.load_exactly(decoder, others, folder)
-    return EncoderBundle(
-        encoder.eval(),
-        decoder.eval() if decoder else None,
-        config,
-        metadata.get("notes", {}),
-        VectorStatistics.from_tensors(tensors),
+    try:
+        statistics = VectorStatistics.from_tensors(tensors)
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{folder} is damaged or lacks {error}.", "Make or import the model again."
+        ) from None
+    made = EncoderBundle(
+        encoder.eval(), decoder.eval() if decoder else None, config, metadata.get("notes", {}), statistics
     )
+    if metadata.get("hash") not in (None, made.hash):
+        raise InputError(
+            f"The weights in {folder} are not those that its {bundle.METADATA} names: they are {made.hash}.",
+            "Make or import the model again.",
+        )
+    return made
 
 
 def _starting(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -220,15 +228,27 @@ def seen_labels(encoder: EncoderBundle | None) -> list[str]:
     ]
 
 
-def encoder_in(folder: Path) -> EncoderBundle | None:
+def encoder_in(folder: Path, hash_: str = "") -> EncoderBundle | None:
     """The encoder inside a classifier's bundle or an embedding store; None if there is none.
+
+    Parameters
+    ----------
+    hash_ : str
+        Of its weights, where the folder names it.
 
     Raises
     ------
     InputError
-        If it is damaged.
+        If it is damaged, or another encoder.
     """
-    return load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
+    found = load_encoder(folder / "encoder") if (folder / "encoder").is_dir() else None
+    if found is not None and hash_ and found.hash != hash_:
+        raise InputError(
+            f"{folder / 'encoder'} is not the encoder that belongs to {folder}: its weights are {found.hash}, "
+            f"not {hash_}.",
+            "Make or import it again.",
+        )
+    return found
 
 
 MODEL_SECTIONS = ("name", "frames", "vae", "classifier", "ensemble")

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rbztf.models.bundle import array_in
+
 PREFIX = "statistics."
 LEVELS = np.linspace(0, 1, 101)
 TAIL = 0.995
@@ -111,13 +113,28 @@ class VectorStatistics:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self | None:
-        """The inverse of :meth:`tensors`; None if there are none among ``tensors``."""
-        if f"{PREFIX}edge" not in tensors:
+        """The inverse of :meth:`tensors`; None if there are none among ``tensors``.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Naming what is missing or not sound.
+        """
+        if not any(name.startswith(PREFIX) for name in tensors):
             return None
         percentiles, mean, whitening = (
-            tensors[f"{PREFIX}{name}"].numpy() for name in ("percentiles", "mean", "whitening")
+            array_in(tensors, f"{PREFIX}{name}", torch.float32)
+            for name in ("percentiles", "mean", "whitening")
         )
-        return cls(percentiles, mean, whitening, float(tensors[f"{PREFIX}edge"][0]))
+        edge = array_in(tensors, f"{PREFIX}edge", torch.float64)
+        n = len(mean) if mean.ndim else 0
+        shapes = {"percentiles": (len(LEVELS), n), "mean": (n,), "whitening": (n, n), "edge": (1,)}
+        for name, shape in shapes.items():
+            if tensors[f"{PREFIX}{name}"].shape != shape:
+                raise ValueError(f"a {PREFIX}{name} of the shape {shape}")
+        if not (edge >= 0).all():
+            raise ValueError(f"a {PREFIX}edge that is a distance")
+        return cls(percentiles, mean, whitening, float(edge[0]))
 
 
 def _shift(column: NDArray[np.float32], percentiles: NDArray[np.float32]) -> float:

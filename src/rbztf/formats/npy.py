@@ -1,0 +1,87 @@
+"""NumPy's files that anyone may have written: the header is checked before it is believed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from rbztf.files import regular
+
+MOST_BYTES = 2**32
+"""Of what a ``.npz`` file holds, unpacked."""
+
+
+def map_array(path: Path, dtype: DTypeLike, *columns: int | None) -> NDArray[Any]:
+    """Map a file that holds exactly an array of one type, row by row; its numbers are read when used.
+
+    Parameters
+    ----------
+    columns : int or None
+        Lengths of the axes after the first; None for any.
+
+    Raises
+    ------
+    OSError, ValueError
+        Saying what is wrong with the file.
+    """
+    array = _load(path, "r")
+    if array.dtype != np.dtype(dtype):
+        raise ValueError(f"{path.name} holds {array.dtype}, not {np.dtype(dtype)}")
+    shape = (*array.shape[:1], *columns)
+    fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape))
+    if not fits or not array.flags.c_contiguous:
+        raise ValueError(f"{path.name} has the shape {array.shape}, which does not fit the others")
+    return array
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Read an array of numbers, of whatever shape: a ``.npy`` file, or the one array of a ``.npz`` file.
+
+    Raises
+    ------
+    OSError, ValueError
+        Saying what is wrong with the file.
+    """
+    if path.suffix != ".npz":
+        return np.asarray(_load(path, None))
+    with zipfile.ZipFile(regular(path)) as packed:
+        n_bytes = sum(entry.file_size for entry in packed.infolist())
+        if n_bytes > MOST_BYTES:
+            raise ValueError(f"it holds {n_bytes} bytes, more than {MOST_BYTES}")
+    with np.load(path, allow_pickle=False) as arrays:
+        if len(arrays.files) != 1:
+            raise ValueError(f"it holds {len(arrays.files)} arrays")
+        return np.asarray(arrays[arrays.files[0]])
+
+
+def _load(path: Path, mmap_mode: Any) -> NDArray[Any]:
+    with regular(path).open("rb") as stream:
+        _check(stream, path)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return np.asanyarray(np.load(path, mmap_mode=mmap_mode, allow_pickle=False))
+    except MemoryError:
+        raise ValueError(f"{path.name} does not fit into memory") from None
+
+
+def _check(stream: BinaryIO, path: Path) -> None:
+    """Refuse a header that is not one, or that promises another number of bytes than follow it."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            version = np.lib.format.read_magic(stream)
+            read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, _, dtype = read[version](stream)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        sound = not dtype.hasobject and all(n >= 0 for n in shape)
+    except Exception:  # noqa: BLE001 - a forged header fails in a dozen ways, none of them documented
+        raise ValueError(f"{path.name} is not a NumPy array") from None
+    if not sound:
+        raise ValueError(f"{path.name} holds something else than numbers")
+    follow = path.stat().st_size - stream.tell()
+    if n_bytes != follow:
+        raise ValueError(f"{path.name} promises {n_bytes} bytes of numbers and holds {follow}")
