@@ -27,6 +27,7 @@ from rbztf.archive.pinned_files import PinnedFile, git_hash
 from rbztf.config import Config, load_config
 from rbztf.errors import RbztfError
 from rbztf.features.table import Definition, FeatureTable
+from rbztf.formats.sums import SUMS
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 from rbztf.models.rnn.bundle import ClassifierBundle, Standardisation, build_network
@@ -40,7 +41,6 @@ from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
-from rbztf.stores.sums import SUMS
 from rbztf.ztf import AUXILIARY_TAGS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rbztf.stores.cutouts import open_cutouts as open_cutouts
     from rbztf.stores.embeddings import open_embeddings as open_embeddings
     from rbztf.stores.labels import read_labels as read_labels
+    from rbztf.verbs.check import check as check
     from rbztf.verbs.clean import clean as clean
     from rbztf.verbs.configs import diff_configs as diff_configs
     from rbztf.verbs.configs import list_configs as list_configs
@@ -67,6 +68,7 @@ _HOME = {
     "Label": "rbztf.ztf",
     "Oid": "rbztf.ztf",
     "RbztfError": "rbztf.errors",
+    "check": "rbztf.verbs.check",
     "clean": "rbztf.verbs.clean",
     "compare_scores": "rbztf.verbs.cv_scores",
     "cv": "rbztf.verbs.cv",

@@ -30,13 +30,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from rbztf.errors import ConfigError, DataError, InputError, UsageError
+from rbztf.formats.sums import SUMS
 from rbztf.models.bundle import new_bundle, weights_hash
 from rbztf.models.model import check_vectors
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.rnn.bundle import Standardisation, load_classifier
 from rbztf.models.vae.bundle import load_encoder
 from rbztf.stores.embeddings import open_embeddings
-from rbztf.stores.sums import SUMS
 
 CPU = torch.device("cpu")
 FILES = {"README.md", "SHA256SUMS", "model.yaml", "weights.safetensors"}

@@ -27,6 +27,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError, RbztfError, UsageError
+from rbztf.formats.sums import SUMS
 from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import (
     CRCS,
@@ -37,7 +38,6 @@ from rbztf.stores.embeddings import (
     open_embeddings,
 )
 from rbztf.stores.epochs import no_photometry
-from rbztf.stores.sums import SUMS
 
 A, B, C = make_oid(30), make_oid(10), make_oid(20)
 WIDTH = 5

@@ -9,6 +9,7 @@ import typer
 
 from rbztf._version import __version__
 from rbztf.cli import (
+    check,
     clean,
     configs,
     cv,
@@ -72,6 +73,7 @@ VERBS: tuple[Verb, ...] = (
     ("cv", cv.cv, "rbztf cv --config bigru-l2 --embeddings embeddings --labels labels.json --folds 5"),
     ("predict", predict.predict, "rbztf predict 686103400034440 --model model --data data/cutouts --explain"),
     ("clean", clean.clean, "rbztf clean 686103400034440 --out clean"),
+    ("check", check.check, "rbztf check data/cutouts embeddings model features.csv"),
     ("models", models.models, "rbztf models"),
     ("configs", configs.configs, "rbztf configs diff gru bigru-l2"),
     ("doctor", doctor.doctor, "rbztf doctor --online"),

@@ -186,8 +186,12 @@ def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> No
 
 
 def _finish_check(show: Screen, folder: Path, seal: bool) -> None:
+    from rbztf.cli.check import finish_check
+    from rbztf.verbs.check import check, kind_of
     from rbztf.verbs.fetch import check_store
 
+    if any(folder.glob("*")) and kind_of(folder) != "cutouts":
+        return finish_check(show, [check(folder, seal=seal, progress=show.progress)])
     found = check_store(folder, seal=seal, progress=show.progress)
     problems = [*found.problems]
     problems += [

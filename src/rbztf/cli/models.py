@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
+
+from rbztf.cli.check import finish_check
 from rbztf.cli.options import Json
 from rbztf.cli.screen import screen
 
 
-def models(as_json: Json = False) -> None:
+def models(
+    check: Annotated[
+        bool, typer.Option("--check", help="Verify them all instead, as rbztf check does.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List the models that --model can name: shipped, imported, trained here."""
     with screen(as_json) as show:
         from rbztf.models.catalogue import list_models
 
         entries = list_models()
+        if check:
+            from rbztf.verbs.check import check as run
+
+            return finish_check(show, [run(entry.path) for entry in entries])
         if as_json:
             show.document({"models": [{**asdict(entry), "path": str(entry.path)} for entry in entries]})
             return

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,8 @@ from rbztf.ztf import Oid
 
 MARK = "# definition:"
 """Begins the first line of CSV."""
+SUM = "sha256"
+"""Of what a table holds; in its definition."""
 META = "FEATDEF"
 """Keyword of the definition in formats that have metadata; FITS allows eight characters."""
 _WHAT = "The feature table"
@@ -124,7 +128,7 @@ def write_features(path: Path | str, table: FeatureTable) -> None:
         ]
         values = np.where(np.isfinite(table.values), table.values, np.nan)
         rows = [[oid, *row] for oid, row in zip(table.oids.tolist(), values.tolist())]
-        write_table(path, columns, rows, {META: json.dumps(table.definition.to_json(), allow_nan=False)})
+        write_table(path, columns, rows, {META: json.dumps(_described(table), allow_nan=False)})
 
 
 def check_ending(path: Path) -> None:
@@ -136,6 +140,46 @@ def check_ending(path: Path) -> None:
         As :func:`rbztf.tables.check_table_ending`.
     """
     check_table_ending(path, ".json")
+
+
+def sum_is_right(path: Path) -> bool | None:
+    """Whether a table is as it was written; None if it has no sum, as older or other programs write it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    with open_table(path, _WHAT, _HELP) as rows:
+        text = _text_of(rows.meta)
+    expected = parse_json(text, f"The definition of {path}", _HELP).get(SUM) if text is not None else None
+    if expected is None:
+        return None
+    table = read_features(path)
+    return bool(expected == _sum(table, _definition(path, {"definition": text or ""})))
+
+
+def seal_features(path: Path) -> bool:
+    """Give a table that :func:`write_features` wrote in an older version its sum.
+
+    Returns
+    -------
+    bool
+        False for a table with other columns than features, which stays as it is.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    WriteError, UsageError
+        If it cannot be written.
+    """
+    with open_table(path, _WHAT, _HELP) as rows:
+        others = [name for name in rows.header if name.lower() != "oid" and not is_feature(name)]
+    if others:
+        return False
+    write_features(path, read_features(path))
+    return True
 
 
 def is_ours(path: Path) -> bool:
@@ -150,17 +194,31 @@ def is_ours(path: Path) -> bool:
 def _json(table: FeatureTable) -> str:
     rows = zip(table.oids.tolist(), table.values.tolist())
     objects = [{"oid": oid, **dict(zip(table.names, row))} for oid, row in rows]
-    return json_text({"definition": table.definition.to_json(), "objects": objects})
+    return json_text({"definition": _described(table), "objects": objects})
 
 
 def _csv(table: FeatureTable) -> str:
     text = io.StringIO()
-    text.write(f"{MARK} {json.dumps(table.definition.to_json(), allow_nan=False)}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["oid", *table.names])
     for oid, row in zip(table.oids.tolist(), table.values.tolist()):
         writer.writerow([oid, *(repr(value) if math.isfinite(value) else "" for value in row)])
-    return text.getvalue()
+    return f"{MARK} {json.dumps(_described(table), allow_nan=False)}\n{text.getvalue()}"
+
+
+def _described(table: FeatureTable) -> dict[str, Any]:
+    """The definition of a table and the sum of what it holds."""
+    return {**table.definition.to_json(), SUM: _sum(table, table.definition)}
+
+
+def _sum(table: FeatureTable, definition: Definition) -> str:
+    """SHA-256 of a table; the same in every format."""
+    known = np.where(np.isfinite(table.values), table.values, np.nan)
+    names = [canonical(name) for name in table.names]
+    digest = hashlib.sha256(json.dumps([definition.to_json(), names]).encode())
+    digest.update(np.ascontiguousarray(table.oids, "<i8").tobytes())
+    digest.update(np.ascontiguousarray(known, "<f8").tobytes())
+    return digest.hexdigest()
 
 
 def _text_of(meta: Mapping[str, str]) -> str | None:

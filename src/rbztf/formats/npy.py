@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,6 +39,41 @@ def map_array(path: Path, dtype: DTypeLike, *columns: int | None) -> NDArray[Any
     if not fits or not array.flags.c_contiguous:
         raise ValueError(f"{path.name} has the shape {array.shape}, which does not fit the others")
     return array
+
+
+def map_if_there(path: Path, dtype: DTypeLike, *columns: int | None) -> NDArray[Any] | None:
+    """As :func:`map_array`; None for a file that older versions did not write."""
+    return map_array(path, dtype, *columns) if path.exists() else None
+
+
+def crcs_of(*arrays: NDArray[Any]) -> list[int]:
+    """CRC-32 of the bytes of each array."""
+    return [zlib.crc32(np.ascontiguousarray(array).tobytes()) for array in arrays]
+
+
+def check_index(objects: NDArray[Any], n_rows: int) -> None:
+    """Refuse an index whose objects do not share out ``n_rows`` rows among them, in whatever order.
+
+    Parameters
+    ----------
+    objects : structured ndarray (n,)
+        With the whole numbers oid, start and n.
+
+    Raises
+    ------
+    ValueError
+        Saying what is wrong.
+    """
+    if len(np.unique(objects["oid"])) < len(objects):
+        raise ValueError("its index names an object twice")
+    if (objects["n"] < 0).any() or (objects["n"] > n_rows).any():
+        raise ValueError("its index goes beyond its vectors")
+    placed = objects[np.lexsort((objects["start"], objects["start"] + objects["n"]))]
+    ends = np.cumsum(placed["n"])
+    if not np.array_equal(placed["start"], ends - placed["n"]):
+        raise ValueError("the rows of its index overlap, or leave vectors out")
+    if ends[-1:].sum() != n_rows:
+        raise ValueError("its index does not cover its vectors")
 
 
 def read_array(path: Path) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.files import is_taken, put_back, regular, whole_folder, write_bytes, write_text
-from rbztf.stores.sums import CARD, verify, write_sums
+from rbztf.formats.sums import CARD, verify, write_sums
 from rbztf.yamltext import read_yaml
 
 SCHEMA = 1

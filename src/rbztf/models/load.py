@@ -11,9 +11,23 @@ from rbztf.models.ensemble.bundle import load_ensemble
 from rbztf.models.model import Model
 from rbztf.models.rnn.bundle import KIND as CLASSIFIER
 from rbztf.models.rnn.bundle import load_classifier
+from rbztf.models.vae.bundle import KIND as ENCODER
+from rbztf.models.vae.bundle import EncoderBundle, load_encoder
 
 LOADERS: dict[str, Callable[[Path], Model]] = {CLASSIFIER: load_classifier, ENSEMBLE: load_ensemble}
 """What reads a folder, by the kind that its ``model.yaml`` names."""
+
+
+def load_any(folder: Path) -> Model | EncoderBundle:
+    """As :func:`load_model`, or an encoder.
+
+    Raises
+    ------
+    InputError
+        As there.
+    """
+    kind = read_metadata(folder, *LOADERS, ENCODER)["kind"]
+    return load_encoder(folder) if kind == ENCODER else load_model(folder)
 
 
 def load_model(folder: Path | str) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +14,12 @@ import yaml
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
-from rbztf.files import is_taken, whole_folder, write_text, writing
-from rbztf.stores.embeddings import CRCS, OBJECT, PARTS, EmbeddingInfo, crcs_of
+from rbztf.files import is_taken, whole_folder, write_bytes, write_text, writing
+from rbztf.formats.npy import crcs_of
+from rbztf.formats.sums import write_sums
+from rbztf.stores.embedding_info import CRCS, OBJECT, PARTS, EmbeddingInfo
+from rbztf.stores.embeddings import EmbeddingStore
 from rbztf.stores.epochs import PHOTOMETRY
-from rbztf.stores.sums import write_sums
 
 
 class EmbeddingWriter:
@@ -118,3 +121,17 @@ class EmbeddingWriter:
         """NumPy pads headers so that the first axis can grow without moving the data."""
         header = {"descr": "<f4", "fortran_order": False, "shape": (self._n, self.width)}
         np.lib.format.write_array_header_1_0(self._stream, header)
+
+
+def seal_embeddings(store: EmbeddingStore) -> None:
+    """Give an opened store, as older versions wrote it, the CRCs and sums that it lacks.
+
+    Raises
+    ------
+    WriteError, UsageError
+        If they cannot be written.
+    """
+    stream = io.BytesIO()
+    np.save(stream, store.crcs())
+    write_bytes(store.folder / CRCS, stream.getvalue())
+    write_sums(store.folder)

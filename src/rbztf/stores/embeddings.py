@@ -14,55 +14,24 @@ VAE loss of each frame was kept. A folder of ``OID.npy``, as published, is read 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError
 from rbztf.files import put_back, reading
-from rbztf.formats.npy import map_array, read_array
+from rbztf.formats.npy import check_index, crcs_of, map_array, map_if_there, read_array
+from rbztf.formats.sums import has_sums, verify
+from rbztf.stores.embedding_info import CRCS as CRCS
+from rbztf.stores.embedding_info import INDEX, PARTS, read_stamp
+from rbztf.stores.embedding_info import OBJECT as OBJECT
+from rbztf.stores.embedding_info import EmbeddingInfo as EmbeddingInfo
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
-from rbztf.stores.sums import has_sums, verify
-from rbztf.yamltext import read_yaml
 from rbztf.ztf import Oid
-
-SCHEMA = 1
-OBJECT = np.dtype([("oid", "i8"), ("start", "i8"), ("n", "i8")])
-"""One row of the index."""
-CRCS = "checksums.npy"
-PARTS = ("vectors", "times", "photometry")
-"""Columns of the CRCs."""
-INDEX = (CRCS, "objects.npy", "store.yaml")
-"""Files whose sums are compared whenever a store is opened."""
-
-
-@dataclass(frozen=True)
-class EmbeddingInfo:
-    """Where vectors come from.
-
-    Attributes
-    ----------
-    latent : int
-        Number of latent means per frame.
-    encoder : str
-        Hash of the encoder's weights; empty if it cannot be known.
-    frames : dict
-        The ``frames`` section (normaliser) the pixels went through.
-    has_loss : bool
-        Whether the last column is the VAE loss of the frame.
-    """
-
-    latent: int
-    encoder: str = ""
-    frames: dict[str, Any] | None = None
-    has_loss: bool = False
-    schema: int = SCHEMA
 
 
 class Embeddings(Mapping[Oid, NDArray[np.float32]]):
@@ -117,13 +86,13 @@ class EmbeddingStore(Embeddings):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.stamp = _read_stamp(folder)
+        self.stamp = read_stamp(folder)
         verify(folder, *INDEX)
         try:
             self._vectors = map_array(folder / "vectors.npy", np.float32, None)
             self._times = map_array(folder / "times.npy", np.float64)
-            self._photometry = _map(folder / "photometry.npy", np.float32, len(PHOTOMETRY) - 1)
-            self._crcs = _map(folder / CRCS, np.uint32, len(PARTS))
+            self._photometry = map_if_there(folder / "photometry.npy", np.float32, len(PHOTOMETRY) - 1)
+            self._crcs = map_if_there(folder / CRCS, np.uint32, len(PARTS))
             objects = np.array(map_array(folder / "objects.npy", OBJECT))
             self._check(objects)
             oids = [Oid(oid) for oid in objects["oid"]]
@@ -146,16 +115,7 @@ class EmbeddingStore(Embeddings):
                 raise ValueError(f"{name} has {len(array)} rows, vectors.npy {n_frames}")
         if self._crcs is not None and len(self._crcs) != len(objects):
             raise ValueError(f"{CRCS} is not of the objects of its index")
-        if len(np.unique(objects["oid"])) < len(objects):
-            raise ValueError("its index names an object twice")
-        if (objects["n"] < 0).any() or (objects["n"] > n_frames).any():
-            raise ValueError("its index goes beyond its vectors")
-        placed = objects[np.lexsort((objects["start"], objects["start"] + objects["n"]))]
-        ends = np.cumsum(placed["n"])
-        if not np.array_equal(placed["start"], ends - placed["n"]):
-            raise ValueError("the rows of its index overlap, or leave vectors out")
-        if ends[-1:].sum() != n_frames:
-            raise ValueError("its index does not cover its vectors")
+        check_index(objects, n_frames)
 
     def vectors(self, oid: int) -> NDArray[np.float32]:
         return self._rows_of("vectors", oid)
@@ -175,12 +135,9 @@ class EmbeddingStore(Embeddings):
 
     def crcs(self) -> NDArray[np.uint32]:
         """CRC-32 of the rows of each object in each of :data:`PARTS`, as they are now, (objects, 3) uint32."""
-        return np.array([crcs_of(*self._raw(oid)) for oid in self], np.uint32).reshape(len(self), len(PARTS))
-
-    def _raw(self, oid: Oid) -> list[NDArray[Any]]:
-        start, n = self._rows[oid]
-        none = np.empty(0)
-        return [none if part is None else part[start : start + n] for part in self._parts.values()]
+        arrays = [np.empty((self.n_frames, 0)) if part is None else part for part in self._parts.values()]
+        found = [crcs_of(*(array[start : start + n] for array in arrays)) for start, n in self._rows.values()]
+        return np.array(found, np.uint32).reshape(len(self), len(PARTS))
 
     @property
     def _parts(self) -> dict[str, NDArray[Any] | None]:
@@ -346,27 +303,3 @@ def open_embeddings(path: Path | str, latent: int | None = None) -> Embeddings:
     if (folder / "store.yaml").is_file():
         return EmbeddingStore(folder)
     return ForeignEmbeddings(folder, latent)
-
-
-def crcs_of(*arrays: NDArray[Any]) -> list[int]:
-    """CRC-32 of the bytes of each array."""
-    return [zlib.crc32(np.ascontiguousarray(array).tobytes()) for array in arrays]
-
-
-def _map(path: Path, dtype: DTypeLike, *columns: int) -> NDArray[Any] | None:
-    """As :func:`map_array`; None for a file that older versions did not write."""
-    return map_array(path, dtype, *columns) if path.exists() else None
-
-
-def _read_stamp(folder: Path) -> EmbeddingInfo:
-    path = folder / "store.yaml"
-    content = read_yaml(path, advice="Make the embeddings again.")
-    try:
-        schema = int(content.get("schema", 0))
-        if schema > SCHEMA:
-            raise InputError(
-                f"{folder} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
-            )
-        return EmbeddingInfo(**content)
-    except (AttributeError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{path} cannot be used ({error!s:.120}).", "Make the embeddings again.") from None

@@ -19,6 +19,7 @@ from torch import Tensor
 from rbztf.config import Config
 from rbztf.errors import DataError, InputError, UsageError
 from rbztf.features.table import FeatureTable
+from rbztf.formats.sums import SUMS
 from rbztf.models.bundle import read_tensors
 from rbztf.models.ensemble import fit as fitting
 from rbztf.models.ensemble.attribution import find_cleaned
@@ -30,7 +31,6 @@ from rbztf.models.ensemble.network_member import FittedNetwork
 from rbztf.models.load import load_model
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.objects.scores import ObjectScores
-from rbztf.stores.sums import SUMS
 from rbztf.ztf import ARTEFACT_KINDS
 
 CPU = torch.device("cpu")

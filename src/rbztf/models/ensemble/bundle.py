@@ -17,6 +17,7 @@ from rbztf.config import MemberSection
 from rbztf.errors import InputError
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition
+from rbztf.formats.sums import lists, verify
 from rbztf.models import bundle
 from rbztf.models.ensemble.card import ensemble_card
 from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
@@ -26,7 +27,6 @@ from rbztf.models.ensemble.stacking import Combination
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.models.vae.bundle import config_of, encoder_in
-from rbztf.stores.sums import lists, verify
 
 KIND = "ensemble"
 MEMBERS = "members"

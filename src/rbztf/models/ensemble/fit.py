@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rbztf.config import Config, EnsembleSection
 from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
+from rbztf.formats.sums import write_sums
 from rbztf.models import checkpoint
 from rbztf.models.ensemble.bundle import read_finished, write_member
 from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
@@ -23,7 +24,6 @@ from rbztf.models.ensemble.stacking import Combination, platt
 from rbztf.models.inner_folds import check_classes, inner_folds
 from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality
 from rbztf.progress import Progress, silent
-from rbztf.stores.sums import write_sums
 from rbztf.ztf import ARTEFACT_KINDS
 
 Array = NDArray[np.float64]

@@ -15,6 +15,7 @@ from rbztf.config import TreesMember
 from rbztf.errors import RbztfError
 from rbztf.files import regular, write_text
 from rbztf.models.ensemble.member import Member, needed
+from rbztf.models.ensemble.trees_text import checked_trees
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 
@@ -32,12 +33,15 @@ class FittedTrees(Member[TreesMember]):
     booster : lightgbm.Booster
     names : tuple of str
         Feature columns, in the order of the trees.
+    text : str
+        Of the booster as it was read, with its training settings; empty for one just trained.
     """
 
     ending: ClassVar[str] = ".txt"
     section: TreesMember
     booster: lightgbm.Booster
     names: tuple[str, ...]
+    text: str = ""
 
     @classmethod
     def fit(cls, data: LabelledSet, section: TreesMember, seed: int, device: torch.device) -> FittedTrees:
@@ -81,7 +85,8 @@ class FittedTrees(Member[TreesMember]):
 
     def save(self, path: Path) -> None:
         """Write the names as one line of JSON, then LightGBM's own text."""
-        write_text(path, "\n".join((json.dumps(self.names), self.booster.model_to_string())))
+        text = self.text or self.booster.model_to_string()
+        write_text(path, "\n".join((json.dumps(self.names), text)))
 
     @classmethod
     def load(cls, path: Path, section: TreesMember, reader: FrameReader) -> FittedTrees:
@@ -89,15 +94,16 @@ class FittedTrees(Member[TreesMember]):
         import_lightgbm()
         import lightgbm
 
-        first, _, text = regular(path).read_text(encoding="utf-8").partition("\n")
-        names = tuple(str(name) for name in json.loads(first))
+        first, _, text = regular(path).read_bytes().decode("utf-8").partition("\n")
+        names = json.loads(first)
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise ValueError("its first line is not the names of its columns")
+        trees = checked_trees(text, len(names))
         try:
-            booster = lightgbm.Booster(model_str=text)
+            booster = lightgbm.Booster(model_str=trees)
         except lightgbm.basic.LightGBMError as error:
             raise ValueError(f"it is not a LightGBM model: {error}") from None
-        if booster.num_feature() != len(names):
-            raise ValueError(f"it reads {booster.num_feature()} columns; {len(names)} are named")
-        return cls(section, booster, names)
+        return cls(section, booster, tuple(names), text)
 
 
 MEMBER = FittedTrees

@@ -78,17 +78,14 @@ def lists(folder: Path, name: str) -> bool:
 
 
 def faults(folder: Path) -> list[Problem]:
-    """All that differs from the list of ``folder``, which there is; also files that it does not name.
+    """All that differs from the list of ``folder``, which there is; files added since do not count.
 
     Raises
     ------
     InputError
         If the list itself is damaged.
     """
-    listed = _read(folder)
-    found = list(_faults(folder, listed))
-    unlisted = [path for path in _files(folder) if path.relative_to(folder).as_posix() not in listed]
-    return found + [Problem(str(path), f"is not in {SUMS}.") for path in unlisted]
+    return list(_faults(folder, _read(folder)))
 
 
 def has_sums(folder: Path) -> bool:
