@@ -89,7 +89,9 @@ class PredictionRun:
         def score(found: Sequence[ObjectInputs]) -> Scores:
             if not found:
                 return [], 0
-            made = predict_objects(reader, found, self._name, self._goal, problems, explain=self._explain)
+            made = predict_objects(
+                reader, found, self._name, self._goal, self.problems, explain=self._explain
+            )
             return made, sum(entry.features.goes_on for entry in found if entry.features)
 
         n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not self._explain else 1
