@@ -134,8 +134,6 @@ def read_split(path: Path) -> Split:
 
 
 def _by_field(oids: Sequence[Oid], n_folds: int, seed: int) -> Split:
-    from sklearn.model_selection import GroupKFold
-
     fields = np.array([oid.field for oid in oids])
     n_fields = len(np.unique(fields))
     if n_fields < n_folds:
@@ -143,8 +141,10 @@ def _by_field(oids: Sequence[Oid], n_folds: int, seed: int) -> Split:
             f"{len(oids)} objects lie in {n_fields} fields, too few for {n_folds} folds of whole fields.",
             "Use fewer --folds, or --split random.",
         )
-    splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
-    return _collect("field", oids, (test for _, test in splitter.split(fields, groups=fields)))
+    # GroupKFold(n_folds, shuffle=True, random_state=seed), which scikit-learn has from 1.6 on
+    mixed = np.random.RandomState(seed).permutation(np.unique(fields))  # noqa: NPY002
+    tests = (np.flatnonzero(np.isin(fields, part)) for part in np.array_split(mixed, n_folds))
+    return _collect("field", oids, tests)
 
 
 def _at_random(oids: Sequence[Oid], labels: LabelTable, n_folds: int, seed: int) -> Split:
