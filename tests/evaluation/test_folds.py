@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from helpers import UPSTREAM, make_oid, need
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold
 from torch.utils.data import random_split
 
 from rbztf.errors import DataError, InputError, UsageError
@@ -57,6 +59,19 @@ def test_random_folds_have_the_same_share_of_artefacts() -> None:
     shares = [labels.labels(fold).mean() for fold in split.folds.values()]
     assert np.ptp(shares) < 0.02
     assert make_split("random", labels, 5, 1, set(labels)) != split
+
+
+@pytest.mark.skipif(
+    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 6), reason="its GroupKFold cannot shuffle"
+)
+@pytest.mark.parametrize(("n_folds", "seed"), [(2, 0), (3, 1), (5, 42)])
+def test_folds_of_fields_are_those_of_scikit_learn(n_folds: int, seed: int) -> None:
+    labels = table(60, n_fields=11)
+    oids = np.array(list(labels))
+    fields = np.array([oid.field for oid in labels])
+    splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    expected = {k: oids[test].tolist() for k, (_, test) in enumerate(splitter.split(fields, groups=fields))}
+    assert make_split("field", labels, n_folds, seed, set(labels)).folds == expected
 
 
 def test_too_few_fields_or_objects_are_refused() -> None:

@@ -142,7 +142,7 @@ def _by_field(oids: Sequence[Oid], n_folds: int, seed: int) -> Split:
             "Use fewer --folds, or --split random.",
         )
     # GroupKFold(n_folds, shuffle=True, random_state=seed), which scikit-learn has from 1.6 on
-    mixed = np.random.RandomState(seed).permutation(np.unique(fields))  # noqa: NPY002
+    mixed = np.random.RandomState(seed).permutation(np.unique(fields))
     tests = (np.flatnonzero(np.isin(fields, part)) for part in np.array_split(mixed, n_folds))
     return _collect("field", oids, tests)
 

@@ -126,8 +126,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     InputError
         If a file is missing, is not what its sum says, or the weights are not a safetensors file.
     """
+    tensors, _ = read_tensors(folder / WEIGHTS)
     verify(folder, METADATA, WEIGHTS, others=True)
-    return read_tensors(folder / WEIGHTS)[0]
+    return tensors
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
