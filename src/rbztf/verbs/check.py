@@ -103,7 +103,7 @@ def kind_of(path: Path) -> str:
         raise UsageError(f"There is no {path}.", "Name a store, a model, or a CSV of features.")
     if (path / MODEL).is_file():
         return "model"
-    if (path / STORE).is_file() or any(entry.stem.isdigit() for entry in path.glob("*.npy")):
+    if (path / STORE).is_file() or any(entry.stem.isdigit() for entry in path.glob("*.np[yz]")):
         return "embeddings"
     if len(open_cutouts(path)) or any(path.glob(JOURNALS)):
         return "cutouts"
