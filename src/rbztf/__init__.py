@@ -11,6 +11,7 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     cv          cv, evaluate_models (``--models``), compare_scores (``--scores``)
     predict     predict
     clean       clean
+    check       check
     models      list_models
     configs     list_configs, diff_configs
     doctor      doctor
