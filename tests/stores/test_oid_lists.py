@@ -77,6 +77,7 @@ def test_a_parquet_file_without_the_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_pyarrow_a_parquet_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"needs pyarrow.*rbztf\[parquet\]"):
         read_oids(tmp_path / "a.parquet")
@@ -88,7 +89,7 @@ def test_floats_that_lose_digits_are_refused(tmp_path: Path) -> None:
         parquet.write_table(pa.table({"oid": pa.array(oids, kind)}), tmp_path / "a.parquet")
         assert read_oids(tmp_path / "a.parquet") == oids
     parquet.write_table(pa.table({"oid": pa.array([1.0, 2.0], pa.float32())}), tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="float, which loses their last digits"):
+    with pytest.raises(InputError, match="float32, which loses their last digits"):
         read_oids(tmp_path / "a.parquet")
 
 

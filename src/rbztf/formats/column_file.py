@@ -95,6 +95,7 @@ class ColumnFile:
 
     def numbered(self, places: Sequence[int]) -> Iterator[tuple[ColumnRow, NDArray[np.float64]]]:
         """Each row, and the numbers in some of its columns; NaN where one is unknown or infinite."""
+        self._oids = self._known_oids()
         columns = [self._numbers(place) for place in places]
         values = np.stack(columns, axis=1) if columns else np.empty((self._n_rows, 0))
         for number in range(self._n_rows):
@@ -102,18 +103,20 @@ class ColumnFile:
 
     def oid_text(self, number: int) -> str:
         """The column ``oid`` in a row, as text; empty if it is unknown."""
-        if self._oids is None:
-            self._oids = self._checked(self._oid_place)
-            kind = getattr(self._oids, "dtype", np.dtype(object))
-            if kind.kind == "f" and kind.itemsize < 8:
-                raise InputError(
-                    f"{self.origin} holds its OIDs as {kind}, which loses their last digits.",
-                    "Write them as int64.",
-                )
         value = self._oids[number]
         if value is None or value is np.ma.masked:
             return ""
         return value.decode("ascii", "replace").strip() if isinstance(value, bytes) else str(value).strip()
+
+    def _known_oids(self) -> Any:
+        oids = self._checked(self._oid_place)
+        kind = getattr(oids, "dtype", np.dtype(object))
+        if kind.kind == "f" and kind.itemsize < 8:
+            raise InputError(
+                f"{self.origin} holds its OIDs as {kind}, which loses their last digits.",
+                "Write them as int64.",
+            )
+        return oids
 
     def _numbers(self, place: int) -> NDArray[np.float64]:
         column = self._checked(place)

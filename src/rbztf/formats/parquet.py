@@ -27,7 +27,8 @@ def read_parquet(stream: BinaryIO, n_bytes: int, origin: str, next_step: str) ->
         from pyarrow import parquet
     except ImportError:
         raise InputError(
-            f"{origin} cannot be read without pyarrow.", 'Install it: pip install "rbztf[parquet]".'
+            f"Reading {origin[0].lower()}{origin[1:]} needs pyarrow.",
+            'Install it: pip install "rbztf[parquet]".',
         ) from None
     file = parquet.ParquetFile(stream)
     schema = file.schema_arrow
