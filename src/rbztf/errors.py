@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+"""Characters that steer a terminal, turn the order of the text, or cannot be seen; halves of characters."""
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text from anywhere as it can be shown on a terminal: what steers one becomes visible, such as ``\\x1b``.
+
+    Parameters
+    ----------
+    lines : bool
+        Leave ends of lines and tabs as they are; otherwise they become blanks.
+    """
+    if not lines:
+        text = re.sub(r"[\n\t]+", " ", text)
+    return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else ascii(found[0])[1:-1], text)
 
 
 class RbztfError(Exception):
-    """Base of every error a user can meet.
+    """Base of every error a user can meet; its text is :func:`printable`.
 
     Parameters
     ----------
@@ -19,9 +39,8 @@ class RbztfError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.next_step = next_step
+        self.message, self.next_step = printable(message), printable(next_step)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".strip()
@@ -69,7 +88,7 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return printable(f"{self.where}: {self.what}")
 
 
 class NotThere(ArchiveError):

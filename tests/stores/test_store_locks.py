@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers import make_oid
+from helpers import make_oid, run
 
-from rbztf.errors import InputError
+from rbztf.errors import UsageError, WriteError
 from rbztf.locks import hold
 from rbztf.progress import silent
 from rbztf.stores.store_locks import LOCK_NAME, Busy, Patience, StoreLocks
@@ -130,5 +131,33 @@ def test_the_lock_cannot_be_run(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be used as a store"):
+    with pytest.raises(UsageError, match="a file is in the way"):
         StoreLocks(tmp_path / "file" / "store")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("call", ["open", "mkdir"])
+def test_a_store_that_cannot_be_written_is_exit_1(
+    number: int, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with everything else that is written: wrong use is something else."""
+    (tmp_path / "targets.csv").write_text(f"oid,ra,dec\n{make_oid(1)},1,2\n")
+    image = tmp_path / "images" / "ztf_20200924431759_000655_zr_c13_o_q3_sciimg.fits"
+    image.parent.mkdir()
+    image.write_bytes(b"x")
+    store, opened = tmp_path / "store", getattr(os, call)
+
+    def refuse(path: object, *rest: object, **named: object) -> object:
+        if str(path).startswith(str(store)):
+            raise OSError(number, os.strerror(number))
+        return opened(path, *rest, **named)
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(WriteError):
+        StoreLocks(store)
+    images = ["--images", image.parent, "--targets", tmp_path / "targets.csv"]
+    for arguments in ([make_oid(1), "--archive", "http://127.0.0.1:9"], images):
+        found = run("fetch", *arguments, "--out", store)
+        assert found.exit_code == 1
+        assert found.stderr.count("\n") == 1
+        assert f"{store} cannot be written" in found.stderr

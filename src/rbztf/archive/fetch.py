@@ -46,8 +46,8 @@ def fetch_objects(
 
     Raises
     ------
-    InputError
-        If the folder cannot be used.
+    UsageError
+        If no folder can be there.
     WriteError
         If the store cannot be written (a full disk, say); what has arrived is kept.
     """

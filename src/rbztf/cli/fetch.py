@@ -14,6 +14,7 @@ from rbztf.errors import Problem, UsageError
 from rbztf.ztf import Band
 
 if TYPE_CHECKING:
+    from rbztf.archive.fetching.estimate import FetchEstimate
     from rbztf.archive.results import FetchResult
 
 
@@ -91,6 +92,14 @@ def fetch(
             min=0,
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say how many requests, bytes and hours it would take. Asks for light curves that are not in "
+            "the store, and for no frame; writes nothing.",
+        ),
+    ] = False,
     config: ConfigFile = None,
     set_: Set = None,
     as_json: Json = False,
@@ -135,7 +144,12 @@ def fetch(
             from rbztf.archive.tap import parse_position, parse_radius
 
             ra_deg, dec_deg = parse_position(position)
-            result = verb.fetch_position(ra_deg, dec_deg, radius_arcsec=parse_radius(radius), **options)
+            options["radius_arcsec"] = parse_radius(radius)
+            if dry_run:
+                return _finish_estimate(show, verb.estimate_position(ra_deg, dec_deg, **options))
+            result = verb.fetch_position(ra_deg, dec_deg, **options)
+        elif dry_run:
+            return _finish_estimate(show, verb.estimate(wanted, **options))
         else:
             result = verb.fetch(wanted, **options)
         _finish(show, result, store)
@@ -169,6 +183,19 @@ def _refuse_idle(
     refuse_without(context, "--check", check is not None, "seal")
     refuse_without(context, "--position", position is not None, "radius")
     refuse_without(context, "--max-frames", max_frames is not None, "keep")
+
+
+def _finish_estimate(show: Screen, found: FetchEstimate) -> None:
+    if show.as_json:
+        show.document(found.to_json())
+    else:
+        show.say(
+            f"{found.n_objects} objects with {found.n_epochs} epochs, {found.n_frames_stored} frames of them stored. "
+            f"To fetch the rest: {found.n_requests} requests ({found.n_light_curve_requests} for light curves), "
+            f"{found.n_bytes / 1e6:.1f} MB, {found.hours:.2g} hours with {found.workers} workers if a request takes "
+            f"{found.seconds_per_request:g} s. This estimate made {found.n_asked} requests and wrote nothing."
+        )
+    show.finish(found.problems)
 
 
 def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> None:

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from rbztf.errors import Problem, RbztfError
+from rbztf.errors import Problem, RbztfError, printable
 from rbztf.progress import NOTICE
 from rbztf.textfiles import json_text
 
@@ -56,7 +56,7 @@ def fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 
 class Screen:
-    """One verb's output.
+    """One verb's output. Whatever it shows comes from archives and files, so all of it is made printable.
 
     Parameters
     ----------
@@ -68,19 +68,19 @@ class Screen:
 
     def __init__(self, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
-        self.out = Console(width=None if sys.stdout.isatty() else WIDE)
-        self.err = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.out = Console(width=None if sys.stdout.isatty() else WIDE, emoji=False)
+        self.err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
         self._quiet = quiet
         self._notes: list[str] = []
         self._logged = time.monotonic()
         self._tasks: dict[str, Any] = {}
         self._bars = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=self.err,
             transient=True,
         )
@@ -89,6 +89,7 @@ class Screen:
         """A progress callback (:class:`rbztf.progress.Progress`): bars, or a line now and then in a log."""
         if self._quiet:
             return
+        note = printable(note)
         if stage == NOTICE:
             self.err.print(note, markup=False)
             return
@@ -120,7 +121,7 @@ class Screen:
     def say(self, message: str) -> None:
         """A message on stderr."""
         self.stop()
-        self.err.print(message, markup=False)
+        self.err.print(printable(message, lines=True), markup=False)
 
     def table(
         self,
@@ -138,19 +139,21 @@ class Screen:
         column is text that may go over several lines, and is never left out.
         """
         self.stop()
+        columns = [printable(column) for column in columns]
+        rows = [[printable(cell) for cell in row] for row in rows]
         n_whole = len(columns) - prose
         shown = len(columns) if prose else fitting(columns, rows, self.out.width)
         table = Table(box=box.SIMPLE, pad_edge=False)
         for number, column in enumerate(columns[:shown]):
             table.add_column(
-                column,
+                escape(column),
                 justify="left" if number < left else "right",
                 no_wrap=number < n_whole,
                 overflow="fold",
             )
         for row in rows:
             table.add_row(*map(escape, row[:shown]))
-        self.out.print(title, style="bold", highlight=False, markup=False)
+        self.out.print(printable(title), style="bold", highlight=False, markup=False)
         self.out.print(table)
         if shown < len(columns):
             self.say(f"The terminal is too narrow for the columns {', '.join(columns[shown:])}.")
@@ -159,12 +162,12 @@ class Screen:
         """A warning at once, and among the ``warnings`` of the document."""
         if warning not in self._notes:
             self._notes.append(warning)
-            self.say(f"Warning: {warning}")
+            self.say(f"Warning: {printable(warning)}")
 
     def write(self, text: str) -> None:
-        """Text on stdout, as it is."""
+        """Text on stdout, as it is, but for what steers a terminal if there is one."""
         self.stop()
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text, lines=True) if sys.stdout.isatty() else text)
 
     def document(self, content: dict[str, Any]) -> None:
         """The verb's answer as one JSON document on stdout."""
@@ -184,7 +187,7 @@ class Screen:
         """Say what went wrong with the rest done; exits with 3 if anything did."""
         self.stop()
         for warning in warnings:
-            self.say(f"Warning: {warning}")
+            self.say(f"Warning: {printable(warning)}")
         for problem in problems[:SHOWN_PROBLEMS]:
             self.say(f"Not done: {problem}")
         if len(problems) > SHOWN_PROBLEMS:

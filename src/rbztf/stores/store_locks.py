@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rbztf.errors import InputError, RbztfError
+from rbztf.errors import RbztfError
+from rbztf.files import cannot_write
 from rbztf.locks import remove_dead
 from rbztf.progress import Progress, notify
 
@@ -80,7 +81,7 @@ class StoreLocks:
 
     Raises
     ------
-    InputError
+    WriteError, UsageError
         If the folder cannot be made or written.
     """
 
@@ -91,9 +92,7 @@ class StoreLocks:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise InputError(
-                f"{folder} cannot be used as a store ({error.strerror}).", "Choose another folder with --out."
-            ) from None
+            raise cannot_write(folder, error) from None
         remove_dead(folder.glob(".*.part"))
 
     def __enter__(self) -> Self:

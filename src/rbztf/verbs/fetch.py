@@ -8,20 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rbztf.archive.epoch_filters import Filters, Keep
+from rbztf.archive.epoch_filters import Keep
 from rbztf.archive.fetch import fetch_objects
+from rbztf.archive.fetching.estimate import FetchEstimate, estimate_fetch
 from rbztf.archive.http import ArchiveSession
 from rbztf.archive.http_settings import MAX_WORKERS, HttpSettings
 from rbztf.archive.images.cut_folder import cut_folder
 from rbztf.archive.images.targets import read_targets, targets_of_store
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
-from rbztf.archive.queries import FetchPlan
 from rbztf.archive.results import FetchResult
 from rbztf.archive.snad import LABELS_URL, LabelsResult, fetch_knowledge
 from rbztf.archive.verify_store import CheckResult, verify_store
-from rbztf.errors import DataError, UsageError
 from rbztf.progress import Progress, notify, silent
-from rbztf.ztf import Band
+from rbztf.verbs.fetch_plan import address, make_plan, make_settings, objects_at
+from rbztf.ztf import Band, Oid
 
 DEFAULT_OUT = Path("data/cutouts")
 DEFAULT_LABELS = Path("data/akb.ztf.snad.space.json")
@@ -97,27 +97,63 @@ def fetch(
     Raises
     ------
     InputError, UsageError
-        For a number that is not an OID, filters that contradict each other, or a store that cannot
-        be used.
+        For a number that is not an OID, filters that contradict each other, or a store where
+        no folder can be.
+    WriteError
+        If the store cannot be written.
     """
-    filters = Filters(
-        tuple(Band(band) for band in bands),
-        bad_catflags,
-        -float("inf") if mjd_min is None else mjd_min,
-        float("inf") if mjd_max is None else mjd_max,
-        max_frames,
-        keep,
-        max_seeing_pix,
-        bad_infobits,
+    plan = make_plan(
+        archive_url=archive_url,
+        collection=collection,
+        bands=bands,
+        bad_catflags=bad_catflags,
+        mjd_min=mjd_min,
+        mjd_max=mjd_max,
+        max_frames=max_frames,
+        keep=keep,
+        max_seeing_pix=max_seeing_pix,
+        bad_infobits=bad_infobits,
+        refresh=refresh,
+        wait_s=wait_s,
+        n_epochs=n_epochs,
     )
-    plan = FetchPlan(_address(archive_url, "--archive"), collection, filters, refresh, wait_s, n_epochs or {})
-    patience = dataclasses.replace(settings or HttpSettings(), workers=min(workers, MAX_WORKERS))
-    with ArchiveSession(patience) as session:
-        result = fetch_objects([int(oid) for oid in oids], Path(out), session, plan, progress)
+    with ArchiveSession(make_settings(settings, workers)) as session:
+        result = fetch_objects([Oid(oid) for oid in oids], Path(out), session, plan, progress)
     if workers > MAX_WORKERS:
         note = f"{workers} requests at the same time are too many for the archive: {MAX_WORKERS} were made."
         result = dataclasses.replace(result, notes=(note, *result.notes))
     return result
+
+
+def estimate(
+    oids: Iterable[int | str],
+    *,
+    out: Path | str = DEFAULT_OUT,
+    workers: int = 4,
+    settings: HttpSettings | None = None,
+    progress: Progress = silent,
+    **options: Any,
+) -> FetchEstimate:
+    """Requests, bytes and hours that :func:`fetch` with the same options would need.
+
+    Nothing is written. The light curves of objects that the store does not have (or of all, with
+    ``refresh``) are asked for, since they list the epochs.
+
+    Parameters
+    ----------
+    options
+        Any further ones of :func:`fetch`.
+
+    Raises
+    ------
+    InputError, UsageError
+        As :func:`fetch`.
+    ArchiveDown
+        If light curves are needed and the archive does not answer.
+    """
+    plan = make_plan(**options)
+    with ArchiveSession(make_settings(settings, workers)) as session:
+        return estimate_fetch([Oid(oid) for oid in oids], Path(out), session, plan, progress)
 
 
 def fetch_position(
@@ -147,19 +183,35 @@ def fetch_position(
     UsageError
         For a position or radius out of range.
     """
-    from rbztf.archive import tap
-
-    query = tap.position_query(ra_deg, dec_deg, radius_arcsec, collection)
-    found = tap.query_objects(query, _address(archive_url, "--archive"), options.get("progress", silent))
-    wanted = tap.in_bands(found, tuple(Band(band) for band in bands))
-    if not wanted:
-        raise DataError(
-            f"{collection} has no object within {radius_arcsec:g} arcsec of {ra_deg}, {dec_deg}.",
-            "Check the position, widen the radius, or allow other bands.",
-        )
+    wanted = objects_at(
+        ra_deg, dec_deg, radius_arcsec, archive_url, collection, bands, options.get("progress", silent)
+    )
     options["n_epochs"] = {entry.oid: entry.n_obs for entry in wanted}
     oids = [entry.oid for entry in wanted]
     return fetch(oids, out=out, archive_url=archive_url, collection=collection, bands=bands, **options)
+
+
+def estimate_position(
+    ra_deg: float,
+    dec_deg: float,
+    *,
+    radius_arcsec: float = 2.0,
+    archive_url: str = ARCHIVE_URL,
+    collection: str = COLLECTION,
+    bands: Sequence[Band | str] = (),
+    **options: Any,
+) -> FetchEstimate:
+    """As :func:`estimate`, for the objects that :func:`fetch_position` would fetch.
+
+    Raises
+    ------
+    ArchiveError, DataError, UsageError
+        As there.
+    """
+    progress = options.get("progress", silent)
+    wanted = objects_at(ra_deg, dec_deg, radius_arcsec, archive_url, collection, bands, progress)
+    oids = [entry.oid for entry in wanted]
+    return estimate(oids, archive_url=archive_url, collection=collection, bands=bands, **options)
 
 
 def fetch_labels(
@@ -180,7 +232,7 @@ def fetch_labels(
     """
     with ArchiveSession(settings) as session:
         session.circuit.tell = partial(notify, progress)
-        return fetch_knowledge(session, Path(out), _address(labels_url, "--labels-url"))
+        return fetch_knowledge(session, Path(out), address(labels_url, "--labels-url"))
 
 
 def cut_images(
@@ -206,7 +258,9 @@ def cut_images(
     Raises
     ------
     InputError, UsageError
-        If there are no images or no targets, or the store cannot be used.
+        If there are no images or no targets, or no folder can be at ``out``.
+    WriteError
+        If the store cannot be written.
     """
     out = Path(out)
     wanted = targets_of_store(out) if targets is None else read_targets(Path(targets))
@@ -231,9 +285,3 @@ def check_store(
         If the folder does not exist.
     """
     return verify_store(Path(folder), seal=seal, progress=progress)
-
-
-def _address(url: str, option: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{url!r} is not the address of a server.", f"Give {option} http(s)://HOST.")
-    return url.rstrip("/")

@@ -1,1 +1,1 @@
-"""Parts of a fetch: which object comes next, and what to tell while nothing arrives."""
+"""Parts of a fetch: which object comes next, what to tell while nothing arrives, what it would take."""
