@@ -174,6 +174,8 @@ def predict(
 
 def _show_predictions(show: Screen, result: PredictResult) -> None:
     """A table for a terminal, CSV for a pipe."""
+    from rbztf.models.catalogue import title
+
     if not show.out.is_terminal:
         import sys
 
@@ -182,13 +184,14 @@ def _show_predictions(show: Screen, result: PredictResult) -> None:
         sys.stdout.write(predictions_csv(result))
         return
     explained = any(p.n_dropped is not None for p in result.objects)
-    rows = [_row(p, explained) for p in result.objects[:SHOWN_ROWS]]
-    columns = ["oid", "P(bogus)", "95 %", "decision", "likely kind", "frames", "missing"]
+    with_frames = any(p.n_frames or p.n_missing for p in result.objects)
+    rows = [_row(p, with_frames, explained) for p in result.objects[:SHOWN_ROWS]]
+    columns = ["oid", "P(bogus)", "95 %", "decision"]
+    columns += ["likely kind", "frames", "missing"] if with_frames else []
+    columns += ["without the blamed"] if explained else []
     priors = {entry.prior for entry in result.objects} - {None}
     prior = f", for a share of artefacts of {next(iter(priors)):.3g}" if priors else ""
-    show.table(
-        f"Scores by {result.model}{prior}", [*columns, *(["without the blamed"] if explained else [])], rows
-    )
+    show.table(f"Scores by {title(result.model)}{prior}", columns, rows)
     for entry in result.objects[:SHOWN_ROWS]:
         if entry.blamed:
             show.say(f"{entry.oid}: {_worst(entry)}")
@@ -210,11 +213,13 @@ def _worst(entry: Prediction) -> str:
     return f"worst epochs (log odds of bogus): {', '.join(named)}"
 
 
-def _row(p: Prediction, explained: bool) -> list[str]:
+def _row(p: Prediction, with_frames: bool, explained: bool) -> list[str]:
     interval = f"{p.p_low:.2f}–{p.p_high:.2f}" if p.p_low is not None and p.p_high is not None else ""
-    kind, share = max(p.kinds.items(), key=lambda item: item[1], default=("", 0.0))
-    likely = f"{kind} {share:.2f}" if share >= LEAST_SHOWN_KIND else ""
-    row = [str(p.oid), f"{p.p_bogus:.3f}", interval, p.decision, likely, str(p.n_frames), str(p.n_missing)]
+    row = [str(p.oid), f"{p.p_bogus:.3f}", interval, p.decision]
+    if with_frames:
+        kind, share = max(p.kinds.items(), key=lambda item: item[1], default=("", 0.0))
+        likely = f"{kind} {share:.2f}" if share >= LEAST_SHOWN_KIND else ""
+        row += [likely, str(p.n_frames), str(p.n_missing)]
     if explained:
         row.append(f"{p.p_without:.3f} ({p.n_dropped} dropped)" if p.p_without is not None else "")
     return row

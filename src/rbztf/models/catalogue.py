@@ -88,6 +88,12 @@ def find_model(name: Path | str) -> Path:
     raise UsageError(f"There is no model {name}.", hint)
 
 
+def title(folder: Path | str) -> str:
+    """How a model is called on the screen: its folder, or ``NAME (shipped)``."""
+    path = Path(folder)
+    return f"{path.name} (shipped)" if path.resolve().parent == SHIPPED.resolve() else str(folder)
+
+
 def shipped_model() -> Path:
     """The folder of the model that comes with the package."""
     return SHIPPED / SHIPPED_DEFAULT
