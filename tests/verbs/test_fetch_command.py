@@ -129,6 +129,11 @@ def test_an_argument_that_is_no_oid_is_one_sentence(tmp_path: Path) -> None:
     assert "Error" in refused("fetch", "m31", "--out", tmp_path)
 
 
+@pytest.mark.parametrize("option", ["--mjd-min", "--mjd-max"])
+def test_a_julian_date_for_a_modified_one_is_refused(option: str, sky: SimulatedSky, tmp_path: Path) -> None:
+    assert "Give MJD 58700.20000" in refused("fetch", sky.oids[0], option, "2458700.7", "--out", tmp_path)
+
+
 def test_missing_images_are_exit_3(sky: SimulatedSky, tmp_path: Path) -> None:
     faults = Faults(rate=0.0, persistent_rate=0.3, seed=1)
     with SimulatedArchive(sky, faults=faults) as served:

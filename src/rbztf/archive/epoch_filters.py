@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
+from rbztf.times import MJD_TO_JD
 from rbztf.ztf import Band
 
 Keep = Literal["newest", "oldest", "even"]
@@ -54,6 +55,11 @@ class Filters:
             )
         if self.max_frames is not None and self.max_frames < 0:
             raise UsageError(f"At most {self.max_frames} frames: must be 0 or more.", "Leave it out for all.")
+        for time in (self.mjd_min, self.mjd_max):
+            if MJD_TO_JD <= time < np.inf:
+                raise UsageError(
+                    f"{time} is a Julian date, not a modified one.", f"Give MJD {time - MJD_TO_JD:.5f}."
+                )
         if not self.mjd_min <= self.mjd_max:
             raise UsageError(
                 f"The time range ends (MJD {self.mjd_max}) before it starts (MJD {self.mjd_min}).",
