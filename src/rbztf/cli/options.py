@@ -130,7 +130,8 @@ def _given(context: typer.Context) -> dict[str, str]:
     for parameter in context.command.params:
         name = str(parameter.name)
         source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
+        empty = context.params.get(name) in (None, [], ())  # some versions of click call these given too
+        if source is not None and source.name == "COMMANDLINE" and not empty:
             found[name] = max(parameter.opts, key=len)
     return found
 
