@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STRIP = 8
 """Frames shown."""
 WIDTH_IN, HEIGHT_IN = 10.0, 5.0
+PADDING_IN = 0.12
+"""Beside axes: room for labels also where a figure is saved at another resolution."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,12 @@ def draw_object(view: ObjectView) -> Figure:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise UsageError("Plots need matplotlib.", "Install it: pip install matplotlib.") from None
     shown = view.shown()
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN if shown else 0.65 * HEIGHT_IN), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=PADDING_IN)
+    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN if shown else 0.65 * HEIGHT_IN), layout=layout)
     figure.suptitle(view.title, x=0.01, ha="left", fontsize=11)
     if view.blamed:
         figure.supxlabel("under each frame: what it adds to the log odds of bogus", fontsize=8, color=GREY)
