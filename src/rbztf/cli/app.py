@@ -71,7 +71,11 @@ VERBS: tuple[Verb, ...] = (
         "rbztf train-rnn --config bigru-l2 --embeddings embeddings --labels labels.json --out models/rnn",
     ),
     ("cv", cv.cv, "rbztf cv --config bigru-l2 --embeddings embeddings --labels labels.json --folds 5"),
-    ("predict", predict.predict, "rbztf predict 686103400034440 --model model --data data/cutouts --explain"),
+    (
+        "predict",
+        predict.predict,
+        "rbztf predict 686103400034440 257201400048862 --prior 0.02 --out scores.csv",
+    ),
     ("clean", clean.clean, "rbztf clean 686103400034440 --out clean"),
     ("check", check.check, "rbztf check data/cutouts embeddings model features.csv"),
     ("models", models.models, "rbztf models"),

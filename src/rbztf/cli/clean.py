@@ -23,7 +23,14 @@ def clean(
     oids: Annotated[
         list[str] | None, typer.Argument(help="Objects; all in the data if left out.", metavar="[OID]…")
     ] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="List of OIDs.", metavar="FILE")] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="List of OIDs: text, a table (CSV, JSON, Parquet, ECSV, FITS, VOTable), or - for stdin.",
+            metavar="FILE",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of light curves to write.", metavar="DIR")] = Path(
         "clean"
     ),

@@ -35,7 +35,9 @@ def fetch(
     from_: Annotated[
         str | None,
         typer.Option(
-            "--from", help="List of OIDs: text, CSV, JSON, Parquet, or - for stdin.", metavar="FILE"
+            "--from",
+            help="List of OIDs: text, a table (CSV, JSON, Parquet, ECSV, FITS, VOTable), or - for stdin.",
+            metavar="FILE",
         ),
     ] = None,
     position: Annotated[

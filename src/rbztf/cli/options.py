@@ -36,7 +36,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Out = Annotated[Path | None, typer.Option(help="Where to write.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of cutouts.", metavar="DIR")]
-Model = Annotated[Path | None, typer.Option(help="Model folder.", metavar="DIR")]
+Model = Annotated[
+    Path | None, typer.Option(help="Model folder, or a name from: rbztf models.", metavar="MODEL")
+]
 Embeddings = Annotated[
     Path | None, typer.Option(help="Embedding store, or folder of OID.npy.", metavar="PATH")
 ]

@@ -44,7 +44,9 @@ def predict(
     from_: Annotated[
         str | None,
         typer.Option(
-            "--from", help="List of OIDs: text, CSV, JSON, Parquet, or - for stdin.", metavar="FILE"
+            "--from",
+            help="List of OIDs: text, a table (CSV, JSON, Parquet, ECSV, FITS, VOTable), or - for stdin.",
+            metavar="FILE",
         ),
     ] = None,
     model: Model = None,
