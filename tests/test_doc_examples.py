@@ -27,6 +27,7 @@ from rbztf.cli.app import VERBS
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.dataset import write_labels
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.ztf import Band, Oid
 
 pytest.importorskip("light_curve")
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -222,6 +223,18 @@ def test_every_command_of_the_pages_is_a_verb() -> None:
     seen = {words[0] for page in PAGES for words in commands(page) if words}
     assert {"fetch", "train-vae", "embed", "train-rnn", "cv", "predict"} <= seen
     assert seen <= known
+
+
+def test_objects_that_users_are_told_to_score_are_of_the_band_of_the_model() -> None:
+    examples = [example.split()[1:] for _, _, example in VERBS]
+    pages = [words for page in PAGES for words in commands(page)]
+    shown = [
+        line.split()[2:] for text in blocks(ROOT / "README.md", "console") for line in text.splitlines()[:1]
+    ]
+    asked = [words for words in (*examples, *pages, *shown) if words and words[0] in {"predict", "clean"}]
+    oids = [Oid(word) for words in asked for word in words if OID_IN_TEXT.fullmatch(word)]
+    assert len(oids) > 5
+    assert {oid.band for oid in oids} == {Band.R}
 
 
 def test_scripts_and_targets_that_are_named_exist() -> None:

@@ -20,9 +20,9 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
 What lies on disk: open_cutouts, open_embeddings, read_labels, load_config, load_encoder, load_classifier.
 Types: Oid, Band, Label, Config, and RbztfError, the base of all errors that a user can meet.
 
-    result = rbztf.predict(686103400034440, explain=True)
+    result = rbztf.predict(257201400048862, explain=True)
     result.to_table()
-    result.plot().savefig("686103400034440.png")
+    result.plot().savefig("257201400048862.png")
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _example(command: str) -> str:
 Verb = tuple[str, Callable[..., None], str]
 VERBS: tuple[Verb, ...] = (
     ("import", import_published.import_, "rbztf import RB_ZTF --out published"),
-    ("fetch", fetch.fetch, "rbztf fetch --oid 686103400034440 --out data/cutouts"),
+    ("fetch", fetch.fetch, "rbztf fetch --oid 257201400048862 --out data/cutouts"),
     ("features", features.features, "rbztf features --data data/cutouts --out features.csv"),
     (
         "train-vae",
@@ -74,9 +74,9 @@ VERBS: tuple[Verb, ...] = (
     (
         "predict",
         predict.predict,
-        "rbztf predict 686103400034440 257201400048862 --prior 0.02 --out scores.csv",
+        "rbztf predict 257201400048862 539209100126426 --prior 0.02 --out scores.csv",
     ),
-    ("clean", clean.clean, "rbztf clean 686103400034440 --out clean"),
+    ("clean", clean.clean, "rbztf clean 257201400048862 --out clean"),
     ("check", check.check, "rbztf check data/cutouts embeddings model features.csv"),
     ("models", models.models, "rbztf models"),
     ("configs", configs.configs, "rbztf configs diff gru bigru-l2"),

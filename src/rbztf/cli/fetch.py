@@ -161,7 +161,7 @@ def _one_of(*given: bool) -> None:
     if sum(given) != 1:
         raise UsageError(
             "Give objects (OID, --oid, --from), --position, --images, --labels or --check, one of them.",
-            "Example: rbztf fetch 686103400034440.",
+            "Example: rbztf fetch 257201400048862.",
         )
 
 

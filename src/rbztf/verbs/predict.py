@@ -106,7 +106,7 @@ def predict(
     if explain and not bundle.attributes_frames:
         raise UsageError(
             f"{path} cannot tell what single epochs contribute: no member of it votes frame by frame.",
-            "Train an ensemble with a member that has pooling: votes, such as --config default.",
+            "Take one that does: rbztf import --train, or rbztf train-rnn --config default.",
         )
     _check_read(bundle, path, {Modality.IMAGE: embeddings, Modality.LIGHTCURVE: features})
     places = with_default_store(_given(data, embeddings, features, config))
