@@ -1,5 +1,6 @@
 # make demo    the main job end to end, offline, on a simulated archive
 # make test    the tests (make lint: ruff and mypy)
+# make chaos   attacks with figures, into docs/reliability.md: 25 minutes
 # make bench   benchmarks of speed, ratios measured side by side
 # Each sets up what it needs in .venv.
 
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
 	fetch_rate kill_fetch cut_quadrant
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench chaos clean
 
 demo: $(READY)
 	$(BIN)/rbztf demo --out demo
@@ -29,6 +30,9 @@ lint: $(READY)
 
 bench: $(READY)
 	for name in $(SPEED); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+chaos: $(READY)
+	$(BIN)/python -m chaos --seed 0 --seconds 1500 --out docs/reliability.md
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "rbztf needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
