@@ -87,7 +87,7 @@ class Screen:
 
     def progress(self, stage: str, done: int, total: int | None, note: str = "") -> None:
         """A progress callback (:class:`rbztf.progress.Progress`): bars, or a line now and then in a log."""
-        if self._quiet:
+        if self._quiet or total == 0:
             return
         note = printable(note)
         if stage == NOTICE:
