@@ -41,6 +41,8 @@ QUICK = {
 """Added to commands that name a configuration of a single network."""
 SMALL = ("--config", "tiny.yaml")
 """Added to commands that train and name none."""
+ENSEMBLES = {"default", "image-only", "lightcurve-only", "lightcurve-trees"}
+"""Configurations that ``tiny.yaml`` stands for."""
 ELSEWHERE = {
     "import": "needs the published files; tests/verbs/test_import.py",
     "demo": "make demo",
@@ -86,6 +88,9 @@ def made(sky: SimulatedSky, tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         with SimulatedArchive(sky) as archive:
             rbztf.fetch(sky.oids[:20], out="data/cutouts", archive_url=archive.url)
+        others = SimulatedSky(n_objects=4, n_epochs=16, seed=6)
+        with SimulatedArchive(others) as archive:
+            rbztf.fetch(others.oids, out="random-objects", archive_url=archive.url)
         write_labels(Path("labels.json"), sky)
         tiny_encoder(4).save(Path("models/encoder"))
         run_well("embed", "--model", "models/encoder", "--data", "data/cutouts", "--out", "embeddings", "-q")
@@ -138,7 +143,8 @@ def quickly(words: list[str], archive: SimulatedArchive) -> list[str]:
         return [*words, "--archive", archive.url]
     if verb not in QUICK or "--scores" in words:
         return words
-    named = "--config" in words or verb == "train-vae"
+    words = ["tiny.yaml" if word in ENSEMBLES else word for word in words]
+    named = ("--config" in words and "tiny.yaml" not in words) or verb == "train-vae"
     few = ("--workers", "1", *(() if "--split" in words else ("--folds", "4"))) if verb == "cv" else ()
     return [*words, *(QUICK[verb] if named else SMALL), *few]
 

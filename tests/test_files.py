@@ -37,7 +37,6 @@ from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo, open_embeddings
 from rbztf.stores.epochs import no_photometry
-from rbztf.stores.oid_lists import read_oids
 
 
 def write_folder(folder: Path, content: str) -> None:
@@ -287,7 +286,6 @@ def test_pipes_are_refused_where_a_file_is_needed(tmp_path: Path) -> None:
         lambda: open_cutouts(tmp_path).epochs(oid),
         lambda: read_quadrant(pipe),
         lambda: encoder_from(pipe, load_config(project_file=None)),
-        lambda: read_oids(piped(tmp_path / "a.parquet")),
     ]
     for name in ("vectors.npy", "times.npy", "objects.npy"):
         write_embeddings(tmp_path / name, {oid: np.ones((3, 4), np.float32)}, 4)

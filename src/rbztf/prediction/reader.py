@@ -70,7 +70,7 @@ class ObjectReader:
         embeddings = paths.embeddings if reads_frames else None
         if not (paths.cutouts or embeddings or features or cutouts_follow):
             other = "--embeddings PATH" if reads_frames else "--features CSV"
-            raise UsageError("No data to score.", f"Give --data DIR (cutouts) or {other}.")
+            raise UsageError("No data to score.", f"Give an OID, --data DIR (cutouts) or {other}.")
         if reads_frames and paths.cutouts and not paths.embeddings and model.encoder is None:
             raise UsageError(
                 "This model has no encoder, so it cannot read cutouts.", "Give --embeddings PATH."

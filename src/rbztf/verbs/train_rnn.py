@@ -13,6 +13,7 @@ import torch
 from rbztf._version import __version__
 from rbztf.config import DEFAULT_CLASSIFIER, Config, load_config
 from rbztf.errors import DataError
+from rbztf.models.bundle import new_bundle
 from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.bundle import save_ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
@@ -142,8 +143,9 @@ def _train_network(run: _Run, config: Config, device: torch.device) -> TrainResu
         notes["mean AUC on the inner folds"] = (
             f"{best['inner_auc']:.3f} (it chose the epoch, so it flatters; rbztf cv gives honest figures)"
         )
-    replace(fitted.bundle, encoder=run.encoder, notes=notes).save(run.target)
-    _write_curves(run.target, fitted.history)
+    with new_bundle(run.target) as part:
+        replace(fitted.bundle, encoder=run.encoder, notes=notes).write_into(part)
+        _write_curves(part, fitted.history)
     n_epochs, n_objects = len(fitted.history), len(run.data)
     return TrainResult(run.target, n_objects, run.n_frames, n_epochs, fitted.best_epoch, fitted.history)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rbztf._version import __version__
 from rbztf.config import DEFAULT_VAE, Config, load_config
 from rbztf.errors import DataError, UsageError
+from rbztf.models.bundle import new_bundle
 from rbztf.models.training import choose_device
 from rbztf.models.vae.bundle import LABELLED, EncoderBundle
 from rbztf.models.vae.drift import VectorStatistics
@@ -123,11 +124,12 @@ def _save(target: Path, fitted: FittedVae, frames: FrameSet, device: torch.devic
     notes = _notes(fitted, len(own), n_objects, n_labelled, len(frames) - len(own))
     statistics = VectorStatistics.of(fitted.bundle.checked(vectors)) if len(sample) > 1 else None
     bundle = replace(fitted.bundle, notes=notes, statistics=statistics)
-    bundle.save(target)
-    write_history(target / "history.csv", {"train-vae": fitted.history})
-    vae.training(fitted.history, bundle.encoder.latent, target / "losses.png")
     few = slice(PLOT_FRAMES)
-    _draw_pictures(target, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
+    with new_bundle(target) as part:  # with its pictures: of two writers one is there, whole
+        bundle.write_into(part)
+        write_history(part / "history.csv", {"train-vae": fitted.history})
+        vae.training(fitted.history, bundle.encoder.latent, part / "losses.png")
+        _draw_pictures(part, bundle, sample[few], vectors[few], frames.objects[rows[few]], device)
     return n_objects, len(own)
 
 

@@ -184,6 +184,11 @@ class ClassifierBundle:
 
     def save(self, folder: Path) -> None:
         """Write the bundle; ``folder`` appears whole or stays as it was."""
+        with bundle.new_bundle(folder) as part:
+            self.write_into(part)
+
+    def write_into(self, folder: Path) -> None:
+        """Write the bundle's files into the existing ``folder``."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors["standardisation.mean"] = torch.from_numpy(self.standardisation.mean)
         tensors["standardisation.scale"] = torch.from_numpy(self.standardisation.scale)
@@ -195,11 +200,10 @@ class ClassifierBundle:
             "notes": self.notes,
             "config": self.config.model_dump(mode="json"),
         }
-        with bundle.new_bundle(folder) as part:
-            bundle.write_parts(part, metadata, tensors, classifier_card(self))
-            if self.encoder:
-                (part / "encoder").mkdir()
-                self.encoder.write_into(part / "encoder")
+        bundle.write_parts(folder, metadata, tensors, classifier_card(self))
+        if self.encoder:
+            (folder / "encoder").mkdir()
+            self.encoder.write_into(folder / "encoder")
 
 
 def build_network(config: Config, latent: int) -> RecurrentClassifier:
