@@ -52,6 +52,7 @@ MOVED = frozenset({"to", "register_buffer", "Parameter"})
 ON_THE_CPU = {
     "tensors": "arrays of a model, for its bundle",
     "save": "arrays of a model, for its bundle or checkpoint",
+    "write_into": "arrays of a model, for its bundle",
     "save_ensemble": "arrays of a model, for its bundle",
     "pad": "batches are made on the CPU and moved whole",
     "_tensors": "batches are made on the CPU and moved whole",

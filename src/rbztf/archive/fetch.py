@@ -51,6 +51,10 @@ def fetch_objects(
     WriteError
         If the store cannot be written (a full disk, say); what has arrived is kept.
     """
+    # Before the first thread: two that import astropy at once can find it half made.
+    import astropy.io.fits
+    import astropy.table  # noqa: F401
+
     unique = list(dict.fromkeys(Oid(oid) for oid in oids))
     with StoreLocks(folder) as locks:
         run = _Run(folder, session, plan, locks, progress)
