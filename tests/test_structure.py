@@ -35,6 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "models",
         "evaluation prediction",
         "plots",
+        "reporting",
         "verbs",
         "cli",
         "__main__",

@@ -10,6 +10,7 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     train-rnn   train_rnn
     cv          cv, evaluate_models (``--models``), compare_scores (``--scores``)
     predict     predict
+    report      report
     clean       clean
     check       check
     models      list_models
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from rbztf.verbs.import_published import import_published as import_published
     from rbztf.verbs.import_published import train_imported as train_imported
     from rbztf.verbs.predict import predict as predict
+    from rbztf.verbs.report import report as report
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
     from rbztf.verbs.train_vae import train_vae as train_vae
     from rbztf.ztf import Band as Band
@@ -90,6 +92,7 @@ _HOME = {
     "open_embeddings": "rbztf.stores.embeddings",
     "predict": "rbztf.verbs.predict",
     "read_labels": "rbztf.stores.labels",
+    "report": "rbztf.verbs.report",
     "train_imported": "rbztf.verbs.import_published",
     "train_rnn": "rbztf.verbs.train_rnn",
     "train_vae": "rbztf.verbs.train_vae",

@@ -21,6 +21,7 @@ from rbztf.cli import (
     import_published,
     models,
     predict,
+    report,
     train_rnn,
     train_vae,
 )
@@ -76,6 +77,7 @@ VERBS: tuple[Verb, ...] = (
         predict.predict,
         "rbztf predict 257201400048862 539209100126426 --prior 0.02 --out scores.csv",
     ),
+    ("report", report.report, "rbztf report scores.json --data data/cutouts --out report"),
     ("clean", clean.clean, "rbztf clean 257201400048862 --out clean"),
     ("check", check.check, "rbztf check data/cutouts embeddings model features.csv"),
     ("models", models.models, "rbztf models"),

@@ -26,7 +26,7 @@ def demo(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulated sky, local archive, then fetch, train-vae, embed, features, train-rnn, cv, predict; offline."""
+    """Simulated sky, local archive, then fetch, train-vae, embed, features, train-rnn, cv, predict, report; offline."""
     with screen(as_json, quiet) as show:
         show.say(
             f"Simulating {objects} objects of about {epochs} epochs, served by an archive on this machine …"
@@ -70,4 +70,6 @@ def _show(show: Screen, result: DemoResult) -> None:
     ]
     show.table("Against the known truth", ["figure", "value"], rows)
     show.say(f"ROC plot: {result.validation.out / 'roc.png'}")
+    show.say(f"Look at the cross-validation: {result.validation_page.url}")
+    show.say(f"Look at the new objects: {result.page.url}")
     show.say(f"Go on from there: cd {result.out} && rbztf cv --folds 5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,6 +89,10 @@ def predict(
         Path | None,
         typer.Option(help="Write light curves (OID.ecsv) with the epochs to drop flagged.", metavar="DIR"),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a page that shows the objects, their frames and the blame.", metavar="DIR"),
+    ] = None,
     no_fetch: Annotated[
         bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
     ] = False,
@@ -143,7 +148,7 @@ def predict(
             features=features,
             until_mjd=until,
             goal=goal if goal != Goal() else None,
-            explain=explain or mask is not None or clean is not None,
+            explain=explain or mask is not None or clean is not None or report is not None,
             fetch=not no_fetch,
             archive_url=archive or ARCHIVE_URL,
             collection=collection or COLLECTION,
@@ -167,6 +172,21 @@ def predict(
             show.say(
                 f"{len(cleaned.paths)} light curves, {cleaned.n_epochs_flagged} epochs flagged → {clean}"
             )
+        if report is not None:
+            from rbztf.cli.report import tell
+            from rbztf.verbs.report import report as write_page
+
+            page = write_page(
+                result,
+                out=report,
+                data=locate_optional("cutouts", data, settings) or DEFAULT_OUT,
+                embeddings=embeddings,
+                model=model,
+                config=settings,
+                progress=show.progress,
+            )
+            tell(show, page)
+            result = replace(result, problems=(*result.problems, *page.problems))
         if as_json:
             show.document(result.to_json())
         elif out is None:

@@ -43,6 +43,7 @@ READS = {
     "features": {"data": "cutouts features"},
     "predict": {"": "device", "data": "model cutouts embeddings features"},
     "clean": {"": "device", "data": "model cutouts embeddings features"},
+    "report": {"": "device", "data": "model cutouts embeddings labels", "cv": "bootstrap"},
     "fetch": {"data": "cutouts"},
     "doctor": {"": "device", "data": "model cutouts embeddings features labels"},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -301,10 +301,14 @@ def write_mask(path: Path, result: PredictResult) -> None:
 
 def mask_rows(result: PredictResult) -> list[list[Cell]]:
     """One row a frame, one cell for each of :data:`MASK_COLUMNS`."""
+    return [row for entry in result.objects for row in epoch_rows(entry.oid, entry.blamed)]
+
+
+def epoch_rows(oid: int, blamed: Iterable[EpochContribution]) -> list[list[Cell]]:
+    """As :func:`mask_rows`, of one object."""
     return [
-        [entry.oid, each.frame, each.mjd, each.hjd, _exposure(each), each.share, int(each.dropped)]
-        for entry in result.objects
-        for each in sorted(entry.blamed, key=lambda each: each.frame)
+        [oid, each.frame, each.mjd, each.hjd, _exposure(each), each.share, int(each.dropped)]
+        for each in sorted(blamed, key=lambda each: each.frame)
     ]
 
 

@@ -31,10 +31,17 @@ class Labelled:
 
 
 class LabelTable(Mapping[Oid, Labelled]):
-    """Labelled objects in the order of their file."""
+    """Labelled objects in the order of their file.
 
-    def __init__(self, entries: Collection[Labelled]) -> None:
+    Attributes
+    ----------
+    undecided : frozenset of Oid
+        Objects of the file that somebody looked at without a verdict, or called unsure: they have no label.
+    """
+
+    def __init__(self, entries: Collection[Labelled], undecided: Iterable[Oid] = ()) -> None:
         self._entries = {entry.oid: entry for entry in entries}
+        self.undecided = frozenset(undecided) - set(self._entries)
 
     def __getitem__(self, oid: int) -> Labelled:
         return self._entries[Oid(oid)]
@@ -47,7 +54,8 @@ class LabelTable(Mapping[Oid, Labelled]):
 
     def in_bands(self, bands: Collection[Band]) -> LabelTable:
         """The objects observed in one of ``bands``."""
-        return LabelTable([entry for entry in self.values() if entry.oid.band in bands])
+        undecided = [oid for oid in self.undecided if oid.band in bands]
+        return LabelTable([entry for entry in self.values() if entry.oid.band in bands], undecided)
 
     def only(self, oids: Iterable[int]) -> LabelTable:
         """The objects ``oids``, in that order."""
@@ -61,7 +69,8 @@ class LabelTable(Mapping[Oid, Labelled]):
 def read_labels(path: Path | str) -> LabelTable:
     """Read a label file.
 
-    A CSV label is 0 or real, 1, artefact, artifact or bogus. In the JSON an object is an artefact
+    A CSV label is 0 or real, 1, artefact, artifact or bogus; a row with ``unsure``, or without a label in a
+    file that has a column ``verdict`` (as the page of ``rbztf report`` saves), is left out. In the JSON an object is an artefact
     if ``artefact`` (or ``artifact``) is among its tags; the case of known tags does not count. An
     object given twice has the tags of both entries.
 
@@ -78,8 +87,9 @@ def read_labels(path: Path | str) -> LabelTable:
     """
     path = Path(path)
     text = read_text(path, _WHAT, _HELP)
-    entries = _from_csv(path, text) if _is_csv(path, text) else _from_json(path, text)
-    return LabelTable(_joined(path, entries))
+    undecided: list[Oid] = []
+    entries = _from_csv(path, text, undecided) if _is_csv(path, text) else _from_json(path, text)
+    return LabelTable(_joined(path, entries), undecided)
 
 
 def read_usable(path: Path | str) -> LabelTable:
@@ -178,8 +188,14 @@ def _from_json(path: Path, text: str) -> Iterator[Labelled]:
             raise InputError(f"Entry {number} of {path} (oid {str(oid)[:40]}): {error}.", _HELP) from None
 
 
-def _from_csv(path: Path, text: str) -> Iterator[Labelled]:
-    for row in csv_rows(text, f"{_WHAT} {path}", ("oid", "label"), _HELP):
+def _from_csv(path: Path, text: str, undecided: list[Oid]) -> Iterator[Labelled]:
+    """Rows with a label; the objects of the others go to ``undecided``."""
+    file = csv_rows(text, f"{_WHAT} {path}", ("oid", "label"), _HELP)
+    no_label = ("unsure", "") if "verdict" in file.places else ("unsure",)
+    for row in file:
+        if row.get("label").lower() in no_label:
+            undecided.append(row.oid())
+            continue
         label = _LABELS.get(row.get("label").lower())
         if label is None:
             raise row.wrong(f"{row.get('label')[:40]!r} is not a label", "Use 0 (real) or 1 (artefact).")

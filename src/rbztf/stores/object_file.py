@@ -135,6 +135,17 @@ class ObjectCutouts:
         )
         return draw_object(view)
 
+    def epoch_columns(self, *names: str) -> dict[str, NDArray[Any]]:
+        """Columns of the table of epochs, (n_epochs,) each; those that it lacks are left out.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read.
+        """
+        with reading(self.path, f"has no readable {EPOCHS} table"):
+            return {name: np.asarray(self._columns[name]) for name in names if name in self._columns}
+
     @cached_property
     def _columns(self) -> dict[str, Any]:
         """The columns of the table of epochs, without making a table of them, which takes milliseconds."""

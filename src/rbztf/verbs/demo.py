@@ -16,6 +16,7 @@ from rbztf.errors import UsageError
 from rbztf.files import write_text
 from rbztf.prediction.result import PredictResult
 from rbztf.progress import Progress, silent
+from rbztf.reporting.build import Report
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.verbs.cv import CvResult, cv
@@ -23,6 +24,7 @@ from rbztf.verbs.embed import embed
 from rbztf.verbs.features import make_features
 from rbztf.verbs.fetch import fetch, fetch_labels
 from rbztf.verbs.predict import predict
+from rbztf.verbs.report import report
 from rbztf.verbs.train_rnn import train_rnn
 from rbztf.verbs.train_vae import train_vae
 from rbztf.ztf import Label, Oid
@@ -54,6 +56,8 @@ class DemoResult:
         ROC-AUC on the new objects, of the true labels.
     new_right : float
         Share of them called rightly at the threshold.
+    page, validation_page : Report
+        The new objects, and the cross-validation, to look at in a browser.
     warnings : tuple of str
     """
 
@@ -66,6 +70,8 @@ class DemoResult:
     truth: dict[int, str]
     new_auc: float
     new_right: float
+    page: Report
+    validation_page: Report
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +86,8 @@ class DemoResult:
             "truth": {str(oid): kind for oid, kind in self.truth.items()},
             "new_auc": self.new_auc,
             "new_right": self.new_right,
+            "report": self.page.url,
+            "report_cv": self.validation_page.url,
             "warnings": list(self.warnings),
         }
 
@@ -94,7 +102,7 @@ def demo(
     workers: int = 1,
     progress: Progress = silent,
 ) -> DemoResult:
-    """Fetch from a simulated archive, then train-vae, embed, features, train-rnn, cv and predict.
+    """Fetch from a simulated archive, then train-vae, embed, features, train-rnn, cv, predict and report.
 
     Parameters
     ----------
@@ -162,11 +170,33 @@ def demo(
             ),
         )
     _write_project_file(out, classifier, features is not None)
+    page, validation_page = timer(
+        "report",
+        lambda: tuple(
+            report(
+                what,
+                out=out / name,
+                data=store,
+                labels=labels,
+                embeddings=vectors,
+                model=out / "classifier",
+                title=title,
+                config=classifier,
+                progress=progress,
+            )
+            for what, name, title in (
+                (predictions, "report", "Demo: objects that the model has not met"),
+                (validation.out, "report-cv", "Demo: cross-validation"),
+            )
+        ),
+    )
     auc, right = _against_truth(predictions, sky)
     truth = {int(oid): sky.object(oid).kind for oid in new}
     return DemoResult(
         *(out, timer.seconds, len(known), fetched.n_frames, validation, predictions, truth, auc, right),
-        tuple(warnings),
+        page=page,
+        validation_page=validation_page,
+        warnings=tuple(warnings),
     )
 
 

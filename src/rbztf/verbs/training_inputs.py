@@ -159,11 +159,14 @@ def left_out(
 
 
 def left_out_warnings(labels: LabelTable, found: Mapping[str, int]) -> list[str]:
-    """A sentence on what :func:`left_out` found."""
-    if not found:
-        return []
-    reasons = ", ".join(f"{n} {reason}" for reason, n in found.items())
-    return [f"{sum(found.values())} of {len(labels)} labelled objects are left out: {reasons}."]
+    """Sentences on what :func:`left_out` found, and on objects of the label file that have no label."""
+    told = []
+    if labels.undecided:
+        told.append(f"{len(labels.undecided)} objects of the label file are unsure; they are left out.")
+    if found:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in found.items())
+        told.append(f"{sum(found.values())} of {len(labels)} labelled objects are left out: {reasons}.")
+    return told
 
 
 def locate_vectors(

@@ -1,0 +1,135 @@
+// The table of objects: sorting, filters, search. Tabulator draws only the rows in sight.
+"use strict";
+RBZTF.table = (() => {
+  const { element, number, byId } = RBZTF;
+  const MARKS = { real: "R", bogus: "B", unsure: "?" };
+  let table = null;
+
+  const badge = (text, kind = text) => element("span", { class: `badge ${kind}`, text });
+  const plain = (cell) => element("span", { text: cell.getValue() ?? "" });
+  const fixed = (digits) => (cell) => element("span", { text: number(cell.getValue(), digits) });
+
+  function probability(cell) {
+    const row = cell.getData();
+    if (typeof row.p !== "number") return element("span", { text: "" });
+    const bar = element("span", { class: "bar", "aria-hidden": "true" });
+    const span = element("span", { class: "span" });
+    const low = row.low ?? row.p, high = row.high ?? row.p;
+    span.style.left = `${100 * low}%`;
+    span.style.width = `${100 * Math.max(high - low, 0)}%`;
+    const point = element("span", { class: "point" });
+    point.style.left = `${100 * row.p}%`;
+    bar.append(span, point);
+    const text = row.low !== null && row.high !== null ? `95 %: ${number(row.low, 3)} to ${number(row.high, 3)}` : "";
+    return element("span", { class: "p", title: text }, element("span", { text: number(row.p, 3) }), bar);
+  }
+  const kind = (cell) => {
+    const row = cell.getData();
+    return element("span", { text: row.kind ? `${row.kind.replaceAll("_", " ")} ${number(row.kind_p, 2)}` : "" });
+  };
+  const verdict = (cell) => {
+    const said = RBZTF.labels.get(cell.getData().oid);
+    return element("span", { class: `mark ${said.verdict}`, title: said.comment.slice(0, 300) || said.verdict, text: MARKS[said.verdict] || (said.comment || said.kind ? "•" : "") });
+  };
+  const oid = (cell) => element("button", {
+    class: "link oid", type: "button", text: cell.getValue(), onclick: (event) => { event.stopPropagation(); RBZTF.object.open(cell.getValue()); },
+  });
+  const yes = (cell) => element("span", { text: cell.getValue() === true ? "yes" : cell.getValue() === false ? "no" : "" });
+
+  function columns() {
+    const rows = RBZTF.page.rows;
+    const any = (test) => rows.some(test);
+    const models = [...new Set(rows.slice(0, 50).flatMap((row) => Object.keys(row.models)))];
+    const found = [
+      { title: "Mine", field: "oid", formatter: verdict, width: 66, headerTooltip: "your verdict", hozAlign: "center",
+        sorter: (a, b) => RBZTF.labels.get(a).verdict.localeCompare(RBZTF.labels.get(b).verdict) },
+      { title: "OID", field: "oid", formatter: oid, minWidth: 150, sorter: "string" },
+      { title: "P(bogus)", field: "p", formatter: probability, width: 132, sorter: "number", sorterParams: { alignEmptyValues: "bottom" } },
+      { title: "Decision", field: "decision", formatter: (cell) => badge(cell.getValue() || "none", cell.getValue() || "none"), width: 96 },
+    ];
+    const optional = [
+      [any((row) => row.label), { title: "Label", field: "label", formatter: (cell) => badge(cell.getValue()), width: 84 }],
+      [any((row) => row.wrong !== null), { title: "Off by", field: "wrong", formatter: fixed(3), width: 84, sorter: "number", headerTooltip: "how far P is from the label" }],
+      [any((row) => row.kind), { title: "Kind", field: "kind", formatter: kind, width: 128 }],
+      [any((row) => row.frames !== null), { title: "Frames", field: "frames", formatter: plain, width: 82, sorter: "number", hozAlign: "right" }],
+      [any((row) => row.mag !== null), { title: "Mag", field: "mag", formatter: fixed(2), width: 72, sorter: "number", hozAlign: "right" }],
+      [any((row) => row.training !== null), { title: "Trained on", field: "training", formatter: yes, width: 104 }],
+      [any((row) => row.facts.input_check), { title: "Input", field: "facts.input_check", formatter: plain, width: 90 }],
+      [any((row) => row.missing), { title: "Missing", field: "missing", formatter: plain, width: 88, sorter: "number", hozAlign: "right" }],
+      [true, { title: "Field", field: "field", formatter: plain, width: 74, sorter: "number" }],
+    ];
+    for (const [there, column] of optional) if (there) found.push(column);
+    if (models.length > 1) {
+      models.forEach((name, i) => found.push({
+        title: name, field: `model${i}`, formatter: (cell) => element("span", { text: number(cell.getData().models[name], 3) }),
+        sorter: (a, b, one, other) => (one.getData().models[name] ?? -1) - (other.getData().models[name] ?? -1), width: 110,
+        titleFormatter: () => element("span", { text: name, title: name }),
+      }));
+    }
+    return found.map((column) => ({ resizable: false, vertAlign: "middle", ...column }));
+  }
+
+  function accepted(row) {
+    const words = byId("search").value.trim().toLowerCase();
+    const decision = byId("filter-decision").value, said = byId("filter-verdict").value;
+    const low = byId("filter-low").valueAsNumber, high = byId("filter-high").valueAsNumber;
+    if (decision && (row.decision || "none") !== decision) return false;
+    if (low === low && !(row.p >= low)) return false;
+    if (high === high && !(row.p <= high)) return false;
+    const mine = RBZTF.labels.get(row.oid);
+    if (said && (mine.verdict || "none") !== said) return false;
+    if (!words) return true;
+    const text = [row.oid, row.decision, row.label, row.kind.replaceAll("_", " "), ...row.tags, mine.verdict, mine.kind, mine.comment].join(" ").toLowerCase();
+    return words.split(/\s+/).every((word) => text.includes(word));
+  }
+
+  function filter() { table.setFilter(accepted); }
+  function count() {
+    const shown = table.getDataCount("active"), all = RBZTF.page.rows.length;
+    byId("count").textContent = shown === all ? `${all} objects` : `${shown} of ${all} objects`;
+  }
+
+  function make() {
+    table = new Tabulator("#table", {
+      data: RBZTF.page.rows, index: "oid", columns: columns(), height: "100%", layout: "fitDataStretch",
+      initialSort: [{ column: RBZTF.settings.evaluation ? "wrong" : "p", dir: "desc" }],
+      placeholder: "No object fits these filters.", rowHeight: 32, columnDefaults: { headerWordWrap: false },
+      rowFormatter: (row) => row.getElement().classList.toggle("open", row.getData().oid === RBZTF.page.current),
+    });
+    table.on("rowClick", (event, row) => RBZTF.object.open(row.getData().oid));
+    table.on("dataFiltered", () => setTimeout(count));
+    table.on("tableBuilt", () => {
+      for (const column of table.getColumns()) {
+        const head = column.getElement();
+        head.tabIndex = 0;
+        head.addEventListener("keydown", (event) => {
+          if (event.key !== "Enter" && event.key !== " ") return;
+          event.preventDefault();
+          head.click();
+        });
+      }
+      count();
+    });
+    for (const id of ["search", "filter-low", "filter-high"]) byId(id).addEventListener("input", filter);
+    for (const id of ["filter-decision", "filter-verdict"]) byId(id).addEventListener("change", filter);
+    const decisions = [...new Set(RBZTF.page.rows.map((row) => row.decision || "none"))].sort();
+    byId("filter-decision").append(...decisions.map((name) => element("option", { text: name, value: name })));
+    RBZTF.labels.onChange((oid) => {
+      if (oid) table.getRow(oid)?.reformat();
+      else table.redraw(true);
+    });
+  }
+
+  // The object before or after the open one, in the order of the table.
+  function beside(step) {
+    const rows = table.getRows("active");
+    const place = rows.findIndex((row) => row.getData().oid === RBZTF.page.current);
+    const next = place < 0 ? (step > 0 ? 0 : rows.length - 1) : place + step;
+    return rows[next]?.getData().oid ?? null;
+  }
+  function show(oid, before) {
+    for (const each of [before, oid]) if (each) table.getRow(each)?.reformat();
+    if (table.getRow(oid)) table.scrollToRow(oid, "nearest", false).catch(() => {});
+  }
+  return { make, beside, show, get table() { return table; } };
+})();
