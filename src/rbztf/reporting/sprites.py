@@ -15,7 +15,7 @@ COLUMNS = 32
 MOST_ROWS = 580
 """WebP has at most 16,383 pixels on a side."""
 MOST_FRAMES = COLUMNS * MOST_ROWS
-FINE, SMALL = 80, 35
+FINE, SMALL = 80, 28
 """Quality where an object has its chosen frames, and where it has all of them."""
 EFFORT = 2
 

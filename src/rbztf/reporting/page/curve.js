@@ -18,9 +18,10 @@ RBZTF.curve = (() => {
     ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
     ctx.clip();
     ctx.lineWidth = devicePixelRatio;
+    const colours = { epoch: RBZTF.colour("epoch"), flagged: RBZTF.colour("flagged"), dropped: RBZTF.colour("dropped") };
     data.time.forEach((time, i) => {
       if (time === null || data.mag[i] === null || data.magerr[i] === null) return;
-      ctx.strokeStyle = RBZTF.colour(kinds[i] === "flagged" ? "flagged" : kinds[i] === "dropped" ? "dropped" : "epoch");
+      ctx.strokeStyle = colours[kinds[i]] ?? colours.epoch;
       const x = u.valToPos(time, "x", true);
       ctx.beginPath();
       ctx.moveTo(x, u.valToPos(data.mag[i] - data.magerr[i], "y", true));
@@ -84,7 +85,7 @@ RBZTF.curve = (() => {
       }
       if (best >= 0) choose(best);
     });
-    watcher = new ResizeObserver(() => { if (plot && place.clientWidth) plot.setSize({ width: place.clientWidth, height: place.clientHeight }); });
+    watcher = new ResizeObserver(() => { if (plot && place.clientWidth && (place.clientWidth !== plot.width || place.clientHeight !== plot.height)) plot.setSize({ width: place.clientWidth, height: place.clientHeight }); });
     watcher.observe(place);
   }
 

@@ -12,7 +12,7 @@ RBZTF.results = (() => {
   function table(headings, rows) {
     const numeric = (value) => typeof value === "string" && /^[\s\d.+−\-[\],%]+$/.test(value) && value !== "";
     return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "table" }, element("table", { class: "plain" },
-      element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col", text })))),
+      element("thead", {}, element("tr", {}, ...headings.map((text) => (text ? element("th", { scope: "col", text }) : element("td", {}))))),
       element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((value) => (value instanceof Node ? element("td", {}, value) : element("td", { class: numeric(value) ? "right" : "", text: value }))))))));
   }
   const card = (title, note, ...children) => element("section", { class: "card", "aria-label": title }, element("h3", { text: title }), note ? element("p", { class: "hint", text: note }) : "", ...children);
@@ -162,7 +162,7 @@ RBZTF.results = (() => {
       banded("Precision and recall", "At the share of artefacts among these objects.", "recall: share of artefacts found", "precision", "pr", false),
       reliability(), histogram(model), ...learning(),
     ];
-    place.replaceChildren(element("div", { class: "line" }, names, element("span", { class: "grow" }), results.models.length > 1 ? element("label", {}, "tables of ", select) : ""),
+    place.replaceChildren(element("h2", { text: "Evaluation" }), element("div", { class: "line" }, names, element("span", { class: "grow" }), results.models.length > 1 ? element("label", {}, "tables of ", select) : ""),
       element("div", { class: "cards" }, ...charts.map(([made]) => made), metrics, confusion(model), groups("Found, by tag", model.by_tag, "recall"), groups("False alarms, by class", model.by_class, "share"), ...comparison()), worst());
     for (const [, make] of charts) make();
   }

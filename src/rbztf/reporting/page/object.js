@@ -174,7 +174,7 @@ RBZTF.object = (() => {
       }
     }
     const facts = row === undefined ? [] : [
-      ["MJD", number(epochs.mjd[row], 4)], ["mag", epochs.mag[row] === null ? "" : `${number(epochs.mag[row], 3)} ± ${number(epochs.magerr[row], 3)}`],
+      ["MJD", number(epochs.mjd[row], 4)], ["mag", number(epochs.mag[row], 3)], ["frame", String(frame)], ["error", number(epochs.magerr[row], 3)],
       ...Object.entries(FACTS).filter(([name]) => epochs[name]).map(([name, [text, unit]]) => {
         const value = epochs[name][row];
         return [text, value === null || value === -1 ? "" : `${Number.isInteger(value) ? value : number(value, 2)}${unit}`];
@@ -207,7 +207,7 @@ RBZTF.object = (() => {
     if (!data.mask) return [];
     const dropped = data.blamed.frame.filter((_, i) => data.blamed.dropped[i]).sort((a, b) => a - b);
     const text = dropped.length ? `${dropped.length} of ${data.blamed.frame.length} epochs are to be dropped: ${dropped.map((frame) => { const mjd = whenOf(frame); return mjd === null ? `frame ${frame}` : number(mjd, 4); }).join(", ")}${dropped.some((frame) => whenOf(frame) !== null) ? " (MJD)" : ""}.` : "No epoch is to be dropped.";
-    return [element("h3", { text: "Mask of epochs" }), element("p", { id: "mask", text }), element("p", {},
+    return [element("h3", { text: "Mask of epochs" }), element("p", { id: "mask", tabindex: 0, text }), element("p", {},
       element("button", { type: "button", id: "copy-mask", onclick: () => RBZTF.copy(data.mask), text: "Copy the mask (m)" }), " ",
       element("button", { type: "button", id: "save-mask", onclick: () => RBZTF.save(`${data.oid}-mask.csv`, data.mask), text: "Save it as CSV" }))];
   }
@@ -238,7 +238,7 @@ RBZTF.object = (() => {
     build(row);
     const worst = data.blamed.frame.findIndex((frame) => data.frames.includes(frame));
     choose(worst >= 0 && data.blamed.share[worst] > 0 ? data.frames.indexOf(data.blamed.frame[worst]) : 0);
-    RBZTF.table.show(oid, before);
+    setTimeout(() => RBZTF.table.show(oid, before)); // the object is seen first
     byId("object").scrollTop = 0;
     if (location.hash.slice(1) !== oid) history.replaceState(null, "", `#${oid}`);
   }

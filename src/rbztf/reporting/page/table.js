@@ -41,16 +41,16 @@ RBZTF.table = (() => {
     const any = (test) => rows.some(test);
     const models = [...new Set(rows.slice(0, 50).flatMap((row) => Object.keys(row.models)))];
     const found = [
-      { title: "Mine", field: "oid", formatter: verdict, width: 66, headerTooltip: "your verdict", hozAlign: "center",
+      { title: "Mine", field: "oid", formatter: verdict, width: 74, headerTooltip: "your verdict", hozAlign: "center",
         sorter: (a, b) => RBZTF.labels.get(a).verdict.localeCompare(RBZTF.labels.get(b).verdict) },
       { title: "OID", field: "oid", formatter: oid, minWidth: 150, sorter: "string" },
       { title: "P(bogus)", field: "p", formatter: probability, width: 132, sorter: "number", sorterParams: { alignEmptyValues: "bottom" } },
       { title: "Decision", field: "decision", formatter: (cell) => badge(cell.getValue() || "none", cell.getValue() || "none"), width: 96 },
     ];
     const optional = [
+      [any((row) => row.kind), { title: "Kind", field: "kind", formatter: kind, width: 128 }],
       [any((row) => row.label), { title: "Label", field: "label", formatter: (cell) => badge(cell.getValue()), width: 84 }],
       [any((row) => row.wrong !== null), { title: "Off by", field: "wrong", formatter: fixed(3), width: 84, sorter: "number", headerTooltip: "how far P is from the label" }],
-      [any((row) => row.kind), { title: "Kind", field: "kind", formatter: kind, width: 128 }],
       [any((row) => row.frames !== null), { title: "Frames", field: "frames", formatter: plain, width: 82, sorter: "number", hozAlign: "right" }],
       [any((row) => row.mag !== null), { title: "Mag", field: "mag", formatter: fixed(2), width: 72, sorter: "number", hozAlign: "right" }],
       [any((row) => row.training !== null), { title: "Trained on", field: "training", formatter: yes, width: 104 }],
@@ -99,6 +99,7 @@ RBZTF.table = (() => {
     table.on("rowClick", (event, row) => RBZTF.object.open(row.getData().oid));
     table.on("dataFiltered", () => setTimeout(count));
     table.on("tableBuilt", () => {
+      byId("table").querySelector(".tabulator-tableholder").removeAttribute("tabindex"); // its rows have buttons
       for (const column of table.getColumns()) {
         const head = column.getElement();
         head.tabIndex = 0;
