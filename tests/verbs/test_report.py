@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import make_oid, random_frames, refused, run_well, strict_json, write_cutouts
+import yaml
+from helpers import (
+    make_oid,
+    random_frames,
+    random_sequences,
+    refused,
+    run_well,
+    strict_json,
+    tiny_ensemble,
+    write_cutouts,
+    write_embeddings,
+)
 from report_helpers import OIDS, prediction
 
 import rbztf
@@ -103,6 +114,24 @@ def test_labels_of_the_page_are_labels(tmp_path: Path) -> None:
     assert [int(oid) for oid in labels] == OIDS[:2]
     assert labels.undecided == {OIDS[2], make_oid(77, fid=1)}
     assert labels.in_bands([rbztf.Band.R]).undecided == {OIDS[2]}
+
+
+def test_training_takes_labels_of_the_page(tmp_path: Path) -> None:
+    oids = [make_oid(number, field=600 + number % 8) for number in range(40)]
+    sequences = random_sequences([12] * 40, 3)
+    for number in range(0, 40, 2):
+        sequences[number][:, 0] += 4
+    embeddings = write_embeddings(tmp_path / "e", dict(zip(oids, sequences)), 3)
+    words = ["bogus,bogus", "real,real"] * 19 + [",unsure", ","]
+    lines = [f"{oid},{word},,looked at,2026-01-01T00:00:00Z" for oid, word in zip(oids, words)]
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(["oid,label,verdict,kind,comment,when", *lines]) + "\n")
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump({**tiny_ensemble("statistics"), "name": "tiny"}))
+    command = ("train-rnn", "--config", config, "--embeddings", embeddings, "--labels", path)
+    done = strict_json(run_well(*command, "--out", tmp_path / "model", "--json").stdout)
+    assert done["n_objects"] == 38
+    assert "2 objects of the label file are unsure; they are left out." in done["warnings"]
 
 
 def test_an_empty_label_in_another_file_is_still_an_error(tmp_path: Path) -> None:
