@@ -46,6 +46,8 @@ class Part:
     figures : list of Figure
     seconds : float
         How long it took.
+    memory_mb : float
+        Largest resident memory of a process.
     notes : list of str
         What was left out, and why.
     """
@@ -54,6 +56,7 @@ class Part:
     held_means: str
     figures: list[Figure] = field(default_factory=list)
     seconds: float = 0.0
+    memory_mb: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     def figure(self, what: str, by: str) -> Figure:

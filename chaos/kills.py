@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import zip_longest
 
@@ -18,7 +19,7 @@ HELD = (
     "Held: after the kill every visible file is the old whole or the new whole; the same command again ends "
     "with the exit code and the bytes of an undisturbed one and leaves no half-written file."
 )
-MOMENTS = 40
+MOMENTS = 20
 """Random moments a verb."""
 
 
@@ -71,14 +72,14 @@ def attack(shop: Workshop, chance: random.Random, seconds: float, most: int | No
     part = Part("Kills", HELD)
     ends = time.monotonic() + seconds
     plans = {verb.name: _plan(shop, verb, chance, most) for verb in shop.chosen}
+    planned = Counter(kind for plan in plans.values() for kind, *_ in plan)
+    done: Counter[str] = Counter()
     for number in range(max(map(len, plans.values()))):
         for name, plan in plans.items():
-            if number >= len(plan):
+            if number >= len(plan) or time.monotonic() > ends:
                 continue
-            if time.monotonic() > ends:
-                part.notes.append(_cut(plans, number))
-                return part
             verb, (kind, over_old, step) = shop.verbs[name], plan[number]
+            done[kind] += 1
             if kind == "random moment":
                 moment_s = chance.uniform(0.02, shop.expected(verb, over_old).seconds)
                 faults = kill_and_go_on(shop, verb, over_old, None, moment_s)
@@ -86,6 +87,12 @@ def attack(shop: Workshop, chance: random.Random, seconds: float, most: int | No
                 faults = kill_and_go_on(shop, verb, over_old, kill_at(shop, step), None)
             if faults is not None:
                 part.figure(name, kind).add(faults)
+    each = ", ".join(f"{done[kind]} of {n} at a {kind}" for kind, n in planned.items())
+    part.notes.append(
+        f"Kills planned and done, over an earlier output and without one: {each}. "
+        "Not counted: those whose moment came after the end of the call."
+    )
+    part.figures.sort(key=lambda figure: list(plans).index(figure.what))
     return part
 
 
@@ -93,7 +100,7 @@ Plan = list[tuple[str, bool, int]]
 
 
 def _plan(shop: Workshop, verb: Verb, chance: random.Random, most: int | None) -> Plan:
-    """Renames, random moments and other steps in turn; with ``most``, as many renames as other steps."""
+    """Renames and random moments in turn, then other steps; with ``most``, as many renames as other steps."""
     renames: Plan = []
     others: Plan = []
     for over_old in (True, False) if most is None else (True,):
@@ -104,14 +111,5 @@ def _plan(shop: Workshop, verb: Verb, chance: random.Random, most: int | None) -
     if most is not None:
         return [*renames[: most - most // 2], *others[: most // 2]]
     moments: Plan = [("random moment", bool(n % 2), 0) for n in range(MOMENTS)]
-    return _in_turn(renames, moments, others)
-
-
-def _in_turn(*plans: Plan) -> Plan:
-    """The first of each, then the second of each …"""
-    return [entry for entries in zip_longest(*plans) for entry in entries if entry is not None]
-
-
-def _cut(plans: dict[str, Plan], done: int) -> str:
-    left = sum(max(0, len(plan) - done) for plan in plans.values())
-    return f"The time was over: {left} planned kills were not done."
+    in_turn = [entry for pair in zip_longest(renames, moments) for entry in pair if entry is not None]
+    return [*in_turn, *others]

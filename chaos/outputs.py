@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+WORKING = "checkpoints/"
+"""Begins the names of files that lie in an output until it is whole."""
 Tree = Mapping[str, bytes]
 """Content of every file that a user sees, by its path."""
 RESULTS = (".safetensors", ".npy", ".npz", ".fits", ".csv", ".ecsv", ".txt")
@@ -78,7 +80,9 @@ class Expected:
         return [
             name
             for name, content in found.items()
-            if name not in self.varying and content not in (self.before.get(name), self.after.get(name))
+            if name not in self.varying
+            and not name.startswith(WORKING)
+            and content not in (self.before.get(name), self.after.get(name))
         ]
 
     def lost(self, found: Tree) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
@@ -42,8 +43,8 @@ ensemble:
 
 def quicken() -> None:
     """As patient with an archive as usual, in less time: shorter pauses, in this process and its children."""
-    quick = HttpSettings(backoff_s=0.005, max_backoff_s=0.02, frame_budget_s=2.0, table_budget_s=4.0)
-    quick = replace(quick, max_pause_s=2.0, read_timeout_s=2.0)
+    quick = HttpSettings(backoff_s=0.005, max_backoff_s=0.02, frame_budget_s=1.0, table_budget_s=2.0)
+    quick = replace(quick, max_pause_s=2.0, read_timeout_s=1.0)
     HttpSettings.__init__.__defaults__ = astuple(quick)
 
 
@@ -123,15 +124,26 @@ class Workshop:
 
     def __init__(self, root: Path, url: str, sky: SimulatedSky, only: Sequence[str] = ()) -> None:
         self.only = only
-        self.root, self.url, self.sky = root, url, sky
-        self.inputs, self.desk = root / "in", root / "desk"
-        self.out_folder = self.desk / "out"
-        for folder in (self.inputs, self.out_folder, root / "ref"):
-            folder.mkdir(parents=True)
+        self.url, self.sky = url, sky
+        self.inputs = root / "in"
+        self._furnish(root)
+        self.inputs.mkdir()
         (self.inputs / "vae.yaml").write_text(VAE)
         (self.inputs / "tiny.yaml").write_text(CLASSIFIER)
         self._make()
+
+    def _furnish(self, root: Path) -> None:
+        self.root, self.desk = root, root / "desk"
+        self.out_folder = self.desk / "out"
+        for folder in (self.out_folder, root / "ref"):
+            folder.mkdir(parents=True)
         self._expected: dict[tuple[str, bool], Expected] = {}
+
+    def room(self, name: str) -> Workshop:
+        """The same inputs with another place to work in, for attacks at the same time."""
+        other = copy.copy(self)
+        other._furnish(self.root / name)
+        return other
 
     def _make(self) -> None:
         oids = [str(int(oid)) for oid in self.sky.oids]
@@ -148,6 +160,9 @@ class Workshop:
         inputs = ("--embeddings", "embeddings", "--labels", "labels.json", "--features", "features.csv")
         self._must("train-rnn", "--config", "tiny.yaml", *inputs, "--out", "classifier")
         _published(self.inputs / "RB_ZTF", oids[:6], self.inputs / "labels.json")
+        score = ("predict", "--model", "classifier", "--no-fetch", "--explain", "--data")
+        self._must(*score, "some-cutouts", "--out", "scores.json")
+        self._must(*score, "few-cutouts", "--out", "few-scores.json")
 
     def _must(self, *words: str) -> None:
         outcome = call(words, self.inputs, limit_s=240)
@@ -165,6 +180,7 @@ class Workshop:
         cv = ("cv", *train, "--folds", "2", "--split", "random", "--workers", "1")
         model = ("--model", at["classifier"], "--data", at["cutouts"], "--no-fetch")
         fetch = ("fetch", *oids, "--archive", self.url)
+        shown = ("--data", at["some-cutouts"])
         made = (
             Verb("fetch", fetch, (*fetch, "--max-frames", "3"), "store"),
             Verb(
@@ -177,6 +193,12 @@ class Workshop:
             Verb("train-rnn", ("train-rnn", *train), ("train-rnn", *train, "--seed", "1"), "model"),
             Verb("cv", cv, (*cv, "--seed", "1"), "run"),
             Verb("predict", ("predict", *model), ("predict", *oids, *model), "scores.csv"),
+            Verb(
+                "report",
+                ("report", at["scores.json"], *shown),
+                ("report", at["few-scores.json"], *shown),
+                "page",
+            ),
             Verb("import", *_two("import", "{RB_ZTF}", "{RB_ZTF}/part", at), "published"),
             Verb("clean", ("clean", *oids[:3], *model), ("clean", *oids[:2], *model), "curves"),
         )
@@ -241,7 +263,7 @@ class Workshop:
 
 _INPUTS = (
     *("cutouts", "some-cutouts", "few-cutouts", "encoder", "other-encoder", "embeddings", "features.csv"),
-    *("labels.json", "classifier", "vae.yaml", "tiny.yaml", "RB_ZTF"),
+    *("labels.json", "classifier", "vae.yaml", "tiny.yaml", "RB_ZTF", "scores.json", "few-scores.json"),
 )
 
 

@@ -10,8 +10,9 @@ import pytest
 
 import rbztf
 from rbztf.archive.http_settings import HttpSettings
+from rbztf.simulate.archive.answers import Answer, Query
 from rbztf.simulate.archive.faults import TRANSIENT_KINDS, Faults
-from rbztf.simulate.archive.server import SimulatedArchive
+from rbztf.simulate.archive.server import SimulatedArchive, kind_of
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.verbs.fetch import check_store, fetch, fetch_position
 
@@ -218,6 +219,33 @@ def test_a_table_that_is_always_cut_is_compared_with_the_known_number_of_epochs(
     again = fetch([entry.oid], out=tmp_path, archive_url=url, refresh=True, settings=few)
     assert f"of {n_epochs} epochs" in again.objects[0].problem
     assert files_of(tmp_path) == before
+
+
+def test_epochs_of_an_object_that_was_not_asked_for_make_an_answer_unsound(
+    sky: SimulatedSky,
+    start_archive: Start,
+    brisk: HttpSettings,
+    tmp_path: Path,
+    clean_store: dict[str, bytes],
+    files_of: Files,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when the OID of some rows is damaged: those epochs would be lacking, in silence."""
+    archive, oid = start_archive(), str(int(sky.oids[0]))
+    good, spoiled = archive.answer, list[str]()
+
+    def answer(path: str, query: Query) -> Answer:
+        found = good(path, query)
+        if kind_of(path) != "light_curve" or spoiled:
+            return found
+        spoiled.append(path)
+        return replace(found, body=found.body.replace(f"\n{oid},".encode(), b"\n257201400048862,", 2))
+
+    monkeypatch.setattr(archive, "answer", answer)
+    result = fetch([oid], out=tmp_path, archive_url=archive.url, settings=brisk)
+    assert spoiled
+    assert result.complete
+    assert files_of(tmp_path) == {f"{oid}.fits": clean_store[f"{oid}.fits"]}
 
 
 def test_counts_are_right_after_giving_up(sky: SimulatedSky, brisk: HttpSettings, tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from helpers import (
     random_frames,
     random_sequences,
     refusal,
-    tensors_of,
     tiny_classifier,
     tiny_encoder,
     unseal,
@@ -28,11 +27,11 @@ from helpers import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import load, load_file, save_file
 
 from rbztf.errors import ConfigError, DataError, InputError, UsageError
 from rbztf.formats.sums import SUMS
-from rbztf.models.bundle import new_bundle, weights_hash
+from rbztf.models.bundle import new_bundle, tensor_bytes, weights_hash
 from rbztf.models.model import check_vectors
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.rnn.bundle import Standardisation, load_classifier
@@ -209,6 +208,17 @@ def test_flipped_bytes_give_a_model_or_a_refusal(
     assert error is None or str(folder) in str(error)
 
 
+def test_the_same_tensors_and_texts_are_the_same_bytes() -> None:
+    """The library alone writes texts in any order, and so many texts never twice in the same one."""
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2, dtype=torch.float64)}
+    texts = {f"text {number}": "ä" * number for number in range(12)}
+    content = tensor_bytes(tensors, texts)
+    assert {tensor_bytes(tensors, dict(reversed(texts.items()))) for _ in range(5)} == {content}
+    back = load(content)
+    assert back.keys() == tensors.keys()
+    assert all(torch.equal(back[name], tensors[name]) for name in tensors)
+
+
 def test_the_hash_is_that_of_the_weights() -> None:
     tensors = {"a": torch.arange(6.0), "b": torch.ones(2, 3)}
     assert weights_hash(tensors) == weights_hash(dict(reversed(tensors.items())))
@@ -295,7 +305,7 @@ def test_a_bundle_outlives_changes_to_the_training_settings(tmp_path: Path) -> N
 def set_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     """Change the tensors of a bundle that has no sums."""
     unseal(folder)
-    tensors = tensors_of(folder / "weights.safetensors")
+    tensors = load_file(folder / "weights.safetensors")
     change(tensors)
     save_file(tensors, folder / "weights.safetensors")
 

@@ -81,7 +81,7 @@ def request_light_curves(
     def ask(some: list[Oid], tries: int | None) -> dict[Oid, LightCurve]:
         return session.get(
             light_curves_url(some, collection, archive_url),
-            lambda body: _whole(parse_light_curves(body.decode("utf-8", "replace")), n_epochs or {}),
+            lambda body: _whole(parse_light_curves(body.decode("utf-8", "replace")), some, n_epochs or {}),
             budget_s=session.settings.table_budget_s,
             max_bytes=MAX_TABLE_BYTES,
             tries=tries,
@@ -116,9 +116,13 @@ def _agree(one: dict[Oid, LightCurve], other: dict[Oid, LightCurve]) -> bool:
     }
 
 
-def _whole(found: dict[Oid, LightCurve], n_epochs: Mapping[int, int]) -> dict[Oid, LightCurve]:
-    """Light curves of which none has fewer epochs than it is known to have; an absent one is not short."""
+def _whole(
+    found: dict[Oid, LightCurve], asked: list[Oid], n_epochs: Mapping[int, int]
+) -> dict[Oid, LightCurve]:
+    """Light curves of objects asked for, none with fewer epochs than it is known to have; absent ones are not short."""
     for oid, light_curve in found.items():
+        if oid not in asked:
+            raise UnsoundAnswer(f"The archive answers with epochs of {int(oid)}, which was not asked for.")
         if light_curve.n_rows < n_epochs.get(oid, 0):
             raise UnsoundAnswer(
                 f"The light curve of {int(oid)} has {light_curve.n_rows} of {n_epochs[oid]} epochs."

@@ -6,6 +6,7 @@ No pickle: a bundle from a stranger can be wrong, but it cannot run code.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def write_parts(folder: Path, metadata: Mapping[str, Any], tensors: Mapping[str,
                 "Lower training.learning_rate, or check the training set for extreme values.",
             )
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(folder / WEIGHTS, save(plain))
+    write_bytes(folder / WEIGHTS, tensor_bytes(plain))
     content = {"schema": SCHEMA, **metadata}
     write_text(folder / METADATA, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     write_text(folder / CARD, card)
@@ -129,6 +130,20 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     tensors, _ = read_tensors(folder / WEIGHTS)
     verify(folder, METADATA, WEIGHTS, others=True)
     return tensors
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], texts: Mapping[str, str] | None = None) -> bytes:
+    """A safetensors file of tensors and texts: the same ones are the same bytes.
+
+    The library writes texts in any order, so the header is written anew here.
+    """
+    content = save(dict(tensors), dict(texts) if texts else None)
+    if not texts:
+        return content
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]) | {"__metadata__": dict(sorted(texts.items()))}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

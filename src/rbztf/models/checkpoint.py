@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from rbztf.config import Config
 from rbztf.errors import InputError, UsageError
 from rbztf.files import write_bytes, write_text
-from rbztf.models.bundle import check_finite, read_tensors, weights_hash
+from rbztf.models.bundle import check_finite, read_tensors, tensor_bytes, weights_hash
 
 SUM = "sha256"
 """Name of the sum among the texts of a checkpoint; older ones lack it."""
@@ -94,7 +93,7 @@ def save(
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"fingerprint": fingerprint_, **asdict(state)})
-    write_bytes(path, serialised(plain, {"state": text, SUM: _sum(text, plain)}))
+    write_bytes(path, tensor_bytes(plain, {"state": text, SUM: _sum(text, plain)}))
 
 
 def load(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, fingerprint_: str) -> State:

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import Tensor
 
 from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
 from rbztf.files import write_bytes
 from rbztf.models.batching import by_length, draw_frames, pad
-from rbztf.models.bundle import array_in, load_exactly, read_tensors
+from rbztf.models.bundle import array_in, load_exactly, read_tensors, tensor_bytes
 from rbztf.models.ensemble.legacy import LEGACY_TAGS
 from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.pooled_network import PooledNetwork
@@ -79,8 +78,7 @@ class RowEncoding:
         filled = np.where(np.isfinite(values), values, self.median)[:, :, None]
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         width = high - low
-        with np.errstate(over="ignore"):  # bins of the smallest numbers: infinitely far is passed
-            passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
+        passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
         return np.asarray(np.clip(passed, 0, 1).reshape(len(values), self.width) - 0.5, np.float32)
 
 
@@ -181,7 +179,7 @@ class FittedNetwork(Member[NetworkMember]):
             tensors["encoding.median"] = torch.from_numpy(self.encoding.median)
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         described = {"columns": json.dumps(self.names), "tags": json.dumps(self.tag_names)}
-        write_bytes(path, save(tensors, described))
+        write_bytes(path, tensor_bytes(tensors, described))
 
     @classmethod
     def load(cls, path: Path, section: NetworkMember, reader: FrameReader) -> FittedNetwork:
