@@ -1,5 +1,5 @@
 # make demo    the main job end to end, offline, on a simulated archive
-# make test    the tests (make lint: ruff and mypy)
+# make test    the tests (make lint: ruff and mypy; make test-min: with the lowest versions)
 # make chaos   attacks with figures, into docs/reliability.md: 25 minutes
 # make bench   benchmarks of speed, ratios measured side by side
 # Each sets up what it needs in .venv.
@@ -7,6 +7,7 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+MIN    := .venv-min
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
@@ -15,13 +16,21 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
 	fetch_rate kill_fetch cut_quadrant
 
-.PHONY: demo test lint bench chaos clean
+.PHONY: demo test test-min lint bench chaos clean
 
 demo: $(READY)
 	$(BIN)/rbztf demo --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# The lowest versions that pyproject.toml allows; the longest tests are run with the newest alone.
+LONG   := tests/reporting tests/simulate tests/test_chaos.py tests/test_cli.py tests/test_doc_examples.py \
+	tests/archive/test_fetch_kill.py tests/archive/test_fetch_together.py \
+	$(addprefix tests/verbs/test_,cv_models.py ensembles.py fetch_command.py training.py)
+
+test-min: $(MIN)/.ready
+	$(MIN)/bin/python -m pytest -n auto --dist loadfile -W ignore::DeprecationWarning $(LONG:%=--ignore=%)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,11 +43,13 @@ bench: $(READY)
 chaos: $(READY)
 	$(BIN)/python -m chaos --seed 0 --seconds 1500 --out docs/reliability.md
 
-$(READY): pyproject.toml constraints.txt
+$(VENV)/.ready: pyproject.toml constraints.txt
+$(MIN)/.ready: pyproject.toml constraints-min.txt
+%/.ready:
 	@test -n "$(PYTHON)" || { echo "rbztf needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	touch $(READY)
+	test -x $*/bin/python || $(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --disable-pip-version-check -c $(filter constraints%,$^) -e ".[dev]"
+	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo runs
+	rm -rf $(VENV) $(MIN) build dist demo runs

@@ -21,6 +21,7 @@ import pytest
 import torch
 from astropy.io import fits
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from rbztf.archive.pinned_files import PinnedFile, git_hash
@@ -50,6 +51,11 @@ REAL_FRAMES = SHARED / "data" / "frames"
 
 Frames = NDArray[np.float32]
 Vectors = NDArray[np.float32]
+
+
+def tensors_of(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file, in memory, so that the file may be written over."""
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}
 
 
 def need(path: Path) -> Path:

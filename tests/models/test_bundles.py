@@ -20,6 +20,7 @@ from helpers import (
     random_frames,
     random_sequences,
     refusal,
+    tensors_of,
     tiny_classifier,
     tiny_encoder,
     unseal,
@@ -27,7 +28,7 @@ from helpers import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load, load_file, save_file
+from safetensors.torch import load, save_file
 
 from rbztf.errors import ConfigError, DataError, InputError, UsageError
 from rbztf.formats.sums import SUMS
@@ -305,7 +306,7 @@ def test_a_bundle_outlives_changes_to_the_training_settings(tmp_path: Path) -> N
 def set_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     """Change the tensors of a bundle that has no sums."""
     unseal(folder)
-    tensors = load_file(folder / "weights.safetensors")
+    tensors = tensors_of(folder / "weights.safetensors")
     change(tensors)
     save_file(tensors, folder / "weights.safetensors")
 

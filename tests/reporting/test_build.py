@@ -55,8 +55,8 @@ def test_what_a_report_holds(folder: Path, store: CutoutStore, predictions: list
     assert content["frames"] == sorted({*content["frames"], 3, 7})
     columns = content["columns"]
     for stretch in ("zscale", "asinh", "minmax"):
-        picture = Image.open(folder / f"frames/{OIDS[1]}.{stretch}.webp")
-        assert picture.size == (28 * columns, 28 * -(-len(content["frames"]) // columns))
+        with Image.open(folder / f"frames/{OIDS[1]}.{stretch}.webp") as picture:
+            assert picture.size == (28 * columns, 28 * -(-len(content["frames"]) // columns))
     row = taken(folder / "data/objects.js")[1]
     assert (row["oid"], row["frames"], row["decision"]) == (str(OIDS[1]), N_FRAMES, "real")
     assert row["mag"] == pytest.approx(17.05, abs=0.02)

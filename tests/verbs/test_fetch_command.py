@@ -222,6 +222,7 @@ def test_the_demo_goes_the_whole_way(own_folder: Path, monkeypatch: pytest.Monke
         "train-rnn",
         "cv",
         "predict",
+        "report",
     ]
     assert answer["n_objects"] == 32
     assert len(answer["predict"]["objects"]) == 8

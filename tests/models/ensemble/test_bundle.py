@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers import tiny_ensemble, tiny_objects, unseal
+from helpers import tensors_of, tiny_ensemble, tiny_objects, unseal
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 import rbztf.models.ensemble.fit
 import rbztf.models.objects.object_set
@@ -46,7 +46,7 @@ def forget_names(folder: Path) -> None:
     for path in (folder / "members").glob("*.safetensors"):
         with safe_open(path, "pt") as stored:
             columns = stored.metadata()["columns"]
-        save_file(load_file(path), path, metadata={"columns": columns})
+        save_file(tensors_of(path), path, metadata={"columns": columns})
         content["members"][path.name] = bundle._hash(path)
     (folder / "model.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
@@ -125,7 +125,9 @@ def test_an_older_bundle_does_not_know_its_training_objects(model: Ensemble, tmp
     save_ensemble(model, tmp_path / "m")
     unseal(tmp_path)
     path = tmp_path / "m" / "weights.safetensors"
-    kept = {name: part for name, part in load_file(path).items() if not name.endswith((".oids", ".ordinary"))}
+    kept = {
+        name: part for name, part in tensors_of(path).items() if not name.endswith((".oids", ".ordinary"))
+    }
     save_file(kept, path)
     again = load_ensemble(tmp_path / "m")
     assert again.out_of_fold == {}

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from helpers import TINY_FEATURES, Bomb, files_below, refusal, tiny_ensemble, unseal
-from safetensors.torch import load_file, save_file
+from helpers import TINY_FEATURES, Bomb, files_below, refusal, tensors_of, tiny_ensemble, unseal
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rbztf.config import Config
@@ -207,7 +207,7 @@ def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object
 def _edit_weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], object]:
     def damage(folder: Path) -> None:
         unseal(folder)
-        tensors = load_file(folder / "weights.safetensors")
+        tensors = tensors_of(folder / "weights.safetensors")
         change(tensors)
         save_file(tensors, folder / "weights.safetensors")
 

@@ -78,7 +78,8 @@ class RowEncoding:
         filled = np.where(np.isfinite(values), values, self.median)[:, :, None]
         low, high = self.edges[:, :-1], self.edges[:, 1:]
         width = high - low
-        passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
+        with np.errstate(over="ignore"):  # bins of the smallest numbers: infinitely far is passed
+            passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
         return np.asarray(np.clip(passed, 0, 1).reshape(len(values), self.width) - 0.5, np.float32)
 
 
