@@ -33,11 +33,12 @@ from rbztf.features.snad_set import known_definition
 from rbztf.features.table import FeatureTable
 from rbztf.models.catalogue import shipped_model
 from rbztf.models.decision.decisions import Goal, apply_goal
-from rbztf.models.ensemble.bundle import save_ensemble
+from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
-from rbztf.models.objects.object_set import ObjectSet
+from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 from rbztf.models.objects.read import read_labelled, read_objects
+from rbztf.models.objects.training_range import fit_ranges
 from rbztf.simulate.ordinary.table import ordinary_features
 from rbztf.stores.labels import LabelTable, read_labels
 
@@ -67,8 +68,15 @@ class Data:
 
     def fit(self, labels: LabelTable) -> Ensemble:
         """The model trained on ``labels``, and on all ordinary objects."""
-        data = read_labelled(labels, None, self.features, self.config, self.ordinary)
-        return fit_ensemble(data, self.config, device=torch.device("cpu"))
+        return fit_ensemble(self.labelled(labels), self.config, device=torch.device("cpu"))
+
+    def labelled(self, labels: LabelTable) -> LabelledSet:
+        return read_labelled(labels, None, self.features, self.config, self.ordinary)
+
+    def with_ranges(self, model: Ensemble) -> Ensemble:
+        """``model`` with where all training objects lie."""
+        data = self.labelled(self.labels)
+        return replace(model, ranges=fit_ranges(data, model.modalities, self.config.seed))
 
 
 def read(labels: Path, features: Path) -> Data:
@@ -156,12 +164,18 @@ def main() -> None:
     parser.add_argument("--features", type=Path, help="SNAD's table of light-curve features, CSV")
     parser.add_argument("--reference", default="reference", help="the reference's folds, or a CSV with them")
     parser.add_argument("--out", type=Path, default=shipped_model())
+    parser.add_argument(
+        "--ranges", action="store_true", help="only measure anew where the training objects lie"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         given = arguments.labels, arguments.features
         labels, features = given if all(given) else fetched(Path(scratch))
         data = read(labels, features)
+    if arguments.ranges:
+        save_ensemble(data.with_ranges(load_ensemble(arguments.out)), arguments.out)
+        return
     figures: dict[str, str] = {}
     for name in (arguments.reference, "field"):
         (split,) = make_splits(name, data.labels, 5, data.config.seed, set(data.labels))
@@ -186,7 +200,7 @@ def main() -> None:
         **decided_ordinary(model),
     }
     card = {key: text for key, text in notes.items() if OF_THE_CARD in key or "error rate" not in key}
-    save_ensemble(replace(model, notes=card), arguments.out)
+    save_ensemble(data.with_ranges(replace(model, notes=card)), arguments.out)
     report(notes, arguments.out)
 
 

@@ -41,6 +41,7 @@ from rbztf.models.objects.object_set import Modality, ObjectSet
 from rbztf.models.training import threads
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
+from rbztf.verbs.predict import NO_RANGES
 
 N_OBJECTS, N_EPOCHS = 32, 10
 OIDS = [make_oid(i, field=600 + i // 4) for i in range(N_OBJECTS)]
@@ -121,7 +122,7 @@ def predict(at: Folders, *arguments: object, code: int = 0, model: Path | None =
     about_training = [text for text in answer["warnings"] if "are training objects" in text]
     trained = sum(bool(entry["in_training"]) for entry in answer["objects"])
     assert [text.split()[0] for text in about_training] == ([str(trained)] if trained else [])
-    answer["warnings"] = [text for text in answer["warnings"] if text not in about_training]
+    answer["warnings"] = [text for text in answer["warnings"] if text not in (*about_training, NO_RANGES)]
     return answer
 
 

@@ -27,12 +27,13 @@ from helpers import (
 from pyarrow import parquet
 
 import rbztf
+from rbztf.verbs.predict import NO_RANGES
 
 OIDS = [make_oid(i) for i in range(8)]
 OBJECT_KEYS = {
     *("oid", "p_bogus", "p_low", "p_high", "decision", "threshold", "kinds"),
     *("n_frames", "n_missing", "blamed", "model", "inputs", "features_verified", "p_without", "n_dropped"),
-    *("limit_real", "limit_bogus", "prior", "in_training", "p_out_of_fold"),
+    *("limit_real", "limit_bogus", "prior", "in_training", "p_out_of_fold", "input_check", "input_reason"),
 }
 
 
@@ -67,7 +68,7 @@ def test_the_contract_of_the_answer(model: Path, store: Path, vectors: dict[int,
         assert entry["n_frames"] == len(vectors[entry["oid"]])
         assert (entry["inputs"], entry["features_verified"], entry["blamed"]) == ("image", None, [])
     assert {entry["decision"] for entry in answer["objects"]} == {"real", "bogus"}
-    assert (answer["problems"], answer["warnings"]) == ([], [])
+    assert (answer["problems"], answer["warnings"]) == ([], [NO_RANGES])
 
 
 def test_objects_come_in_the_order_asked_for_each_once(model: Path, store: Path) -> None:
@@ -120,7 +121,7 @@ def test_a_pipe_gets_csv(model: Path, store: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [int(row["oid"]) for row in rows] == OIDS[:2]
     assert tuple(rows[0]) == COLUMNS
-    assert result.stderr == ""
+    assert result.stderr == f"Warning: {NO_RANGES}\n"
 
 
 def test_lists_of_objects(model: Path, store: Path, tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_cutouts_and_vectors_give_the_same(model: Path, tmp_path: Path) -> None:
     frames = rbztf.predict(model=model, data=tmp_path / "c")
     apart = rbztf.predict(model=model, embeddings=tmp_path / "f")
     (reference,) = rbztf.predict(model=model, data=tmp_path / "r").objects
-    assert apart.warnings == ()
+    assert apart.warnings == (NO_RANGES,)
     assert len(frames.objects) == 4
     for one, other in zip(frames.objects, apart.objects):
         assert (one.oid, one.n_frames) == (other.oid, other.n_frames)
@@ -231,8 +232,8 @@ def test_vectors_of_an_unknown_encoder_are_scored_with_a_warning(model: Path, tm
         np.save(tmp_path / "f" / f"{oid}.npy", array)
     result = run_well("predict", "--model", model, "--embeddings", tmp_path / "f", "--json")
     answer = strict_json(result.stdout)
-    assert len(answer["warnings"]) == 1
-    assert result.stderr == f"Warning: {answer['warnings'][0]}\n"
+    assert answer["warnings"][1:] == [NO_RANGES]
+    assert result.stderr == "".join(f"Warning: {text}\n" for text in answer["warnings"])
     assert "does not say which encoder made its vectors" in result.stderr
     expected = rbztf.load_classifier(model).probabilities([array[:, :4] for array in vectors])
     assert [entry["p_bogus"] for entry in answer["objects"]] == pytest.approx(expected, abs=1e-6)

@@ -55,7 +55,7 @@ def _show(show: Screen, result: DemoResult) -> None:
     ordered = sorted(result.predictions.objects, key=lambda entry: -entry.p_bogus)
     rows = [
         [
-            *(str(p.oid), result.truth[p.oid], f"{p.p_bogus:.3f}", p.decision, str(p.n_frames)),
+            *(str(p.oid), result.truth[p.oid], f"{p.p_bogus:.3f}", p.decision or "none", str(p.n_frames)),
             f"{p.p_without:.3f} ({p.n_dropped})" if p.p_without is not None else "",
         ]
         for p in ordered

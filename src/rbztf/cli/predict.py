@@ -79,6 +79,12 @@ def predict(
     explain: Annotated[
         bool, typer.Option("--explain", help="Name the frames to blame, and the score without them.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Decide also of objects that are outside what the model was trained on."
+        ),
+    ] = False,
     mask: Annotated[
         Path | None,
         typer.Option(
@@ -149,6 +155,7 @@ def predict(
             until_mjd=until,
             goal=goal if goal != Goal() else None,
             explain=explain or mask is not None or clean is not None or report is not None,
+            force=force,
             fetch=not no_fetch,
             archive_url=archive or ARCHIVE_URL,
             collection=collection or COLLECTION,
@@ -237,7 +244,7 @@ def _worst(entry: Prediction) -> str:
 
 def _row(p: Prediction, with_frames: bool, explained: bool) -> list[str]:
     interval = f"{p.p_low:.2f}–{p.p_high:.2f}" if p.p_low is not None and p.p_high is not None else ""
-    row = [str(p.oid), f"{p.p_bogus:.3f}", interval, p.decision]
+    row = [str(p.oid), f"{p.p_bogus:.3f}", interval, p.decision or f"none: {p.input_check}"]
     if with_frames:
         kind, share = max(p.kinds.items(), key=lambda item: item[1], default=("", 0.0))
         likely = f"{kind} {share:.2f}" if share >= LEAST_SHOWN_KIND else ""

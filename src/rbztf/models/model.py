@@ -18,6 +18,7 @@ from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.objects.scores import ObjectScores
+from rbztf.models.objects.training_range import Ranges
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.stores.embeddings import Embeddings, ForeignEmbeddings
 
@@ -60,6 +61,10 @@ class Model(Decides, Protocol):
     @property
     def out_of_fold(self) -> Mapping[int, Mapping[Modalities, float]]:
         """Of each training object, by OID, the probabilities by members not trained on it; empty if not kept."""
+
+    @property
+    def ranges(self) -> Ranges:
+        """Where its training objects lie, by modality; empty if not kept."""
 
     @property
     def attributes_frames(self) -> bool:

@@ -53,7 +53,10 @@ def clean_light_curve(prediction: Prediction, epochs: Table) -> TimeSeries:
     table["bogus"] = np.array(dropped, bool)
     table.sort("time")
     table.meta.update(
-        OID=prediction.oid, P_BOGUS=prediction.p_bogus, DECISION=prediction.decision, MODEL=prediction.model
+        OID=prediction.oid,
+        P_BOGUS=prediction.p_bogus,
+        DECISION=prediction.decision or "",
+        MODEL=prediction.model,
     )
     return table
 

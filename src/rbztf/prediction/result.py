@@ -75,6 +75,7 @@ def _column(kind: Kind, description: str, unit: str = "") -> dict[str, str]:
 
 
 _OUT_OF_FOLD = "of a training object: p_bogus by members not trained on it, which decides"
+_CHECK = "inside, unusual or outside: how far the input is from the training set"
 _VERIFIED = "whether the light-curve features were made as those of the training"
 
 
@@ -91,7 +92,11 @@ class Prediction:
     p_bogus: float = field(metadata=_column("float", "calibrated probability that the object is an artefact"))
     p_low: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, from"))
     p_high: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, to"))
-    decision: str = field(metadata=_column("text", "real, bogus or unsure"))
+    decision: str | None = field(
+        metadata=_column("text", "real, bogus or unsure; empty where the input is outside")
+    )
+    input_check: str | None = field(default=None, metadata=_column("text", _CHECK))
+    input_reason: str = field(default="", metadata=_column("text", "why it is unusual or outside"))
     threshold: float = field(metadata=_column("float", "p_bogus from which the object is called bogus"))
     limit_real: float | None = field(
         default=None, metadata=_column("float", "p_bogus up to which the object is called real")
@@ -153,7 +158,7 @@ class Prediction:
         )
         kind, share = max(self.kinds.items(), key=lambda pair: pair[1], default=("", 0.0))
         likely = f", {kind} {share:.2f}" if kind and self.decision != "real" else ""
-        about = f"{self.decision}, p(bogus) {self.p_bogus:.2f}{span}{likely}"
+        about = f"{self.decision or self.input_check}, p(bogus) {self.p_bogus:.2f}{span}{likely}"
         return store[self.oid].plot(
             [Blame(each.frame, each.share, each.dropped) for each in self.blamed], about
         )
@@ -217,7 +222,7 @@ class PredictResult:
         for entry in self.objects[:SHOWN]:
             low, high = (f"{p:.2f}" if p is not None else "?" for p in (entry.p_low, entry.p_high))
             lines.append(
-                f"  {entry.oid}  {entry.p_bogus:.3f} ({low} to {high})  {entry.decision}  {entry.inputs}"
+                f"  {entry.oid}  {entry.p_bogus:.3f} ({low} to {high})  {entry.decision or entry.input_check}  {entry.inputs}"
             )
         if len(self.objects) > SHOWN:
             lines.append(f"  … and {len(self.objects) - SHOWN} more")

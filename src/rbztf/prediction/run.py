@@ -50,9 +50,10 @@ class PredictionRun:
         until_mjd: float | None,
         goal: Goal | None,
         explain: bool,
+        force: bool = False,
     ) -> None:
         self._model, self._name, self._device, self._until_mjd = model, name, device, until_mjd
-        self._goal, self._explain = goal, explain
+        self._goal, self._explain, self._force = goal, explain, force
         self._notes: dict[str, None] = {}
         self._not_fetched: set[str] = set()
         self.problems: list[Problem] = []
@@ -90,7 +91,13 @@ class PredictionRun:
             if not found:
                 return [], 0
             made = predict_objects(
-                reader, found, self._name, self._goal, self.problems, explain=self._explain
+                reader,
+                found,
+                self._name,
+                self._goal,
+                self.problems,
+                explain=self._explain,
+                force=self._force,
             )
             return made, sum(entry.features.goes_on for entry in found if entry.features)
 

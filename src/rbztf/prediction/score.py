@@ -15,6 +15,7 @@ from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
 from rbztf.models.objects.scores import ObjectScores
+from rbztf.models.objects.training_range import Checked, InputCheck, check_objects
 from rbztf.prediction.inputs import ObjectInputs
 from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import EpochContribution, Prediction
@@ -34,6 +35,7 @@ def predict_objects(
     problems: list[Problem],
     *,
     explain: bool,
+    force: bool = False,
 ) -> list[Prediction]:
     """Predictions of objects, in their order; those whose score is not finite go to ``problems`` instead.
 
@@ -43,6 +45,8 @@ def predict_objects(
         Of the model.
     explain : bool
         Also tell what each frame contributes, and the score without the worst.
+    force : bool
+        Decide also of objects that are outside the training set.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def predict_objects(
         for i, entry in enumerate(entries)
     ]
     predictions = [_out_of_fold(model, *pair, goal) for pair in zip(predictions, scores.inputs)]
+    checked = check_objects(model.ranges, objects, scores.inputs)
+    predictions = [_checked(*pair, force) for pair in zip(predictions, checked)]
     if not explain:
         return predictions
     contributions = model.frame_contributions(objects)
@@ -104,6 +110,15 @@ def _out_of_fold(model: Model, made: Prediction, inputs: Modalities, goal: Goal 
         p = float(shift(np.array([p]), model.prior, made.prior)[0])
     decided = model.decision_rule(inputs).decide(np.array([p]), goal or Goal())
     return replace(made, p_out_of_fold=p, decision=str(decided.words[0]))
+
+
+def _checked(made: Prediction, found: Checked | None, force: bool) -> Prediction:
+    """``made`` with how far its input is from the training set; without a decision if that is outside."""
+    if found is None:
+        return made
+    outside = found.check is InputCheck.OUTSIDE
+    decision = None if outside and not force else made.decision
+    return replace(made, decision=decision, input_check=str(found.check), input_reason=found.reason)
 
 
 def _verified(entry: ObjectInputs, inputs: Modalities) -> bool | None:

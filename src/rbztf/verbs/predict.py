@@ -18,6 +18,7 @@ from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
+from rbztf.models.objects.training_range import InputCheck
 from rbztf.models.training import choose_device
 from rbztf.prediction.inputs import InputPaths
 from rbztf.prediction.parts import Parts
@@ -36,6 +37,10 @@ from rbztf.verbs.acquire import (
 from rbztf.verbs.paths import locate_model, locate_optional
 from rbztf.ztf import Oid
 
+NO_RANGES = (
+    "The model does not keep where its training objects lie (it is older, imported, or trained on few objects), "
+    "so input_check is empty."
+)
 FETCHED_AT_ONCE = 512
 """Objects that are fetched before the first of them are scored."""
 
@@ -50,6 +55,7 @@ def predict(
     until_mjd: float | None = None,
     goal: Goal | None = None,
     explain: bool = False,
+    force: bool = False,
     fetch: bool = True,
     archive_url: str = ARCHIVE_URL,
     collection: str = COLLECTION,
@@ -81,6 +87,8 @@ def predict(
         ensemble, if left out.
     explain : bool
         Tell what each frame contributes, and the score without the worst; ensembles only.
+    force : bool
+        Decide also of objects whose input is outside what the model was trained on.
     fetch : bool
         Fetch objects asked for that the data lack, into the cutout store.
     archive_url : str
@@ -115,9 +123,9 @@ def predict(
     device = choose_device(config.device)
     kept = None
     if parts is not None:
-        kept = Parts(parts, _request(path, places, collection, goal, explain, until_mjd))
+        kept = Parts(parts, _request(path, places, collection, goal, explain, until_mjd, force))
     known = dict(kept.known) if kept else {}
-    run = PredictionRun(bundle, str(path), device, until_mjd, goal, explain)
+    run = PredictionRun(bundle, str(path), device, until_mjd, goal, explain, force)
     if oids is None:
         run.open(places)
         asked = run.reader.oids()
@@ -174,6 +182,7 @@ def _request(
     goal: Goal | None,
     explain: bool,
     until_mjd: float | None,
+    force: bool,
 ) -> dict[str, Any]:
     """All that decides a prediction, to tell parts of one request from those of another."""
     digest = hashlib.sha256()
@@ -187,6 +196,7 @@ def _request(
         "features": str(places.features),
         "goal": asdict(goal or Goal()),
         "explain": explain,
+        "force": force,
         "until_mjd": until_mjd,
     }
 
@@ -204,8 +214,25 @@ def _given(
     )
 
 
+def _of_input(model: Model, predictions: Sequence[Prediction]) -> Iterator[str]:
+    """How many objects are outside what the model was trained on."""
+    outside = [entry for entry in predictions if entry.input_check == InputCheck.OUTSIDE]
+    if outside:
+        undecided = sum(entry.decision is None for entry in outside)
+        what = (
+            "nothing is decided of them (--force decides all the same)" if undecided else "decided by --force"
+        )
+        yield (
+            f"{len(outside)} of {len(predictions)} objects are outside what the model was trained on: {what}. "
+            f"The first, {outside[0].oid}: {outside[0].input_reason}."
+        )
+    if predictions and not model.ranges:
+        yield NO_RANGES
+
+
 def _remarks(model: Model, predictions: Sequence[Prediction], n_go_on: int) -> Iterator[str]:
     """What all who use the scores should know."""
+    yield from _of_input(model, predictions)
     n_trained = sum(bool(entry.in_training) for entry in predictions)
     if n_trained:
         yield (

@@ -19,6 +19,7 @@ from rbztf.models.ensemble.bundle import save_ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.objects.object_set import LabelledSet
 from rbztf.models.objects.read import FrameSelection, read_labelled, scores_curves_alone, usable_objects
+from rbztf.models.objects.training_range import fit_ranges
 from rbztf.models.rnn.fit import fit_classifier
 from rbztf.models.training import choose_device, threads
 from rbztf.models.vae.bundle import EncoderBundle, encoder_in, seen_labels
@@ -144,7 +145,8 @@ def _train_network(run: _Run, config: Config, device: torch.device) -> TrainResu
             f"{best['inner_auc']:.3f} (it chose the epoch, so it flatters; rbztf cv gives honest figures)"
         )
     with new_bundle(run.target) as part:
-        replace(fitted.bundle, encoder=run.encoder, notes=notes).write_into(part)
+        ranges = fit_ranges(run.data, fitted.bundle.modalities, config.seed)
+        replace(fitted.bundle, encoder=run.encoder, notes=notes, ranges=ranges).write_into(part)
         _write_curves(part, fitted.history)
     n_epochs, n_objects = len(fitted.history), len(run.data)
     return TrainResult(run.target, n_objects, run.n_frames, n_epochs, fitted.best_epoch, fitted.history)
@@ -161,7 +163,8 @@ def _train_ensemble(run: _Run, config: Config, device: torch.device) -> TrainRes
         progress=run.progress,
         stage="train-rnn",
     )
-    save_ensemble(replace(model, encoder=run.encoder, notes=run.notes), run.target)
+    ranges = fit_ranges(run.data, model.modalities, config.seed)
+    save_ensemble(replace(model, encoder=run.encoder, notes=run.notes, ranges=ranges), run.target)
     inner_auc = {" + ".join(have): area for have, area in model.inner_auc.items()}
     result = TrainResult(run.target, len(run.data), run.n_frames, config.ensemble.folds, 0, [])
     return replace(result, seconds=time.perf_counter() - started, inner_auc=inner_auc)

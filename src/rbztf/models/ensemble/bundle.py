@@ -26,6 +26,7 @@ from rbztf.models.ensemble.member import Member, member_class
 from rbztf.models.ensemble.stacking import Combination
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality
+from rbztf.models.objects.training_range import range_tensors, take_ranges
 from rbztf.models.vae.bundle import config_of, encoder_in
 
 KIND = "ensemble"
@@ -46,7 +47,7 @@ PRIORS = (1e-9, 1 - 1e-9)
 
 def save_ensemble(model: Ensemble, folder: Path) -> None:
     """Write the bundle; ``folder`` appears whole or stays as it was."""
-    tensors: dict[str, Tensor] = model.reader.tensors()
+    tensors: dict[str, Tensor] = model.reader.tensors() | range_tensors(model.ranges)
     described = []
     for number, (have, combination) in enumerate(model.combinations.items()):
         tensors |= {
@@ -123,6 +124,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         definition = known_definition(names, Definition.from_json(metadata["features"]["definition"]))
         latent = int(bundle.number_in(metadata, "latent", 0, bundle.MOST_COLUMNS))
         prior = bundle.number_in(metadata, "prior", *PRIORS)
+        ranges = take_ranges(tensors, {Modality.IMAGE: 2 * latent, Modality.LIGHTCURVE: len(names)})
         if max(reader.latents, default=-1) >= latent:
             raise ValueError("as many latents as its networks read")
         _check_combinations(combinations, kinds, members)
@@ -131,7 +133,7 @@ def load_ensemble(folder: Path | str) -> Ensemble:
     encoder = encoder_in(folder, str(metadata.get("encoder") or ""))
     notes = metadata.get("notes", {})
     return Ensemble(
-        members, combinations, kinds, config, latent, reader, prior, names, definition, encoder, notes
+        members, combinations, kinds, config, latent, reader, prior, names, definition, encoder, notes, ranges
     )
 
 

@@ -21,6 +21,7 @@ from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.objects.scores import ObjectScores
+from rbztf.models.objects.training_range import Ranges
 from rbztf.models.vae.bundle import EncoderBundle
 
 Array = NDArray[np.float64]
@@ -74,6 +75,8 @@ class Ensemble:
     encoder : EncoderBundle or None
     notes : dict
         For the model card.
+    ranges : dict of Modality to TrainingRange
+        Where its training objects lie; empty if not kept.
     """
 
     members: dict[str, Fitted]
@@ -87,6 +90,7 @@ class Ensemble:
     definition: Definition
     encoder: EncoderBundle | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
 
     @property
     def modalities(self) -> Modalities:

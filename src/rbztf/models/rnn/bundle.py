@@ -22,6 +22,7 @@ from rbztf.models.decision.decisions import FixedThreshold
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.objects.scores import ObjectScores
+from rbztf.models.objects.training_range import Ranges, range_tensors, take_ranges
 from rbztf.models.rnn.network import RecurrentClassifier
 from rbztf.models.training import threads
 from rbztf.models.vae.bundle import EncoderBundle, config_of, encoder_in
@@ -76,6 +77,8 @@ class ClassifierBundle:
         None if the vectors it was trained on came from an unknown encoder.
     notes : dict
         Where it comes from and its measured figures; goes to the model card.
+    ranges : dict of Modality to TrainingRange
+        Where its training objects lie; empty if not kept.
     """
 
     network: RecurrentClassifier
@@ -84,6 +87,7 @@ class ClassifierBundle:
     threshold: float = 0.5
     encoder: EncoderBundle | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
 
     modalities: ClassVar[Modalities] = (Modality.IMAGE,)
     reader: ClassVar[None] = None
@@ -190,6 +194,7 @@ class ClassifierBundle:
     def write_into(self, folder: Path) -> None:
         """Write the bundle's files into the existing ``folder``."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= range_tensors(self.ranges)
         tensors["standardisation.mean"] = torch.from_numpy(self.standardisation.mean)
         tensors["standardisation.scale"] = torch.from_numpy(self.standardisation.scale)
         metadata = {
@@ -235,13 +240,14 @@ def load_classifier(folder: Path | str) -> ClassifierBundle:
         latent = int(bundle.number_in(metadata, "latent", 1, bundle.MOST_COLUMNS))
         threshold = bundle.number_in(metadata, "threshold", 0.0, np.nextafter(1, 2))
         standardisation = _standardisation(tensors, latent + config.classifier.reads_loss)
+        ranges = take_ranges(tensors, {Modality.IMAGE: 2 * len(standardisation.mean)})
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder} lacks {error}.", "Make or import the model again.") from None
     network = build_network(config, latent)
     bundle.load_exactly(network, {name.removeprefix("network."): t for name, t in tensors.items()}, folder)
     encoder = encoder_in(folder, str(metadata.get("encoder") or ""))
     return ClassifierBundle(
-        network.eval(), standardisation, config, threshold, encoder, metadata.get("notes", {})
+        network.eval(), standardisation, config, threshold, encoder, metadata.get("notes", {}), ranges
     )
 
 

@@ -1,0 +1,324 @@
+"""How far objects are from those that a model was trained on: each column by itself, and all together.
+
+A column's value becomes its standard-normal equivalent among the training objects; beyond their range it
+goes on growing. The distance of an object is its Mahalanobis distance in these, squared and divided by
+the number of columns; its excess is how far the worst column lies beyond the range, in widths of it.
+From which distance and excess an object counts as unusual or outside is found on training objects of
+fields that are left out in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rbztf.models.bundle import array_in
+from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality, ObjectSet
+
+Array = NDArray[np.float64]
+LEVELS = np.concatenate([[0, 0.001, 0.005], np.arange(0.01, 0.995, 0.01), [0.995, 0.999, 1]])
+"""Shares of the training objects at which each column is kept."""
+DEEPEST = 0.0005
+"""Share beyond which the normal equivalent of a rank goes no further."""
+LARGEST = 1e30
+"""Values beyond count as this: their squares stay finite."""
+LEAST_OBJECTS = 60
+"""Training objects below which no range is made: a model's limits would be those of single objects."""
+FOLDS = 5
+LIMITS = (0.955, 0.992)
+"""Shares of objects of left-out fields that lie below the limit of unusual, and of outside: of the distance
+and of the excess each."""
+PARTS = ("quantiles", "mean", "precision", "limits")
+
+
+class InputCheck(StrEnum):
+    """How far an object is from the training set."""
+
+    INSIDE = "inside"
+    UNUSUAL = "unusual"
+    OUTSIDE = "outside"
+
+
+ORDER = tuple(InputCheck)
+"""From near to far."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found of one object: ``reason`` is empty for an object that is inside."""
+
+    check: InputCheck
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TrainingRange:
+    """Where the training objects lie in some columns.
+
+    Attributes
+    ----------
+    quantiles : ndarray (levels, k), float64
+        Of each column at :data:`LEVELS`.
+    mean : ndarray (k,), float64
+        Of the normal equivalents.
+    precision : ndarray (k, k), float64
+        Inverse of their covariance.
+    limits : ndarray (2, 2), float64
+        Distance and excess (rows) from which an object is unusual, and outside (columns).
+    """
+
+    quantiles: Array
+    mean: Array
+    precision: Array
+    limits: Array
+
+    @classmethod
+    def fit(cls, values: Array, groups: NDArray[np.int64], beside: Array, seed: int) -> TrainingRange:
+        """The range of training objects, with limits from fields left out.
+
+        Parameters
+        ----------
+        values : ndarray (n, k), float64
+            Of the training objects; NaN where unknown.
+        groups : ndarray (n,), int64
+            Their fields.
+        beside : ndarray (m, k), float64
+            Of objects that count as training objects and are never left out.
+        """
+        fold = _folds(groups, seed)
+        measured = np.empty((2, len(values)))
+        for number in np.unique(fold):
+            out = fold == number
+            part = cls._shape(np.concatenate([values[~out], beside]))
+            measured[:, out] = part.measure(values[out])[:2]
+        limits = np.stack([np.quantile(row, LIMITS) for row in measured])
+        whole = cls._shape(np.concatenate([values, beside]))
+        return cls(whole.quantiles, whole.mean, whole.precision, limits)
+
+    @classmethod
+    def _shape(cls, values: Array) -> TrainingRange:
+        """Without limits."""
+        from sklearn.covariance import ledoit_wolf
+
+        n_columns = values.shape[1]
+        known = np.where(np.isfinite(values).any(axis=0), values, 0.0)
+        quantiles = np.nanquantile(known, LEVELS, axis=0)
+        plain = cls(quantiles, np.zeros(n_columns), np.eye(n_columns), np.full((2, 2), np.inf))
+        normal = np.nan_to_num(plain._normal(values))
+        covariance, _ = ledoit_wolf(normal)
+        floor = 1e-3 * np.eye(n_columns)
+        return cls(quantiles, normal.mean(axis=0), np.linalg.inv(covariance + floor), plain.limits)
+
+    def check(self, values: Array, names: Sequence[str]) -> list[Checked]:
+        """How far objects are from the training set.
+
+        Parameters
+        ----------
+        values : ndarray (n, k), float64
+            NaN where unknown.
+        names : sequence of str
+            Of the columns, for the reason.
+        """
+        distance, excess, worst = self.measure(values)
+        over = np.stack([distance, excess])[:, :, None] > self.limits[:, None, :]
+        level = over.any(axis=0).sum(axis=1)
+        return [
+            Checked(ORDER[rank], self._reason(values[i], int(worst[i]), names)) if rank else _INSIDE
+            for i, rank in enumerate(level.tolist())
+        ]
+
+    def measure(self, values: Array) -> tuple[Array, Array, NDArray[np.int64]]:
+        """Distance and excess of each object, and its column that is farthest from the training's, (n,) each."""
+        values = np.clip(values, -LARGEST, LARGEST)
+        normal = self._normal(values)
+        offset = np.nan_to_num(normal - self.mean)
+        distance = np.einsum("ij,ij->i", offset @ self.precision, offset) / max(values.shape[1], 1)
+        beyond = self._beyond(values)
+        excess = beyond.max(axis=1, initial=0.0)
+        farthest = np.where(excess > 0, beyond.argmax(axis=1), np.abs(offset).argmax(axis=1))
+        return distance, excess, farthest
+
+    def _beyond(self, values: Array) -> Array:
+        """How far each value lies beyond the range of its column, in widths of the range; 0 where unknown."""
+        low, high = self.quantiles[0], self.quantiles[-1]
+        width = np.maximum(high - low, 1e-9 * np.maximum(np.abs(high), 1))
+        return np.asarray(np.nan_to_num(np.maximum(np.maximum(values - high, low - values), 0) / width))
+
+    def _normal(self, values: Array) -> Array:
+        """Standard-normal equivalent of each value, (n, k); beyond the range it grows with the logarithm."""
+        out = np.empty(values.shape)
+        low, high = self.quantiles[0], self.quantiles[-1]
+        for column, (points, levels) in enumerate(self._curves):
+            out[:, column] = np.interp(values[:, column], points, levels)
+        over, under = np.maximum(values - high, 0), np.maximum(low - values, 0)
+        out += 2 * (np.arcsinh(over / self._core) - np.arcsinh(under / self._core))
+        return out
+
+    @cached_property
+    def _core(self) -> Array:
+        """Width of the inner 80 % of each column, above 0."""
+        low, high = (self.quantiles[int(np.argmin(np.abs(LEVELS - level)))] for level in (0.1, 0.9))
+        return np.asarray(np.maximum(high - low, 1e-9 * np.maximum(np.abs(high), 1)))
+
+    @cached_property
+    def _curves(self) -> list[tuple[Array, Array]]:
+        """Of each column its distinct values, in order, and the mean normal equivalent of their ranks."""
+        from scipy.special import ndtri
+
+        levels = ndtri(np.clip(LEVELS, DEEPEST, 1 - DEEPEST))
+        curves = []
+        for column in self.quantiles.T:
+            points, place = np.unique(column, return_inverse=True)
+            curves.append((points, np.bincount(place, levels) / np.bincount(place)))
+        return curves
+
+    def _reason(self, values: Array, column: int, names: Sequence[str]) -> str:
+        """The column that is farthest, or that all together are unlike the training's."""
+        low, high = self.quantiles[0, column], self.quantiles[-1, column]
+        value = values[column]
+        if low <= value <= high:
+            return f"its values together are unlike the training's, most of all {names[column]} {value:.4g}"
+        return f"{names[column]} {value:.4g}; the training has {low:.4g} to {high:.4g}"
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All arrays, for a bundle."""
+        return {part: torch.from_numpy(np.ascontiguousarray(getattr(self, part))) for part in PARTS}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], prefix: str) -> TrainingRange:
+        """From :meth:`tensors` under names that begin with ``prefix``.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If one is missing or not sound.
+        """
+        found = cls(*(array_in(tensors, f"{prefix}{part}", torch.float64) for part in PARTS))
+        k = found.mean.shape[0] if found.mean.ndim == 1 else -1
+        shapes = [(len(LEVELS), k), (k,), (k, k), (2, 2)]
+        if [getattr(found, part).shape for part in PARTS] != shapes or (
+            np.diff(found.quantiles, axis=0) < 0
+        ).any():
+            raise ValueError("a sound range of its training objects")
+        return found
+
+
+_INSIDE = Checked(InputCheck.INSIDE)
+Ranges = Mapping[Modality, TrainingRange]
+"""Of a model, by what it reads; empty if it keeps none."""
+PREFIX = "range."
+
+
+def fit_ranges(data: LabelledSet, modalities: Modalities, seed: int) -> dict[Modality, TrainingRange]:
+    """The ranges of the objects that a model is trained on, of each modality that enough of them have."""
+    ranges = {}
+    for modality in modalities:
+        index = np.flatnonzero(data.objects.has(modality))
+        beside = data.ordinary.take(data.ordinary.has(modality))
+        values = columns(data.objects.take(index), modality)
+        if len(index) >= LEAST_OBJECTS and len(np.unique(data.groups[index])) >= FOLDS:
+            other = columns(beside, modality) if len(beside) else np.empty((0, values.shape[1]))
+            ranges[modality] = TrainingRange.fit(values, data.groups[index], other, seed)
+    return ranges
+
+
+def columns(objects: ObjectSet, modality: Modality) -> Array:
+    """What is compared with the training set, (n, k) float64.
+
+    The light-curve features, or of the frames the mean and the standard deviation of each column.
+    """
+    if modality is Modality.LIGHTCURVE:
+        return objects.lightcurve.values
+    return np.array([_moments(sequence) for sequence in objects.sequences]).reshape(len(objects), -1)
+
+
+def _moments(sequence: NDArray[np.float32]) -> Array:
+    return np.concatenate([sequence.mean(axis=0), sequence.std(axis=0)]).astype(np.float64)
+
+
+def column_names(objects: ObjectSet, modality: Modality, width: int) -> tuple[str, ...]:
+    """Names of :func:`columns`."""
+    if modality is Modality.LIGHTCURVE:
+        return objects.lightcurve.names
+    return tuple(
+        f"the frames' {what} of latent {k}" for what in ("mean", "spread") for k in range(width // 2)
+    )
+
+
+def check_objects(ranges: Ranges, objects: ObjectSet, inputs: Sequence[Modalities]) -> list[Checked | None]:
+    """How far each object is from the training set, the farther of the modalities that its score rests on.
+
+    Parameters
+    ----------
+    inputs : sequence of tuple of Modality
+        What each score rests on.
+
+    Returns
+    -------
+    list of Checked or None
+        None of an object for which the model keeps no range.
+    """
+    found: list[Checked | None] = [None] * len(objects)
+    for modality, known in ranges.items():
+        index = np.flatnonzero([modality in have for have in inputs])
+        if not len(index):
+            continue
+        values = columns(objects.take(index), modality)
+        names = column_names(objects, modality, values.shape[1])
+        for i, checked in zip(index.tolist(), known.check(values, names)):
+            found[i] = farther(found[i], checked)
+    return found
+
+
+def farther(one: Checked | None, other: Checked | None) -> Checked | None:
+    """The one that is farther from the training set; the first of two alike."""
+    if one is None or other is None:
+        return one or other
+    return other if ORDER.index(other.check) > ORDER.index(one.check) else one
+
+
+def range_tensors(ranges: Ranges) -> dict[str, Tensor]:
+    """All arrays of ``ranges``, for a bundle."""
+    return {
+        f"{PREFIX}{modality}.{part}": tensor
+        for modality, known in ranges.items()
+        for part, tensor in known.tensors().items()
+    }
+
+
+def take_ranges(tensors: dict[str, Tensor], widths: Mapping[Modality, int]) -> dict[Modality, TrainingRange]:
+    """The ranges among the tensors of a bundle, which are taken out of them.
+
+    Parameters
+    ----------
+    widths : dict of Modality to int
+        Columns that the model's objects have.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If one is not sound.
+    """
+    own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
+    ranges = {}
+    for modality, width in widths.items():
+        prefix = f"{PREFIX}{modality}."
+        if any(name.startswith(prefix) for name in own):
+            ranges[modality] = TrainingRange.restore(own, prefix)
+            if len(ranges[modality].mean) != width:
+                raise ValueError(f"a range of its {width} columns of {modality}")
+    return ranges
+
+
+def _folds(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Number of the fold of each object; a group is in one fold."""
+    names, place = np.unique(groups, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    return np.asarray(order[place] % FOLDS)
