@@ -27,8 +27,9 @@ from rbztf.features.table import FeatureTable
 from rbztf.models.catalogue import shipped_model
 from rbztf.models.ensemble.bundle import load_ensemble
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
+from rbztf.models.objects.ranges import check_objects, fit_ranges
 from rbztf.models.objects.read import read_labelled
-from rbztf.models.objects.training_range import InputCheck, check_objects, fit_ranges
+from rbztf.models.objects.training_range import InputCheck
 from rbztf.simulate.ordinary.table import ordinary_features
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import LabelTable

@@ -37,8 +37,8 @@ from rbztf.models.ensemble.bundle import load_ensemble, save_ensemble
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
+from rbztf.models.objects.ranges import fit_ranges
 from rbztf.models.objects.read import read_labelled, read_objects
-from rbztf.models.objects.training_range import fit_ranges
 from rbztf.simulate.ordinary.table import ordinary_features
 from rbztf.stores.labels import LabelTable, read_labels
 

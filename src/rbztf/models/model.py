@@ -16,9 +16,9 @@ from rbztf.features.table import Definition
 from rbztf.models.decision.decisions import Decides
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.ranges import Ranges
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.objects.scores import ObjectScores
-from rbztf.models.objects.training_range import Ranges
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.stores.embeddings import Embeddings, ForeignEmbeddings
 

@@ -14,8 +14,9 @@ from rbztf.models.decision.prior import shift
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.ranges import check_objects
 from rbztf.models.objects.scores import ObjectScores
-from rbztf.models.objects.training_range import Checked, InputCheck, check_objects
+from rbztf.models.objects.training_range import Checked, InputCheck
 from rbztf.prediction.inputs import ObjectInputs
 from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import EpochContribution, Prediction

@@ -18,8 +18,8 @@ from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.bundle import save_ensemble
 from rbztf.models.ensemble.fit import fit_ensemble
 from rbztf.models.objects.object_set import LabelledSet
+from rbztf.models.objects.ranges import fit_ranges
 from rbztf.models.objects.read import FrameSelection, read_labelled, scores_curves_alone, usable_objects
-from rbztf.models.objects.training_range import fit_ranges
 from rbztf.models.rnn.fit import fit_classifier
 from rbztf.models.training import choose_device, threads
 from rbztf.models.vae.bundle import EncoderBundle, encoder_in, seen_labels

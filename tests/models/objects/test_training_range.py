@@ -8,12 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbztf.models.objects.training_range import (
-    LEAST_OBJECTS,
-    InputCheck,
-    TrainingRange,
-    farther,
-)
+from rbztf.models.objects.ranges import farther
+from rbztf.models.objects.training_range import LEAST_OBJECTS, InputCheck, TrainingRange
 
 K = 6
 NAMES = tuple("abcdef")

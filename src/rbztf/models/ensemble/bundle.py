@@ -26,7 +26,7 @@ from rbztf.models.ensemble.member import Member, member_class
 from rbztf.models.ensemble.stacking import Combination
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality
-from rbztf.models.objects.training_range import range_tensors, take_ranges
+from rbztf.models.objects.ranges import range_tensors, take_ranges
 from rbztf.models.vae.bundle import config_of, encoder_in
 
 KIND = "ensemble"

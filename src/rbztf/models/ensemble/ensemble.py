@@ -19,9 +19,9 @@ from rbztf.models.ensemble.member import Member
 from rbztf.models.ensemble.stacking import Combination, sigmoid
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.ranges import Ranges
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.objects.scores import ObjectScores
-from rbztf.models.objects.training_range import Ranges
 from rbztf.models.vae.bundle import EncoderBundle
 
 Array = NDArray[np.float64]

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.models.bundle import array_in
-from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality, ObjectSet
 
 Array = NDArray[np.float64]
 LEVELS = np.concatenate([[0, 0.001, 0.005], np.arange(0.01, 0.995, 0.01), [0.995, 0.999, 1]])
@@ -211,110 +210,6 @@ class TrainingRange:
 
 
 _INSIDE = Checked(InputCheck.INSIDE)
-Ranges = Mapping[Modality, TrainingRange]
-"""Of a model, by what it reads; empty if it keeps none."""
-PREFIX = "range."
-
-
-def fit_ranges(data: LabelledSet, modalities: Modalities, seed: int) -> dict[Modality, TrainingRange]:
-    """The ranges of the objects that a model is trained on, of each modality that enough of them have."""
-    ranges = {}
-    for modality in modalities:
-        index = np.flatnonzero(data.objects.has(modality))
-        beside = data.ordinary.take(data.ordinary.has(modality))
-        values = columns(data.objects.take(index), modality)
-        if len(index) >= LEAST_OBJECTS and len(np.unique(data.groups[index])) >= FOLDS:
-            other = columns(beside, modality) if len(beside) else np.empty((0, values.shape[1]))
-            ranges[modality] = TrainingRange.fit(values, data.groups[index], other, seed)
-    return ranges
-
-
-def columns(objects: ObjectSet, modality: Modality) -> Array:
-    """What is compared with the training set, (n, k) float64.
-
-    The light-curve features, or of the frames the mean and the standard deviation of each column.
-    """
-    if modality is Modality.LIGHTCURVE:
-        return objects.lightcurve.values
-    return np.array([_moments(sequence) for sequence in objects.sequences]).reshape(len(objects), -1)
-
-
-def _moments(sequence: NDArray[np.float32]) -> Array:
-    return np.concatenate([sequence.mean(axis=0), sequence.std(axis=0)]).astype(np.float64)
-
-
-def column_names(objects: ObjectSet, modality: Modality, width: int) -> tuple[str, ...]:
-    """Names of :func:`columns`."""
-    if modality is Modality.LIGHTCURVE:
-        return objects.lightcurve.names
-    return tuple(
-        f"the frames' {what} of latent {k}" for what in ("mean", "spread") for k in range(width // 2)
-    )
-
-
-def check_objects(ranges: Ranges, objects: ObjectSet, inputs: Sequence[Modalities]) -> list[Checked | None]:
-    """How far each object is from the training set, the farther of the modalities that its score rests on.
-
-    Parameters
-    ----------
-    inputs : sequence of tuple of Modality
-        What each score rests on.
-
-    Returns
-    -------
-    list of Checked or None
-        None of an object for which the model keeps no range.
-    """
-    found: list[Checked | None] = [None] * len(objects)
-    for modality, known in ranges.items():
-        index = np.flatnonzero([modality in have for have in inputs])
-        if not len(index):
-            continue
-        values = columns(objects.take(index), modality)
-        names = column_names(objects, modality, values.shape[1])
-        for i, checked in zip(index.tolist(), known.check(values, names)):
-            found[i] = farther(found[i], checked)
-    return found
-
-
-def farther(one: Checked | None, other: Checked | None) -> Checked | None:
-    """The one that is farther from the training set; the first of two alike."""
-    if one is None or other is None:
-        return one or other
-    return other if ORDER.index(other.check) > ORDER.index(one.check) else one
-
-
-def range_tensors(ranges: Ranges) -> dict[str, Tensor]:
-    """All arrays of ``ranges``, for a bundle."""
-    return {
-        f"{PREFIX}{modality}.{part}": tensor
-        for modality, known in ranges.items()
-        for part, tensor in known.tensors().items()
-    }
-
-
-def take_ranges(tensors: dict[str, Tensor], widths: Mapping[Modality, int]) -> dict[Modality, TrainingRange]:
-    """The ranges among the tensors of a bundle, which are taken out of them.
-
-    Parameters
-    ----------
-    widths : dict of Modality to int
-        Columns that the model's objects have.
-
-    Raises
-    ------
-    KeyError, ValueError
-        If one is not sound.
-    """
-    own = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
-    ranges = {}
-    for modality, width in widths.items():
-        prefix = f"{PREFIX}{modality}."
-        if any(name.startswith(prefix) for name in own):
-            ranges[modality] = TrainingRange.restore(own, prefix)
-            if len(ranges[modality].mean) != width:
-                raise ValueError(f"a range of its {width} columns of {modality}")
-    return ranges
 
 
 def _folds(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -20,9 +20,9 @@ from rbztf.models import bundle
 from rbztf.models.batching import by_bucket, by_length, pad
 from rbztf.models.decision.decisions import FixedThreshold
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
+from rbztf.models.objects.ranges import Ranges, range_tensors, take_ranges
 from rbztf.models.objects.read import FrameSelection
 from rbztf.models.objects.scores import ObjectScores
-from rbztf.models.objects.training_range import Ranges, range_tensors, take_ranges
 from rbztf.models.rnn.network import RecurrentClassifier
 from rbztf.models.training import threads
 from rbztf.models.vae.bundle import EncoderBundle, config_of, encoder_in
