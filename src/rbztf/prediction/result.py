@@ -92,9 +92,7 @@ class Prediction:
     p_bogus: float = field(metadata=_column("float", "calibrated probability that the object is an artefact"))
     p_low: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, from"))
     p_high: float | None = field(default=None, metadata=_column("float", "95 % interval of p_bogus, to"))
-    decision: str | None = field(
-        metadata=_column("text", "real, bogus or unsure; empty where the input is outside")
-    )
+    decision: str | None = field(metadata=_column("text", "real, bogus, unsure; empty if outside"))
     input_check: str | None = field(default=None, metadata=_column("text", _CHECK))
     input_reason: str = field(default="", metadata=_column("text", "why it is unusual or outside"))
     threshold: float = field(metadata=_column("float", "p_bogus from which the object is called bogus"))
