@@ -1,6 +1,7 @@
 # make demo    the main job end to end, offline, on a simulated archive
 # make test    the tests (make lint: ruff and mypy; make test-min: with the lowest versions)
 # make chaos   attacks with figures, into docs/reliability.md: 25 minutes
+# make fuzz    damaged files for every reader: minutes
 # make bench   benchmarks of speed, ratios measured side by side
 # Each sets up what it needs in .venv.
 
@@ -16,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
 	fetch_rate kill_fetch cut_quadrant
 
-.PHONY: demo test test-min lint bench chaos clean
+.PHONY: demo test test-min lint bench chaos fuzz clean
 
 demo: $(READY)
 	$(BIN)/rbztf demo --out demo
@@ -42,6 +43,9 @@ bench: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m chaos --seed 0 --seconds 1500 --out docs/reliability.md
+
+fuzz: $(READY)
+	RBZTF_FUZZ=1500 $(BIN)/python -m pytest tests/fuzz
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 $(MIN)/.ready: pyproject.toml constraints-min.txt

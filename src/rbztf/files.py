@@ -278,5 +278,5 @@ def reading(
     except RbztfError:
         raise
     except Exception as error:  # noqa: BLE001 - damaged bytes fail in a dozen ways, none of them documented
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{path} {what} ({reason}).", next_step) from None

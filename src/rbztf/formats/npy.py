@@ -7,7 +7,7 @@ import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -86,19 +86,45 @@ def read_array(path: Path) -> NDArray[Any]:
     """
     if path.suffix != ".npz":
         return np.asarray(_load(path, None))
-    with zipfile.ZipFile(regular(path)) as packed:
-        n_bytes = sum(entry.file_size for entry in packed.infolist())
-        if n_bytes > MOST_BYTES:
-            raise ValueError(f"it holds {n_bytes} bytes, more than {MOST_BYTES}")
-    with np.load(path, allow_pickle=False) as arrays:
-        if len(arrays.files) != 1:
-            raise ValueError(f"it holds {len(arrays.files)} arrays")
-        return np.asarray(arrays[arrays.files[0]])
+    arrays = read_arrays(path)
+    if len(arrays) != 1:
+        raise ValueError(f"it holds {len(arrays)} arrays")
+    return next(iter(arrays.values()))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of numbers of a ``.npz`` file, by name.
+
+    Raises
+    ------
+    OSError, ValueError
+        Saying what is wrong with the file.
+    """
+    try:
+        with zipfile.ZipFile(regular(path)) as packed:
+            entries = packed.infolist()
+            n_bytes = sum(entry.file_size for entry in entries)
+            if n_bytes > MOST_BYTES:
+                raise ValueError(f"it holds {n_bytes} bytes, more than {MOST_BYTES}")
+            return {entry.filename.removesuffix(".npy"): _unpacked(packed, entry) for entry in entries}
+    except (OSError, ValueError):
+        raise
+    except MemoryError:
+        raise ValueError(f"{path.name} does not fit into memory") from None
+    except Exception as error:  # noqa: BLE001 - a damaged ZIP file fails in a dozen ways
+        raise ValueError(f"{path.name} is not a sound ZIP file ({error})") from None
+
+
+def _unpacked(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+    with packed.open(entry) as stream:
+        _check(stream, entry.filename, entry.file_size)
+    with packed.open(entry) as stream, warnings.catch_warnings(action="ignore"):
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 
 
 def _load(path: Path, mmap_mode: Any) -> NDArray[Any]:
     with regular(path).open("rb") as stream:
-        _check(stream, path)
+        _check(stream, path.name, path.stat().st_size)
     try:
         with warnings.catch_warnings(action="ignore"):
             return np.asanyarray(np.load(path, mmap_mode=mmap_mode, allow_pickle=False))
@@ -106,7 +132,7 @@ def _load(path: Path, mmap_mode: Any) -> NDArray[Any]:
         raise ValueError(f"{path.name} does not fit into memory") from None
 
 
-def _check(stream: BinaryIO, path: Path) -> None:
+def _check(stream: IO[bytes], name: str, size: int) -> None:
     """Refuse a header that is not one, or that promises another number of bytes than follow it."""
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -116,9 +142,9 @@ def _check(stream: BinaryIO, path: Path) -> None:
         n_bytes = math.prod(shape) * dtype.itemsize
         sound = not dtype.hasobject and all(n >= 0 for n in shape)
     except Exception:  # noqa: BLE001 - a forged header fails in a dozen ways, none of them documented
-        raise ValueError(f"{path.name} is not a NumPy array") from None
+        raise ValueError(f"{name} is not a NumPy array") from None
     if not sound:
-        raise ValueError(f"{path.name} holds something else than numbers")
-    follow = path.stat().st_size - stream.tell()
+        raise ValueError(f"{name} holds something else than numbers")
+    follow = size - stream.tell()
     if n_bytes != follow:
-        raise ValueError(f"{path.name} promises {n_bytes} bytes of numbers and holds {follow}")
+        raise ValueError(f"{name} promises {n_bytes} bytes of numbers and holds {follow}")

@@ -15,7 +15,7 @@ from rbztf.files import reading
 from rbztf.prediction.result import EpochContribution, Prediction
 from rbztf.reporting.entries import Entry
 from rbztf.stores.labels import LabelTable
-from rbztf.tables import TABLE_ENDINGS
+from rbztf.tables import ASTROPY_FORMATS, TABLE_ENDINGS
 from rbztf.textfiles import json_list, read_text
 from rbztf.ztf import Label, Oid
 
@@ -53,7 +53,9 @@ def read_predictions(path: Path) -> list[Entry]:
         except InputError as error:
             raise InputError(f"Object {number} of {path}: {error.message}", error.next_step) from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"Object {number} of {path} cannot be read ({error!r}).", NEXT) from None
+            raise InputError(
+                f"Object {number} of {path} cannot be read ({repr(error)[:200]}).", NEXT
+            ) from None
     if not entries:
         raise InputError(f"{path} holds no objects.", NEXT)
     return list({entry.oid: entry for entry in entries}.values())
@@ -76,7 +78,7 @@ def _records(path: Path) -> Iterable[Mapping[str, Any]]:
             return rows
         from astropy.table import Table
 
-        table = Table.read(path)
+        table = Table.read(path, format=ASTROPY_FORMATS[ending])
         columns = {name: table[name].tolist() for name in table.colnames}
         return [dict(zip(columns, values)) for values in zip(*columns.values())]
 

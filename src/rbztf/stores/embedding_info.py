@@ -60,6 +60,13 @@ def read_stamp(folder: Path) -> EmbeddingInfo:
             raise InputError(
                 f"{folder} has the layout version {schema}; this rbztf knows {SCHEMA}.", "Update rbztf."
             )
-        return EmbeddingInfo(**content)
+        stamp = EmbeddingInfo(**content)
+        if (
+            type(stamp.latent) is not int
+            or type(stamp.has_loss) is not bool
+            or type(stamp.encoder) is not str
+        ):
+            raise ValueError("a value is of the wrong type")
+        return stamp
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} cannot be used ({error!s:.120}).", "Make the embeddings again.") from None

@@ -56,7 +56,8 @@ def _from_stdin() -> list[Oid]:
 
 def _parse(text: str, ending: str, origin: str) -> list[Oid]:
     if ending in (".csv", ".ecsv") or text.startswith("# %ECSV") or (ending != ".json" and _names_oid(text)):
-        return _joined((row.oid() for row in csv_rows(text, origin, ("oid",), _HELP)), origin)
+        rows = csv_rows(text, origin, ("oid",), _HELP)
+        return _joined((row.oid() for row in rows if not row.cells[0].startswith("#")), origin)
     if ending == ".json" or text.lstrip()[:1] in ("[", "{"):
         entries = json_list(text, origin, _HELP)
         return _unique((entry.get("oid") if isinstance(entry, dict) else entry for entry in entries), origin)

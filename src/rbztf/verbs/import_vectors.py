@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError
 from rbztf.files import reading
+from rbztf.formats.npy import read_arrays
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.progress import Progress
 from rbztf.stores.embedding_writer import EmbeddingWriter
@@ -70,10 +71,8 @@ def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Calla
 
 
 def _packed_vectors(path: Path) -> dict[Oid, Callable[[], _Vectors]]:
-    with (
-        reading(path, "holds no packed vectors", "Get it again."),
-        np.load(path, allow_pickle=False) as content,
-    ):
+    with reading(path, "holds no packed vectors", "Get it again."):
+        content = read_arrays(path)
         oids, counts, means = content["oid"], content["n_frames"], content["mu"]
         if len(oids) != len(counts) or counts.sum() != len(means):
             raise ValueError("its arrays do not fit each other")

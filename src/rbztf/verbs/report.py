@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,13 +191,13 @@ def _history(folder: Path | None) -> list[dict[str, float | str]]:
     path = folder / HISTORY if folder is not None else None
     if path is None or not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    found: list[dict[str, float | str]] = []
-    for row in rows:
-        try:
-            numbers = {name: float(value) for name, value in row.items() if name != "run" and value}
-        except ValueError:
-            raise InputError(f"{path} is not a table of learning curves.", "Remove it.") from None
-        found.append({"run": row.get("run", ""), **numbers})
-    return found
+    with open_csv(path, "The table of learning curves", (), "Remove it.") as file:
+        return [
+            {"run": row.get("run")}
+            | {
+                name: row.number_at(place)
+                for place, name in enumerate(file.header)
+                if name != "run" and row.get(name)
+            }
+            for row in file
+        ]

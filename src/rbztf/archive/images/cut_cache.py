@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rbztf.archive.images.targets import Target
 from rbztf.archive.irsa import Exposure, exposure_of_name
 from rbztf.files import regular, whole, write_text
+from rbztf.formats.npy import map_array
 from rbztf.ztf import SIZE_PIX
 
 PREFIX = ".cut."
@@ -107,7 +108,7 @@ class CutCache:
         found: dict[int, list[CutFrame]] = {number: [] for number in range(start, stop)}
         for cut in cuts:
             low, high = np.searchsorted(cut.rows, [start, stop])
-            frames = np.load(self._frames_path(cut), mmap_mode="r")[low:high].copy()
+            frames = _frames(self._frames_path(cut))[low:high].copy()
             for place, frame in enumerate(frames, start=low):
                 taken = CutFrame(cut, bool(cut.on_chip[place]), bool(cut.near[place]), frame)
                 found[int(cut.rows[place])].append(taken)
@@ -128,6 +129,10 @@ def remove_other_caches(store: Path, keep: Sequence[Path]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _frames(path: Path) -> NDArray[np.float32]:
+    return map_array(path, np.float32, SIZE_PIX, SIZE_PIX)
+
+
 def _read_cut(path: Path) -> Cut | None:
     """What a note says of its image; None if it is damaged, or of another version."""
     try:
@@ -135,9 +140,9 @@ def _read_cut(path: Path) -> Cut | None:
         exposure = exposure_of_name(note["name"])
         rows = np.array(note["rows"], np.int64)
         on_chip, near = np.array(note["on_chip"], bool), np.array(note["near"], bool)
-        frames = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+        frames = _frames(path.with_suffix(".npy"))
         facts = dict(note["facts"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
     if exposure is None or not len(rows) == len(on_chip) == len(near) == len(frames):
         return None
