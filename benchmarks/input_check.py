@@ -35,6 +35,8 @@ from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import LabelTable
 
 N_ORDINARY, SEED = 500, 5
+LATENT = 36
+"""Means of the published encoder."""
 WRONG_UNITS = ("mean_magn_r", "amplitude_magn_r", "period_0_magn_r", "chi2_magn_r", "linear_trend_magn_r")
 Array = NDArray[np.float64]
 
@@ -159,7 +161,7 @@ def main() -> None:
     data = read(arguments.labels, arguments.features)
     counts = measure_features(data.labelled(data.labels), data.labels)
     if arguments.embeddings:
-        store = open_embeddings(arguments.embeddings)
+        store = open_embeddings(arguments.embeddings, LATENT)
         labels = data.labels.only([oid for oid in data.labels if oid in store])
         config = load_config("image-only", project_file=None)
         counts |= measure_vectors(read_labelled(labels, store, None, config), labels)

@@ -96,6 +96,8 @@ class ObjectInputs:
     n_missing : int
         Frames that are missing or unusable.
     features : ObjectFeatures or None
+    frames_fault : str
+        Why its frames, where they were read, are no images of the sky; empty if they may be.
     """
 
     oid: Oid
@@ -103,3 +105,4 @@ class ObjectInputs:
     times: FrameTimes
     n_missing: int
     features: ObjectFeatures | None
+    frames_fault: str = ""

@@ -19,6 +19,7 @@ from rbztf.features.lightcurve import check_until, photometry_features, usable_p
 from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.frames.background import usable_frames
+from rbztf.frames.plausible import frames_fault
 from rbztf.models.model import Model, check_vectors
 from rbztf.models.objects.object_set import Modality, ObjectSet
 from rbztf.models.vae.bundle import EncoderBundle
@@ -104,10 +105,11 @@ class ObjectReader:
             If it is nowhere, or lacks what a score needs.
         """
         features = self.features(oid)
-        inputs, times, n_missing = self._frames(oid, features, problems)
+        inputs, times, n_missing, fault = self._frames(oid, features, problems)
         usable = self.model.selection.usable(inputs)
         kept = usable & self._in_time(times.hjd, oid)
-        entry = ObjectInputs(oid, inputs[kept], times[kept], n_missing + int(np.sum(~usable)), features)
+        n_missing += int(np.sum(~usable))
+        entry = ObjectInputs(oid, inputs[kept], times[kept], n_missing, features, fault)
         self._check(entry)
         return entry
 
@@ -134,14 +136,15 @@ class ObjectReader:
 
     def _frames(
         self, oid: Oid, features: ObjectFeatures | None, problems: list[Problem]
-    ) -> tuple[Vectors, FrameTimes, int]:
-        """Inputs and times of all its frames, usable or not, and how many are missing."""
+    ) -> tuple[Vectors, FrameTimes, int, str]:
+        """Inputs and times of all its frames, usable or not, how many are missing, and what is wrong with all."""
         selection, encoder = self.model.selection, self.model.encoder
         if self.embeddings is not None and oid in self.embeddings:
             return (
                 selection.read(self.embeddings, oid),
                 FrameTimes.of_embeddings(self.embeddings.times(oid)),
                 0,
+                "",
             )
         store = self.cutouts if self.cutouts is not None and oid in self.cutouts else None
         if store is not None and encoder is not None:
@@ -150,7 +153,7 @@ class ObjectReader:
             raise DataError(
                 "not found in the cutouts, embeddings or feature table.", "Fetch it first: rbztf fetch."
             )
-        return np.empty((0, selection.width), np.float32), FrameTimes.of_embeddings(np.empty(0)), 0
+        return np.empty((0, selection.width), np.float32), FrameTimes.of_embeddings(np.empty(0)), 0, ""
 
     def _embedded(
         self,
@@ -159,14 +162,15 @@ class ObjectReader:
         oid: Oid,
         features: ObjectFeatures | None,
         problems: list[Problem],
-    ) -> tuple[Vectors, FrameTimes, int]:
+    ) -> tuple[Vectors, FrameTimes, int, str]:
         cutouts, selection = store[oid], self.model.selection
         usable, times = usable_frames(cutouts.frames), FrameTimes.of_cutouts(cutouts)
         if features is not None and not usable.any():
-            return np.empty((0, selection.width), np.float32), times[usable], cutouts.n_epochs
+            return np.empty((0, selection.width), np.float32), times[usable], cutouts.n_epochs, ""
         frames, _ = read_usable(cutouts, problems)
         vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder.config.frames))
-        return selection.columns(vectors), times[usable], cutouts.n_epochs - len(vectors)
+        n_missing = cutouts.n_epochs - len(vectors)
+        return selection.columns(vectors), times[usable], n_missing, frames_fault(frames)
 
     def _in_time(self, hjd: Times, oid: Oid) -> NDArray[np.bool_]:
         if self.until_mjd is None or not len(hjd):

@@ -14,7 +14,7 @@ from rbztf.models.decision.prior import shift
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
-from rbztf.models.objects.ranges import check_objects
+from rbztf.models.objects.ranges import check_objects, farther
 from rbztf.models.objects.scores import ObjectScores
 from rbztf.models.objects.training_range import Checked, InputCheck
 from rbztf.prediction.inputs import ObjectInputs
@@ -81,6 +81,7 @@ def predict_objects(
     ]
     predictions = [_out_of_fold(model, *pair, goal) for pair in zip(predictions, scores.inputs)]
     checked = check_objects(model.ranges, objects, scores.inputs)
+    checked = [_with_frames(*each) for each in zip(checked, entries, scores.inputs)]
     predictions = [_checked(*pair, force) for pair in zip(predictions, checked)]
     if not explain:
         return predictions
@@ -111,6 +112,13 @@ def _out_of_fold(model: Model, made: Prediction, inputs: Modalities, goal: Goal 
         p = float(shift(np.array([p]), model.prior, made.prior)[0])
     decided = model.decision_rule(inputs).decide(np.array([p]), goal or Goal())
     return replace(made, p_out_of_fold=p, decision=str(decided.words[0]))
+
+
+def _with_frames(found: Checked | None, entry: ObjectInputs, inputs: Modalities) -> Checked | None:
+    """``found``, or what is wrong with the frames that the score rests on."""
+    if not entry.frames_fault or Modality.IMAGE not in inputs:
+        return found
+    return farther(Checked(InputCheck.OUTSIDE, entry.frames_fault), found)
 
 
 def _checked(made: Prediction, found: Checked | None, force: bool) -> Prediction:

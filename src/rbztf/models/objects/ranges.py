@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 Ranges = Mapping[Modality, TrainingRange]
 """Of a model, by what it reads; empty if it keeps none."""
 PREFIX = "range."
+LEAST_SPREAD = 1e-4
+"""Of a column over the frames of an object: none counts as this."""
 
 
 def fit_ranges(data: LabelledSet, modalities: Modalities, seed: int) -> dict[Modality, TrainingRange]:
@@ -33,7 +35,7 @@ def fit_ranges(data: LabelledSet, modalities: Modalities, seed: int) -> dict[Mod
 def columns(objects: ObjectSet, modality: Modality) -> Array:
     """What is compared with the training set, (n, k) float64.
 
-    The light-curve features, or of the frames the mean and the standard deviation of each column.
+    The light-curve features, or of the frames the mean and log10 of the standard deviation of each column.
     """
     if modality is Modality.LIGHTCURVE:
         return objects.lightcurve.values
@@ -41,7 +43,8 @@ def columns(objects: ObjectSet, modality: Modality) -> Array:
 
 
 def _moments(sequence: NDArray[np.float32]) -> Array:
-    return np.concatenate([sequence.mean(axis=0), sequence.std(axis=0)]).astype(np.float64)
+    spread = np.log10(sequence.std(axis=0) + LEAST_SPREAD)
+    return np.concatenate([sequence.mean(axis=0), spread]).astype(np.float64)
 
 
 def column_names(objects: ObjectSet, modality: Modality, width: int) -> tuple[str, ...]:
@@ -49,7 +52,9 @@ def column_names(objects: ObjectSet, modality: Modality, width: int) -> tuple[st
     if modality is Modality.LIGHTCURVE:
         return objects.lightcurve.names
     return tuple(
-        f"the frames' {what} of latent {k}" for what in ("mean", "spread") for k in range(width // 2)
+        f"the frames' {what} of latent {k}"
+        for what in ("mean", "log10 of the spread")
+        for k in range(width // 2)
     )
 
 
