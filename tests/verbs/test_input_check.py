@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import SHARED, need, run_well, strict_json
+from helpers import (
+    SHARED,
+    need,
+    random_frames,
+    run_well,
+    strict_json,
+    tiny_classifier,
+    tiny_encoder,
+    write_cutouts,
+)
 
 import rbztf
 from rbztf.features.snad_set import FEATURE_NAMES
@@ -87,3 +96,42 @@ def test_of_snads_objects_few_are_outside_and_of_wrong_ones_all(tmp_path: Path) 
     assert share(values, "unusual") <= 0.1
     for wrong in (values * 1000, values * 0.001, -values, values * 0, np.roll(values, 1, axis=1)):
         assert share(wrong, "outside") >= 0.99
+
+
+def test_row_numbers_are_no_feature(tmp_path: Path) -> None:
+    """Even where each could be a period."""
+    values = ordinary_features(12, 8).columns(FEATURE_NAMES).values
+    values[:, FEATURE_NAMES.index("period_0_magn_r")] = np.random.default_rng(0).permutation(12) + 1
+    path = tmp_path / "f.csv"
+    with path.open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(("oid", *FEATURE_NAMES))
+        table.writerows((int(GOOD[0]) + i, *row) for i, row in enumerate(values.tolist()))
+    found = rbztf.predict(features=path).objects
+    assert {(entry.input_check, entry.decision) for entry in found} == {("outside", None)}
+    assert {entry.input_reason for entry in found} == {
+        "period_0_magn_r of the table of features counts its rows"
+    }
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:10]))
+    assert "inside" in {entry.input_check for entry in rbztf.predict(features=path).objects}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"), [("noise", "noise"), ("constant", "constant"), ("negated", "sky of 0")]
+)
+def test_frames_of_no_sky_are_outside(tmp_path: Path, wrong: str, reason: str) -> None:
+    """Also of a model that keeps no ranges, as the published ones."""
+    tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
+    sound = random_frames(12)
+    frames = {
+        "noise": np.random.default_rng(1).normal(200, 9, sound.shape).astype(np.float32),
+        "constant": np.full_like(sound, 200) + np.arange(12, dtype=np.float32)[:, None, None],
+        "negated": -sound,
+    }[wrong]
+    write_cutouts(tmp_path / "c", {int(GOOD[0]): sound, int(BAD): frames})
+    good, bad = rbztf.predict(model=tmp_path / "m", data=tmp_path / "c").objects
+    assert (good.input_check, good.input_reason) == (None, "")
+    assert good.decision in ("real", "bogus")
+    assert (bad.input_check, bad.decision) == ("outside", None)
+    assert reason in bad.input_reason
+    assert rbztf.predict(model=tmp_path / "m", data=tmp_path / "c", force=True).objects[1].decision

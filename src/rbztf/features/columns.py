@@ -75,6 +75,16 @@ def lacking_warnings(names: Sequence[str], wanted: Sequence[str], path: Path | N
     ]
 
 
+def counting_columns(table: FeatureTable) -> tuple[str, ...]:
+    """Names of columns that count the rows: consecutive whole numbers, each once, in any order."""
+    n = len(table)
+    if n < LEAST_OF_A_KIND:
+        return ()
+    ordered = np.sort(table.values, axis=0)  # unknown values last
+    counts = (np.diff(ordered, axis=0) == 1).all(axis=0) & (ordered[0] == np.floor(ordered[0]))
+    return tuple(name for name, each in zip(table.names, counts.tolist()) if each)
+
+
 def is_enough(values: NDArray[np.float64]) -> bool:
     """Whether so many of an object's features are known that a model may score by them."""
     return bool(np.isfinite(values).mean() >= LEAST_SHARE)

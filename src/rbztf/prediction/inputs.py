@@ -37,11 +37,14 @@ class ObjectFeatures:
         Whether they were made as those it was trained on.
     goes_on : bool
         Whether they rest on later epochs than those of the training.
+    fault : str
+        Why they cannot be such features, whatever their values; empty if they may be.
     """
 
     values: NDArray[np.float64]
     verified: bool
     goes_on: bool
+    fault: str = ""
 
 
 @dataclass(frozen=True)

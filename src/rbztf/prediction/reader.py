@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features import snad_set
-from rbztf.features.columns import is_enough, lacking_warnings
+from rbztf.features.columns import counting_columns, is_enough, lacking_warnings
 from rbztf.features.files import read_features
 from rbztf.features.lightcurve import check_until, photometry_features, usable_photometry
 from rbztf.features.snad_set import ALL_FLAGS
@@ -217,7 +217,13 @@ class ObjectReader:
         end = made.span_mjd[1] if made.span_mjd else None
         in_time = self.until_mjd is None or (end is not None and end <= self.until_mjd)
         verified = made.same_as(trained) and in_time and self._has_all_columns
-        return ObjectFeatures(table.values[row], verified, trained.ends_before(end))
+        return ObjectFeatures(table.values[row], verified, trained.ends_before(end), self._table_fault)
+
+    @cached_property
+    def _table_fault(self) -> str:
+        """Why no object of the table can be scored soundly; empty if they may be."""
+        names = counting_columns(self._table) if self._table is not None else ()
+        return f"{names[0]} of the table of features counts its rows" if names else ""
 
     @property
     def _has_all_columns(self) -> bool:

@@ -81,7 +81,7 @@ def predict_objects(
     ]
     predictions = [_out_of_fold(model, *pair, goal) for pair in zip(predictions, scores.inputs)]
     checked = check_objects(model.ranges, objects, scores.inputs)
-    checked = [_with_frames(*each) for each in zip(checked, entries, scores.inputs)]
+    checked = [_with_faults(*each) for each in zip(checked, entries, scores.inputs)]
     predictions = [_checked(*pair, force) for pair in zip(predictions, checked)]
     if not explain:
         return predictions
@@ -114,11 +114,16 @@ def _out_of_fold(model: Model, made: Prediction, inputs: Modalities, goal: Goal 
     return replace(made, p_out_of_fold=p, decision=str(decided.words[0]))
 
 
-def _with_frames(found: Checked | None, entry: ObjectInputs, inputs: Modalities) -> Checked | None:
-    """``found``, or what is wrong with the frames that the score rests on."""
-    if not entry.frames_fault or Modality.IMAGE not in inputs:
-        return found
-    return farther(Checked(InputCheck.OUTSIDE, entry.frames_fault), found)
+def _with_faults(found: Checked | None, entry: ObjectInputs, inputs: Modalities) -> Checked | None:
+    """``found``, or what is wrong with the frames or the table of features that the score rests on."""
+    faults = {
+        Modality.IMAGE: entry.frames_fault,
+        Modality.LIGHTCURVE: entry.features.fault if entry.features else "",
+    }
+    for modality in inputs:
+        if faults[modality]:
+            found = farther(Checked(InputCheck.OUTSIDE, faults[modality]), found)
+    return found
 
 
 def _checked(made: Prediction, found: Checked | None, force: bool) -> Prediction:
