@@ -17,6 +17,7 @@ Number = TypeVar("Number", int, "NDArray[np.int64]")
 MAX_FIELD = 2047  # primary and secondary ZTF grids both number below this
 N_CCD = 16
 N_QUADRANT = 4
+PIXEL_SCALE_ARCSEC = 1.012
 SIZE_PIX = 28
 """Side of a cutout."""
 MAX_DIGITS = 16

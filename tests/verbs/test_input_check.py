@@ -135,3 +135,24 @@ def test_frames_of_no_sky_are_outside(tmp_path: Path, wrong: str, reason: str) -
     assert (bad.input_check, bad.decision) == ("outside", None)
     assert reason in bad.input_reason
     assert rbztf.predict(model=tmp_path / "m", data=tmp_path / "c", force=True).objects[1].decision
+
+
+@pytest.mark.parametrize(("factor", "check"), [(1.0, None), (1.03, None), (0.5, "outside"), (2.0, "outside")])
+def test_another_pixel_scale_is_outside(tmp_path: Path, factor: float, check: str | None) -> None:
+    """By the headers of a real frame, in the layout of the archive."""
+    from astropy.io import fits
+
+    source = need(SHARED / "data" / "frames" / "snad_artefacts" / "683201400057857.fits")
+    tiny_classifier(4, encoder=tiny_encoder(4)).save(tmp_path / "m")
+    (tmp_path / "c" / source.stem).mkdir(parents=True)
+    with fits.open(source) as images:
+        header = images[0].header
+        del header["CRPIX1"]  # the object is in the middle, whatever the scale
+        for keyword in ("CD1_1", "CD1_2", "CD2_1", "CD2_2"):
+            header[keyword] *= factor
+        for day in range(59000, 59005):
+            images.writeto(tmp_path / "c" / source.stem / f"{day}.5.fits")
+    result = rbztf.predict(model=tmp_path / "m", data=tmp_path / "c")
+    (entry,) = result.objects
+    assert (entry.input_check, entry.decision is None) == (check, check is not None)
+    assert ("arcsec a pixel" in entry.input_reason) == (check is not None)

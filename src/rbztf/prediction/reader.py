@@ -28,7 +28,10 @@ from rbztf.prediction.inputs import FrameTimes, InputPaths, ObjectFeatures, Obje
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.times import MJD_TO_JD
-from rbztf.ztf import Oid
+from rbztf.ztf import PIXEL_SCALE_ARCSEC, Oid
+
+MOST_OFF_SCALE = 0.05
+"""Share by which the pixel scale of frames may differ from ZTF's."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ class ObjectReader:
         frames, _ = read_usable(cutouts, problems)
         vectors = encoder.embed(frames, self.device, usable_facts(cutouts, encoder.config.frames))
         n_missing = cutouts.n_epochs - len(vectors)
-        return selection.columns(vectors), times[usable], n_missing, frames_fault(frames)
+        fault = _scale_fault(cutouts.pixel_scale_arcsec) or frames_fault(frames)
+        return selection.columns(vectors), times[usable], n_missing, fault
 
     def _in_time(self, hjd: Times, oid: Oid) -> NDArray[np.bool_]:
         if self.until_mjd is None or not len(hjd):
@@ -244,3 +248,10 @@ class ObjectReader:
             definition.same_as(trained),
             trained.ends_before(series[0].max(initial=0.0)),
         )
+
+
+def _scale_fault(arcsec: float) -> str:
+    """Why frames of this pixel scale are none of ZTF; empty if they may be, or it is unknown."""
+    if not abs(arcsec / PIXEL_SCALE_ARCSEC - 1) > MOST_OFF_SCALE:
+        return ""
+    return f"its frames have {arcsec:.3f} arcsec a pixel, those of ZTF {PIXEL_SCALE_ARCSEC}"

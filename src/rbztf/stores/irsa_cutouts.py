@@ -21,7 +21,8 @@ from rbztf.times import MJD_TO_JD
 from rbztf.ztf import SIZE_PIX, Oid
 
 _Taken = tuple[float, NDArray[np.float32], dict[str, Any], Path]
-_KEPT = (*HEADER_FACTS.values(), "OIDRA", "OIDDEC", "HMJD", "URL", "FILENAME")
+_CD = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
+_KEPT = (*HEADER_FACTS.values(), *_CD, "PIXSCALE", "OIDRA", "OIDDEC", "HMJD", "URL", "FILENAME")
 _NAME = re.compile(r"ztf_(\d{14})_")
 _TIME = re.compile(r"\d+(?:\.\d+)?")
 _STARTS_AS_TIME = re.compile(r"\d{5,7}\.\d")
@@ -256,6 +257,7 @@ def _assemble(path: Path, taken: list[_Taken], problems: tuple[Problem, ...]) ->
         ra_deg=_number(headers[0], "OIDRA"),
         dec_deg=_number(headers[0], "OIDDEC"),
         problems=problems,
+        pixel_scale_arcsec=float(np.median([_pixel_scale(header) for header in headers])),
         _epochs=epoch_table(columns, len(taken)),
     )
 
@@ -263,6 +265,13 @@ def _assemble(path: Path, taken: list[_Taken], problems: tuple[Problem, ...]) ->
 def _number(cards: Mapping[str, Any], keyword: str) -> float:
     value = cards.get(keyword)
     return float(value) if isinstance(value, (int, float)) else float("nan")
+
+
+def _pixel_scale(cards: Mapping[str, Any]) -> float:
+    """Arcsec, of the WCS or, without one, as the header says; NaN where it says nothing."""
+    a, b, c, d = (_number(cards, keyword) for keyword in _CD)
+    scale = 3600 * math.sqrt(abs(a * d - b * c))
+    return scale if math.isfinite(scale) else _number(cards, "PIXSCALE")
 
 
 def _filefracday(header: Any) -> int:

@@ -51,6 +51,8 @@ class ObjectCutouts:
         Data release the light curve was taken from, e.g. ``ztf_dr24``; empty if unknown.
     problems : tuple of Problem
         Frames of a foreign layout that could not be read.
+    pixel_scale_arcsec : float
+        Of the frames, by their headers; NaN where those are not at hand.
     sealed : bool or None
         Whether its file has checksums, which were found right; None for foreign layouts.
     """
@@ -62,6 +64,7 @@ class ObjectCutouts:
     dec_deg: float = float("nan")
     collection: str = ""
     problems: tuple[Problem, ...] = ()
+    pixel_scale_arcsec: float = float("nan")
     sealed: bool | None = None
     _epochs: Table | None = field(default=None, repr=False, compare=False)
     _table: bytes = field(default=b"", repr=False, compare=False)
