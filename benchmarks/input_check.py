@@ -5,7 +5,7 @@ python benchmarks/input_check.py --labels akb.ztf.snad.space.json --features lig
 Five folds of whole ZTF fields: what a model keeps of its training objects, limits included, is made from the
 others, and both the objects of a fold and the same made wrong are compared with it. FOLDER of --embeddings is an
 embedding store of the same objects, that of --light-curves holds answers of IRSA's light-curve service for
-ordinary objects. Whatever is not given is left out.
+ordinary objects; --frames is an NPZ file whose `science` holds real frames, (n, 28, 28) in DN. Whatever is not given is left out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from shipped_model import read
 from rbztf.config import load_config
 from rbztf.evaluation.repeats import make_splits
 from rbztf.features.table import FeatureTable
+from rbztf.frames.plausible import frames_fault
 from rbztf.models.catalogue import shipped_model
 from rbztf.models.ensemble.bundle import load_ensemble
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
@@ -133,6 +134,26 @@ def measure_vectors(data: LabelledSet, labels: LabelTable) -> dict[str, Count]:
     return counts
 
 
+def measure_frames(frames: NDArray[np.float32]) -> dict[str, Count]:
+    """Counts of real frames, one an object, and of wrong ones."""
+    rng = np.random.default_rng(0)
+    objects: dict[str, list[NDArray[np.float32]]] = {
+        "real frames, one an object": [frame[None] for frame in frames],
+        "real frames, 20 an object": [frames[i : i + 20] for i in range(0, len(frames) - 19, 20)],
+        "constant frames": [np.full((10, *frames.shape[1:]), level, np.float32) for level in range(1, 200)],
+        "negated frames": [-frame[None] for frame in frames],
+    }
+    for n in (3, 10, 50, 300):
+        shape = (n, *frames.shape[1:])
+        objects[f"noise, {n} frames an object"] = [
+            rng.normal(300, 9, shape).astype(np.float32) for _ in range(200)
+        ]
+    words = {True: InputCheck.OUTSIDE, False: InputCheck.INSIDE}
+    return {
+        name: Count([words[bool(frames_fault(each))] for each in those]) for name, those in objects.items()
+    }
+
+
 def outer_folds(data: LabelledSet, labels: LabelTable) -> Iterable[tuple[LabelledSet, LabelledSet]]:
     """Training and test objects of five folds of whole fields."""
     (split,) = make_splits("field", labels, 5, 0, set(labels))
@@ -157,6 +178,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, help="SNAD's table of features, CSV")
     parser.add_argument("--embeddings", type=Path)
     parser.add_argument("--light-curves", type=Path)
+    parser.add_argument("--frames", type=Path)
     arguments = parser.parse_args()
     data = read(arguments.labels, arguments.features)
     counts = measure_features(data.labelled(data.labels), data.labels)
@@ -168,6 +190,8 @@ def main() -> None:
     counts["new simulated ordinary objects, shipped model"] = of_shipped(ordinary_features(N_ORDINARY, SEED))
     if arguments.light_curves:
         counts["real ordinary objects, shipped model"] = of_shipped(of_archive(arguments.light_curves))
+    if arguments.frames:
+        counts |= measure_frames(np.load(arguments.frames)["science"])
     print("| input | outside, % | unusual, % | objects |\n|---|---|---|---|")
     for name, count in counts.items():
         print(f"| {name} | {count} |")

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 Ranges = Mapping[Modality, TrainingRange]
 """Of a model, by what it reads; empty if it keeps none."""
 PREFIX = "range."
+MOST_FRAMES = 150
+"""Of an object that are looked at, evenly chosen: more tell little of a mean and a spread."""
 LEAST_SPREAD = 1e-4
 """Of a column over the frames of an object: none counts as this."""
 
@@ -43,8 +45,13 @@ def columns(objects: ObjectSet, modality: Modality) -> Array:
 
 
 def _moments(sequence: NDArray[np.float32]) -> Array:
-    spread = np.log10(sequence.std(axis=0) + LEAST_SPREAD)
-    return np.concatenate([sequence.mean(axis=0), spread]).astype(np.float64)
+    sequence = sequence[:: -(-len(sequence) // MOST_FRAMES)]
+    weights = np.full(
+        len(sequence), 1 / len(sequence), np.float32
+    )  # products are twice as fast as numpy's sums
+    mean = weights @ sequence
+    variance = weights @ (sequence - mean) ** 2
+    return np.concatenate([mean, np.log10(np.sqrt(variance) + LEAST_SPREAD)]).astype(np.float64)
 
 
 def column_names(objects: ObjectSet, modality: Modality, width: int) -> tuple[str, ...]:
