@@ -9,17 +9,22 @@ import numpy as np
 import pytest
 from helpers import (
     SHARED,
+    make_oid,
     need,
     random_frames,
+    random_sequences,
     run_well,
     strict_json,
     tiny_classifier,
     tiny_encoder,
     write_cutouts,
+    write_embeddings,
 )
 
 import rbztf
 from rbztf.features.snad_set import FEATURE_NAMES
+from rbztf.models.objects.object_set import Modality
+from rbztf.models.rnn.bundle import load_classifier
 from rbztf.prediction.result import ENDINGS
 from rbztf.reporting.sources import read_predictions
 from rbztf.simulate.ordinary.table import ordinary_features
@@ -156,3 +161,23 @@ def test_another_pixel_scale_is_outside(tmp_path: Path, factor: float, check: st
     (entry,) = result.objects
     assert (entry.input_check, entry.decision is None) == (check, check is not None)
     assert ("arcsec a pixel" in entry.input_reason) == (check is not None)
+
+
+def test_a_trained_network_keeps_where_its_objects_lie(tmp_path: Path) -> None:
+    """From train-rnn through its bundle to predict: vectors ten times as large are outside."""
+    oids = [make_oid(i, field=600 + i % 10) for i in range(80)]
+    vectors = dict(zip(oids, random_sequences([8 + i % 9 for i in range(80)], 4, seed=1)))
+    write_embeddings(tmp_path / "e", vectors, 4)
+    rows = "".join(f"{oid},{i // 2 % 2}\n" for i, oid in enumerate(oids))
+    (tmp_path / "l.csv").write_text("oid,label\n" + rows)
+    words = ("--set", "training.epochs=1", "--set", "classifier.hidden=8", "--config", "gru")
+    places = ("--embeddings", tmp_path / "e", "--labels", tmp_path / "l.csv", "--out", tmp_path / "m")
+    run_well("train-rnn", *words, *places, "--quiet")
+    assert load_classifier(tmp_path / "m").ranges[Modality.IMAGE].mean.shape == (8,)
+    sound = rbztf.predict(model=tmp_path / "m", embeddings=tmp_path / "e").objects
+    assert sum(entry.input_check == "inside" for entry in sound) >= 70
+    wrong = {oid: 10 * sequence for oid, sequence in vectors.items()}
+    write_embeddings(tmp_path / "w", wrong, 4)
+    found = rbztf.predict(model=tmp_path / "m", embeddings=tmp_path / "w").objects
+    assert {(entry.input_check, entry.decision) for entry in found} == {("outside", None)}
+    assert all(entry.input_reason for entry in found)
