@@ -23,18 +23,19 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # n
     os.environ[name] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from chaos import archives, flips, kills, resources, together
+from chaos import archives, files, flips, kills, resources, together
 from chaos.figures import Part
 from chaos.report import Attack, write
 from chaos.workshop import N_EPOCHS, N_OBJECTS, Workshop, archive, quicken
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 ATTACKS: dict[str, Attack] = {
-    "kills": Attack(kills.attack, 12.0),
+    "kills": Attack(kills.attack, 8.0),
+    "flips": Attack(flips.attack, 6.0),
     "archives": Attack(archives.attack, 4.0),
     "resources": Attack(resources.attack, 3.0),
     "together": Attack(together.attack, 2.0),
-    "flips": Attack(flips.attack, 1.5),
+    "files": Attack(files.attack, 2.0),
 }
 """By name, in the order in which they start, with its share of the time."""
 LANES = 2

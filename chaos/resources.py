@@ -106,7 +106,10 @@ def try_lack(shop: Workshop, verb: Verb, lack: str, chance: random.Random) -> li
     size = sum(map(len, expected.before.values()))
     limits = {
         "file size": (resource.RLIMIT_FSIZE, chance.choice([4096, 8192, 20_000])),
-        "few handles": (resource.RLIMIT_NOFILE, chance.randint(6, 24)),
+        "few handles": (
+            resource.RLIMIT_NOFILE,
+            len(list(Path("/proc/self/fd").iterdir())) + chance.randint(0, 18),
+        ),
         "little memory": (resource.RLIMIT_AS, virtual_memory() + chance.randint(1, 60) * 2**20),
     }
     # a disk with the older output on it and little besides

@@ -21,3 +21,6 @@ def main() -> None:
     except KeyboardInterrupt:  # while modules are loaded; a verb says what it has kept
         sys.stderr.write("Interrupted.\n")
         sys.exit(130)
+    except OSError as error:  # likewise: too few open files or too little memory to load them
+        sys.stderr.write(f"Error: rbztf cannot start: {error.strerror or error}.\n")
+        sys.exit(1)
