@@ -31,7 +31,7 @@ from chaos.workshop import N_EPOCHS, N_OBJECTS, Workshop, archive, quicken
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 ATTACKS: dict[str, Attack] = {
     "kills": Attack(kills.attack, 8.0),
-    "flips": Attack(flips.attack, 6.0),
+    "flips": Attack(flips.attack, 7.0),
     "archives": Attack(archives.attack, 4.0),
     "resources": Attack(resources.attack, 3.0),
     "together": Attack(together.attack, 2.0),

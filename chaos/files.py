@@ -200,14 +200,12 @@ def attack(shop: Workshop, chance: random.Random, seconds: float, most: int | No
     for place, variant, command in planned[: 4 * most if most else None]:
         if time.monotonic() > ends:
             break
-        part.figure(place.what, "hostile content or place").add(
-            try_file(shop, place, variant, command, chance)
-        )
+        part.figure(place.what, "hostile content").add(try_file(shop, place, variant, command, chance))
         done += 1
     part.figures.sort(key=lambda figure: [place.what for place in PLACES].index(figure.what))
     n_variants = len(VARIANTS) + len(LINKS)
     part.notes.append(
-        f"{done} of {n_planned} combinations were tried: {len(PLACES)} places, {n_variants} variants "
+        f"{done} of {n_planned:,} combinations were tried: {len(PLACES)} places, {n_variants} variants "
         f"({', '.join((*VARIANTS, *LINKS))}) and each command that reads the file."
     )
     return part

@@ -87,9 +87,9 @@ def attack(shop: Workshop, chance: random.Random, seconds: float, most: int | No
                 faults = kill_and_go_on(shop, verb, over_old, kill_at(shop, step), None)
             if faults is not None:
                 part.figure(name, kind).add(faults)
-    each = ", ".join(f"{done[kind]} of {n} at a {kind}" for kind, n in planned.items())
+    each = ", ".join(f"{kind}s {done[kind]} of {n}" for kind, n in planned.items())
     part.notes.append(
-        f"Kills planned and done, over an earlier output and without one: {each}. "
+        f"Kills done, over an earlier output and without one: {each}. "
         "Not counted: those whose moment came after the end of the call."
     )
     part.figures.sort(key=lambda figure: list(plans).index(figure.what))

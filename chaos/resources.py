@@ -78,17 +78,17 @@ def unmount(folder: Path) -> None:
 
 
 def attack(shop: Workshop, chance: random.Random, seconds: float, most: int | None) -> Part:
-    """Each verb with each lack in turn until the time is over, or ``most`` rounds."""
+    """Each verb with each lack in turn until the time is over, or ``most`` rounds of each lack with one verb."""
     part = Part("Resources", HELD)
     ends = time.monotonic() + seconds
     is_root = os.geteuid() == 0
     if not is_root:
         part.notes.append("Not done, since it needs root: a full disk and a read-only folder.")
+    lacks = [lack for lack in LACKS if is_root or lack not in NEED_ROOT]
+    n_verbs = len(shop.chosen)
     for _ in range(most or 1000):
-        for verb in shop.chosen:
-            for lack in LACKS:
-                if lack in NEED_ROOT and not is_root:
-                    continue
+        for number, verb in enumerate(shop.chosen):
+            for lack in lacks if most is None else lacks[number::n_verbs]:
                 if time.monotonic() > ends:
                     return part
                 part.figure(verb.name, lack).add(try_lack(shop, verb, lack, chance))

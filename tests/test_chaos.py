@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-VERBS = ("fetch", "embed")
+VERBS = ("import", "embed")
 """Those that take little time; ``make chaos`` attacks all."""
 
 

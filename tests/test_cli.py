@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from helpers import (
 )
 
 import rbztf
+import rbztf.cli
 from rbztf.verbs.predict import NO_RANGES
 
 OIDS = [make_oid(i) for i in range(3)]
@@ -129,6 +131,21 @@ def test_wrong_use_of_the_command_line(arguments: list[str]) -> None:
     assert result.stdout == ""
     assert "Error" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_cannot_be_loaded_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with too few open files."""
+
+    def fail(**_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("rbztf.cli.app.app", fail)
+    with pytest.raises(SystemExit) as ended:
+        rbztf.cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "Error: rbztf cannot run: Too many open files.\n"
 
 
 def test_shell_completion(environment: dict[str, str]) -> None:

@@ -22,5 +22,5 @@ def main() -> None:
         sys.stderr.write("Interrupted.\n")
         sys.exit(130)
     except OSError as error:  # likewise: too few open files or too little memory to load them
-        sys.stderr.write(f"Error: rbztf cannot start: {error.strerror or error}.\n")
+        sys.stderr.write(f"Error: rbztf cannot run: {error.strerror or error}.\n")
         sys.exit(1)
