@@ -117,7 +117,10 @@ class Attempt:
 
     def kill(self) -> None:
         """SIGKILL to the call and what it started."""
-        os.killpg(self.pid, signal.SIGKILL)
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it does not lead a group yet
+            os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, limit_s: float = LONGEST_S, kill_after_s: float | None = None) -> Outcome:
         """Wait for the end; killed on purpose after ``kill_after_s``, or at the limit."""
