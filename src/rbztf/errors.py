@@ -12,6 +12,10 @@ _CONTROL = re.compile(
 """Characters that steer a terminal, turn the order of the text, or cannot be seen; halves of characters."""
 
 
+LONGEST_REASON = 200
+"""Characters."""
+
+
 def printable(text: str, *, lines: bool = False) -> str:
     """Text from anywhere as it can be shown on a terminal: what steers one becomes visible, such as ``\\x1b``.
 
@@ -23,6 +27,14 @@ def printable(text: str, *, lines: bool = False) -> str:
     if not lines:
         text = re.sub(r"[\n\t]+", " ", text)
     return _CONTROL.sub(lambda found: found[0] if found[0] in "\n\t" else ascii(found[0])[1:-1], text)
+
+
+def reason(error: BaseException) -> str:
+    """What an error of another library says, short enough for a part of a sentence."""
+    text = " ".join(str(error).split())
+    if len(text) > LONGEST_REASON:
+        return text[:LONGEST_REASON] + "…"
+    return text or type(error).__name__
 
 
 class RbztfError(Exception):

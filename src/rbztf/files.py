@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rbztf.errors import DataError, RbztfError, UsageError, WriteError
+from rbztf.errors import DataError, RbztfError, UsageError, WriteError, reason
 from rbztf.locks import hold, is_held, remove, remove_dead
 
 _AGAIN = "Check the disk (space, permissions), then run the same command again."
@@ -278,5 +278,4 @@ def reading(
     except RbztfError:
         raise
     except Exception as error:  # noqa: BLE001 - damaged bytes fail in a dozen ways, none of them documented
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path} {what} ({reason}).", next_step) from None
+        raise DataError(f"{path} {what} ({reason(error)}).", next_step) from None

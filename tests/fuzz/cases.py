@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from helpers import (
 from report_helpers import prediction
 from safetensors.torch import save_file
 
+from rbztf.archive.download import _unpack
 from rbztf.archive.images.cut_cache import Cut, CutCache
 from rbztf.archive.images.quadrants import read_quadrant
 from rbztf.archive.images.targets import Target, read_targets
@@ -43,8 +47,10 @@ from rbztf.features.table import Definition, FeatureTable
 from rbztf.formats import sums
 from rbztf.formats.npy import read_array
 from rbztf.models import bundle, checkpoint
+from rbztf.models.catalogue import SHIPPED, SHIPPED_DEFAULT
 from rbztf.models.load import load_any
 from rbztf.models.rnn.published import read_state_dict
+from rbztf.prediction.parts import Parts
 from rbztf.reporting.sources import read_predictions
 from rbztf.stores.cutouts import open_cutouts, read_object
 from rbztf.stores.embeddings import open_embeddings
@@ -53,6 +59,7 @@ from rbztf.stores.irsa_cutouts import read_folder, read_single
 from rbztf.stores.labels import read_labels, read_usable
 from rbztf.stores.object_file import read_epochs
 from rbztf.stores.oid_lists import read_oids
+from rbztf.stores.sealing import seal_file
 from rbztf.verbs.import_vectors import _packed_vectors
 from rbztf.verbs.report import _history
 from rbztf.yamltext import read_yaml
@@ -314,6 +321,45 @@ def listed(folder: Path) -> Path:
     return model("classifier", sealed=True)(folder)
 
 
+def ensemble(folder: Path) -> Path:
+    """A model of trees, without its sums."""
+    copy = Path(shutil.copytree(SHIPPED / SHIPPED_DEFAULT, folder / "ensemble"))
+    unseal(copy)
+    return copy
+
+
+def read_zip(path: Path) -> None:
+    """Unpack published files."""
+    with path.open("rb") as archive, tempfile.TemporaryDirectory() as folder:
+        _unpack(archive, Path(folder), path.name)
+
+
+def packed_files(folder: Path) -> Path:
+    """Files below a folder, as a repository packs them."""
+    with zipfile.ZipFile(folder / "files.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("top/a.csv", LIST)
+        packed.writestr("top/b/c.csv", SPLIT)
+    return folder / "files.zip"
+
+
+def finished(folder: Path) -> Path:
+    """Predictions of a run that is not over."""
+    Parts(folder / "scores.csv.parts", {"model": "x"}).add(
+        [prediction(OIDS[0], 0.7), prediction(OIDS[1], 0.2)]
+    )
+    return folder / "scores.csv.parts"
+
+
+def seal_copy(path: Path) -> bool:
+    """Give a copy of an object's file its sums."""
+    copy = path.with_name(f"copy-{path.name}")
+    try:
+        shutil.copyfile(path, copy)
+        return seal_file(copy)
+    finally:
+        copy.unlink()
+
+
 ENTRIES = [{"oid": OIDS[0], "tags": ["artefact", "ghost"]}, {"oid": OIDS[1], "tags": ["RR"]}]
 LIST = "\n".join(map(str, OIDS)) + "\n"
 SPLIT = "oid,fold,position\n" + "".join(f"{oid},{i % 2},{i}\n" for i, oid in enumerate(OIDS))
@@ -365,6 +411,10 @@ CASES = {
     "config file": Case(text("rbztf.yaml", CONFIG), read_file),
     "config": Case(text("mine.yaml", CONFIG), lambda path: load_config(str(path), project_file=None)),
     "config text": Case(text("mine.yaml", CONFIG), lambda path: parse_config(utf8(path), str(path))),
+    "ensemble": Case(ensemble, load_any),
+    "published files": Case(packed_files, read_zip),
+    "parts of predictions": Case(finished, lambda path: Parts(path, {"model": "x"}).known),
+    "sealing": Case(one_object, seal_copy),
     "journal": Case(journal, read_journal),
     "cut cache": Case(cache, read_cache),
     "quadrant": Case(image(IMAGE, 256), read_quadrant),

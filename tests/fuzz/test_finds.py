@@ -15,6 +15,7 @@ FINDS = {
     "predictions.fits": ("scores.fits", b"SIMPLE", b"simple"),
     "predictions.vot": ("scores.vot", b"utf-8", b"utfNaN"),
     "array.npz": ("array.npz", b"PK\x03\x04", b"PK\x03\x05"),
+    "parts of predictions": ("000000.jsonl", b'"p_bogus"', b'"' + b"9" * 5000 + b'"'),
 }
 """By reader: the file, and which bytes became which."""
 

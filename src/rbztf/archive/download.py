@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from rbztf.archive.http import ArchiveSession
 from rbztf.archive.http_settings import HttpSettings
-from rbztf.errors import ArchiveError, InputError, UsageError
+from rbztf.errors import ArchiveError, InputError, UsageError, reason
 from rbztf.files import whole_folder, writing
 from rbztf.progress import Progress, notify, silent
 
@@ -141,7 +141,7 @@ def _unpack(archive: IO[bytes], folder: Path, url: str) -> None:
         EOFError,
         ValueError,
     ) as error:
-        raise InputError(f"{url} is not a sound zip file ({error}).", _HELP) from None
+        raise InputError(f"{url} is not a sound zip file ({reason(error)}).", _HELP) from None
 
 
 def _copy(source: IO[bytes], path: Path) -> None:

@@ -34,6 +34,7 @@ from rbztf.errors import (
     Refused,
     UnsoundAnswer,
     UsageError,
+    reason,
 )
 
 T = TypeVar("T")
@@ -175,7 +176,7 @@ class ArchiveSession:
             self._http.get_adapter(str(requests.Request("GET", url).prepare().url))
         except (requests.exceptions.RequestException, ValueError) as error:
             raise UsageError(
-                f"{url} cannot be asked ({error}).", "Check the address of the archive."
+                f"{url} cannot be asked ({reason(error)}).", "Check the address of the archive."
             ) from None
 
     def _try(self, url: str, limits: _Limits) -> tuple[bytes, bool]:
@@ -276,7 +277,7 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
     try:
         content = inflater.decompress(body, max_bytes)
     except zlib.error as error:
-        raise UnsoundAnswer(f"The answer is a broken gzip file ({error}).") from None
+        raise UnsoundAnswer(f"The answer is a broken gzip file ({reason(error)}).") from None
     if not inflater.eof:
         raise UnsoundAnswer("The answer is a gzip file cut short or far too long.")
     if inflater.unused_data.strip(b"\0"):

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from rbztf.errors import reason
 from rbztf.files import regular
 
 MOST_BYTES = 2**32
@@ -112,7 +113,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except MemoryError:
         raise ValueError(f"{path.name} does not fit into memory") from None
     except Exception as error:  # noqa: BLE001 - a damaged ZIP file fails in a dozen ways
-        raise ValueError(f"{path.name} is not a sound ZIP file ({error})") from None
+        raise ValueError(f"{path.name} is not a sound ZIP file ({reason(error)})") from None
 
 
 def _unpacked(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:

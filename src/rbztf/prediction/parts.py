@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rbztf.errors import InputError, UsageError
+from rbztf.errors import InputError, UsageError, reason
 from rbztf.files import write_text
 from rbztf.prediction.result import EpochContribution, Prediction
 from rbztf.textfiles import json_line, json_text, parse_json, read_text
@@ -81,7 +81,7 @@ def _read(path: Path) -> list[Prediction]:
     try:
         return [_prediction(json.loads(line)) for line in text.splitlines()]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path} is damaged ({error}).", _HELP) from None
+        raise InputError(f"{path} is damaged ({reason(error)}).", _HELP) from None
 
 
 def _prediction(content: dict[str, Any]) -> Prediction:

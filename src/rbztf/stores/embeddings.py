@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.errors import DataError, InputError
+from rbztf.errors import DataError, InputError, reason
 from rbztf.files import put_back, reading
 from rbztf.formats.npy import check_index, crcs_of, map_array, map_if_there, read_array
 from rbztf.formats.sums import has_sums, verify
@@ -98,7 +98,7 @@ class EmbeddingStore(Embeddings):
             oids = [Oid(oid) for oid in objects["oid"]]
         except (OSError, ValueError, InputError) as error:
             raise InputError(
-                f"The embedding store {folder} is damaged ({error}).", "Make it again."
+                f"The embedding store {folder} is damaged ({reason(error)}).", "Make it again."
             ) from None
         self._rows: dict[Oid, tuple[int, int]] = dict(
             zip(oids, zip(objects["start"].tolist(), objects["n"].tolist()))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
+from rbztf.files import reading
+from rbztf.formats.npy import map_array
 from rbztf.models.training import choose_device
 from rbztf.models.vae.bundle import EncoderBundle, load_encoder
 from rbztf.models.vae.drift import Comparison
@@ -139,7 +141,8 @@ def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None,
         return None, (
             "This encoder has no statistics of its training set, so --check cannot compare with it.",
         )
-    vectors = np.load(path / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    with reading(path / "vectors.npy", "is not readable", "Run embed again."):
+        vectors = map_array(path / "vectors.npy", np.float32, None)
     step = -(-len(vectors) // CHECKED_FRAMES)
     sample = bundle.checked(np.asarray(vectors[::step]))
     sample = sample[np.isfinite(sample).all(axis=1)]

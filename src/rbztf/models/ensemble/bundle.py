@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.config import MemberSection
-from rbztf.errors import InputError
+from rbztf.errors import InputError, reason
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition
 from rbztf.formats.sums import lists, verify
@@ -261,4 +261,4 @@ def read_member(
     try:
         return kind.load(path, section, reader)
     except (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged ({error}).", "Make the model again.") from None
+        raise InputError(f"{path} is damaged ({reason(error)}).", "Make the model again.") from None

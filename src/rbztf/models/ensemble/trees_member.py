@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from rbztf.config import TreesMember
-from rbztf.errors import RbztfError
+from rbztf.errors import RbztfError, reason
 from rbztf.files import regular, write_text
 from rbztf.models.ensemble.member import Member, needed
 from rbztf.models.ensemble.trees_text import checked_trees
@@ -121,6 +121,6 @@ def import_lightgbm() -> None:
         import lightgbm  # noqa: F401
     except (ImportError, OSError) as error:
         raise RbztfError(
-            f"LightGBM cannot be loaded ({error}).",
+            f"LightGBM cannot be loaded ({reason(error)}).",
             "Install it (pip install lightgbm) and OpenMP (Debian: apt-get install libgomp1; macOS: brew install libomp).",
         ) from None

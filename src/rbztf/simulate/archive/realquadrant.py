@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.errors import DataError
+from rbztf.errors import DataError, reason
 from rbztf.simulate.archive.fitsbytes import STRUCTURAL, image_bytes
 from rbztf.simulate.geometry import Window, cutout_window
 
@@ -86,5 +86,5 @@ def _read(path: Path) -> tuple[Any, NDArray[np.float32]]:
                 if hdu.data is not None and hdu.data.ndim == 2:
                     return hdu.header, np.asarray(hdu.data, np.float32)
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is not a readable FITS file ({error}).", "Check the file.") from None
+        raise DataError(f"{path} is not a readable FITS file ({reason(error)}).", "Check the file.") from None
     raise DataError(f"{path} holds no image.", "Give a ZTF science image (sciimg.fits or .fits.fz).")
