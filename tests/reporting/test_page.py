@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browser import Page, chromium, needs_chromium, no_trouble, wait_for
 from report_helpers import HOSTILE, N_FRAMES, OIDS
 
 from rbztf.evaluation.score_files import write_scores
@@ -24,10 +22,7 @@ from rbztf.stores.labels import Labelled, LabelTable, read_labels
 from rbztf.verbs.report import report
 from rbztf.ztf import Label, Oid
 
-webdriver = pytest.importorskip("selenium.webdriver")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromium-driver is missing")
-WAIT_S = 10.0
+pytestmark = needs_chromium
 OPEN = OIDS[20]
 
 
@@ -57,52 +52,8 @@ def pages(
 
 @pytest.fixture(scope="module")
 def browser(pages: Path) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1440,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
-    driver.execute_cdp_cmd(
-        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(pages / "downloads")}
-    )
-    try:
+    with chromium(pages / "downloads") as driver:
         yield driver
-    finally:
-        driver.quit()
-
-
-class Page:
-    """What a user does and sees."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-
-    def __call__(self, script: str, *arguments: object) -> Any:
-        return self.driver.execute_script(f"return {script}", *arguments)
-
-    def wait(self, script: str) -> None:
-        wait_for(lambda: self(script), script)
-
-    def keys(self, *keys: str) -> None:
-        self.driver.switch_to.active_element.send_keys(*keys)
-
-    def click(self, selector: str) -> None:
-        self.driver.find_element("css selector", selector).click()
-
-    def type(self, selector: str, text: str) -> None:
-        self.driver.find_element("css selector", selector).send_keys(text)
-
-    def oids(self) -> list[int]:
-        """Of the table, as it is sorted and filtered."""
-        return [int(oid) for oid in self("RBZTF.table.table.getData('active').map((row) => row.oid)")]
-
-
-def wait_for(holds: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +68,7 @@ def page(browser: Any, pages: Path) -> Page:
 def no_errors(browser: Any) -> Iterator[None]:
     """Nothing is wrong in the console, no foreign text was run, nothing left the folder."""
     yield
-    assert browser.get_log("browser") == []
-    assert browser.execute_script("return window.broken") is None
-    for entry in browser.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
-            url = message["params"]["request"]["url"]
-            assert url.startswith(("file:///", "data:,", "blob:")), url
+    no_trouble(browser)
 
 
 def test_the_table_sorts_and_filters(page: Page) -> None:
@@ -171,16 +116,12 @@ def test_frames_are_stepped_through_by_keys(page: Page, predictions: list[Predic
     )
 
 
-def test_a_point_of_the_light_curve_leads_to_its_frame(page: Page, browser: Any) -> None:
+def test_a_point_of_the_light_curve_leads_to_its_frame(page: Page) -> None:
     frame = page("RBZTF.object.data.frames.find((frame) => frame > 20)")
     x, y = page(
         f"RBZTF.curve.position(RBZTF.object.data.epochs, RBZTF.object.data.epochs.frame.indexOf({frame}))"
     )
-    actions = webdriver.ActionChains(browser)
-    actions.move_by_offset(0, 0)
-    actions.w3c_actions.pointer_action.move_to_location(round(x), round(y))
-    actions.w3c_actions.pointer_action.click()
-    actions.perform()
+    page.click_at(x, y)
     page.wait(f"RBZTF.object.frame === {frame}")
     assert page("document.querySelector('.strip [aria-current]').dataset.frame") == str(frame)
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import refused, run_well, strict_json, tiny_classifier, tiny_encoder
 
-from rbztf.config import Config, load_config
 from rbztf.simulate.archive.faults import Faults
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
@@ -193,40 +191,3 @@ def test_what_to_fetch_must_be_clear() -> None:
     refused("fetch", "12", says=["not a ZTF OID"])
     refused("fetch", "--position", "north", says=["RA,DEC"])
     refused("fetch", "686103400034440", "--archive", "irsa", says=["address"])
-
-
-TWO_EPOCHS = {
-    "demo-vae": ["training.epochs=2", "vae.simulated_frames=100"],
-    "demo": [
-        "ensemble.folds=2",
-        *(f"ensemble.members.{name}.epochs=2" for name in ("frames", "frame-votes")),
-    ],
-}
-
-
-def test_the_demo_goes_the_whole_way(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With models that are hardly trained: the way is looked at, not how well it ends."""
-
-    def load(name: str, choices: list[str], **more: Any) -> Config:
-        return load_config(name, [*TWO_EPOCHS[name], *choices], **more)
-
-    monkeypatch.setattr("rbztf.verbs.demo.load_config", load)
-    answer = strict_json(
-        run_well("demo", "--out", "demo", "--objects", 40, "--epochs", 10, "--workers", 1, "--json").stdout
-    )
-    assert list(answer["seconds"]) == [
-        "fetch",
-        "train-vae",
-        "embed",
-        "features",
-        "train-rnn",
-        "cv",
-        "predict",
-        "report",
-    ]
-    assert answer["n_objects"] == 32
-    assert len(answer["predict"]["objects"]) == 8
-    assert set(answer["truth"]) == {str(entry["oid"]) for entry in answer["predict"]["objects"]}
-    assert 0 <= answer["new_right"] <= 1
-    for name in ("cv/roc.png", "cv/artefacts.png", "cv/scores.csv", "classifier/model.yaml", "rbztf.yaml"):
-        assert (own_folder / "demo" / name).is_file()

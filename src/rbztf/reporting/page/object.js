@@ -197,7 +197,7 @@ RBZTF.object = (() => {
   function encoderPart() {
     if (!data.encoder?.length) return [];
     const rows = ["given", "made", "difference"], columns = data.encoder.length, size = 72;
-    const table = element("div", { class: "encoder" });
+    const table = element("div", { class: "encoder", tabindex: "0", role: "group", "aria-label": "As the autoencoder sees them" });
     rows.forEach((name, j) => table.append(element("div", { class: "line" }, element("span", { class: "name", text: name }),
       ...data.encoder.map((frame, i) => { const tile = picture(data.oid, "encoder", i, j, columns, size); tile.title = `frame ${frame}`; return tile; }))));
     return [element("h3", { text: "As the autoencoder sees them" }), element("p", { class: "hint", text: `Frames ${data.encoder.join(", ")}: as they are given to it, as it makes them, and what is left (grey where nothing is).` }), table];
