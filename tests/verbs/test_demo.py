@@ -149,6 +149,8 @@ def test_verdicts_train_a_model(answer: dict[str, Any], folder: Path, browser: A
     assert {oid: saved[oid].label for oid in oids} == {oid: truth[oid].label for oid in oids}
     choices = [each for choice in TWO_EPOCHS["demo"] for each in ("--set", choice)]
     inputs = ("--embeddings", folder / "embeddings", "--labels", path, "--features", folder / "features.csv")
-    trained = run_well("train-rnn", "--config", "demo", *inputs, "--out", folder.parent / "mine", *choices, "--json")
+    trained = run_well(
+        "train-rnn", "--config", "demo", *inputs, "--out", folder.parent / "mine", *choices, "--json"
+    )
     assert strict_json(trained.stdout)["n_objects"] == len(oids)
     no_trouble(browser)
