@@ -131,13 +131,11 @@ def compare(frames: Frames, header: fits.Header, arguments: argparse.Namespace) 
     with tempfile.TemporaryDirectory() as name:
         write_files(Path(name) / "frames", frames, header)
         started = time.perf_counter()
-        mapped, _ = prepare_frames(
-            open_cutouts(Path(name) / "frames"), config.frames, Path(name) / "frames.bin"
-        )
+        mapped, _ = prepare_frames(open_cutouts(Path(name) / "frames"), config.frames, Path(name) / "scratch")
         once_s = time.perf_counter() - started
         in_memory = FrameSet(np.array(mapped.frames), mapped.objects)
         ours = load_config("vae", ["training.epochs=1"], project_file=None)
-        own, _ = prepare_frames(open_cutouts(Path(name) / "frames"), ours.frames, Path(name) / "own.bin")
+        own, _ = prepare_frames(open_cutouts(Path(name) / "frames"), ours.frames, Path(name) / "scratch")
         own_in_memory = FrameSet(np.array(own.frames), own.objects, np.array(own.states), own.side, own.kinds)
         reference = ReferenceLoop(Path(name) / "frames", config, arguments.workers)
         ways: dict[str, Callable[[], float]] = {

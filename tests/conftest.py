@@ -40,6 +40,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{n} test{'s' * (n > 1)} skipped for want of ../{SHARED.name}")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case that holds a whole file by its argument: its bytes may hold the time of day."""
+    return argname if isinstance(val, bytes | str) and len(val) > 80 else None
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test runs in an empty folder of its own, so that nothing is read from or left here."""

@@ -83,7 +83,7 @@ def train_vae(
     if config.vae.simulated_frames:
         known = known_frames(config.vae.simulated_frames, config.frames, config.seed, progress=progress)
     frames, problems = prepare_frames(
-        store, config.frames, scratch / "frames.bin", known=known, kinds=kinds, progress=progress
+        store, config.frames, scratch, known=known, kinds=kinds, progress=progress
     )
     fitted = fit_vae(
         frames, config, device=device, checkpoint_path=scratch / "checkpoint.safetensors", progress=progress

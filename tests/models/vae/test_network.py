@@ -148,7 +148,7 @@ store = open_cutouts(write_dataset("sky", SimulatedSky(n_objects=4, n_epochs=6))
 settings = ["vae.latent=4", "training.epochs=1", "vae.mask_share=0.5", "vae.shift_share=0.5"]
 config = load_config("vae", settings, project_file=None)
 known = known_frames(20, config.frames, 0)
-frames, problems = prepare_frames(store, config.frames, Path("frames.bin"), known=known)
+frames, problems = prepare_frames(store, config.frames, Path("scratch"), known=known)
 assert not problems
 assert frames.frames.shape[1:] == (32, 32)
 bundle = fit_vae(frames, config, device=torch.device("cpu")).bundle

@@ -29,7 +29,7 @@ def test_files_hold_what_the_normaliser_makes(tmp_path: Path) -> None:
     objects[B][2] = np.nan
     store = open_cutouts(write_cutouts(tmp_path / "c", objects))
     known = KnownFrames(make_inputs(random_frames(4, seed=2), MASKED), np.array([0, 3, 1, 0]))
-    data, problems = prepare_frames(store, MASKED, tmp_path / "frames.bin", known=known)
+    data, problems = prepare_frames(store, MASKED, tmp_path / "scratch", known=known)
     assert problems == []
     expected = make_inputs(np.concatenate([objects[A], objects[B][:2]]), MASKED)
     inputs = data.inputs(np.arange(7))
@@ -47,7 +47,7 @@ def test_headers_say_which_pixels_are_saturated(tmp_path: Path) -> None:
     frames[1, 14, 14] = 60_000
     table = epoch_table({"hjd": np.arange(2.0), "frame": np.arange(2), "saturate": np.full(2, 5e4)}, 2)
     write_object(tmp_path / "c", A, frames, table, ra_deg=1.0, dec_deg=2.0)
-    data, _ = prepare_frames(open_cutouts(tmp_path / "c"), MASKED, tmp_path / "frames.bin")
+    data, _ = prepare_frames(open_cutouts(tmp_path / "c"), MASKED, tmp_path / "scratch")
     assert data.states is not None
     assert np.argwhere(data.states == SATURATED).tolist() == [[1, 14, 14]]
 
@@ -55,14 +55,14 @@ def test_headers_say_which_pixels_are_saturated(tmp_path: Path) -> None:
 def test_a_store_without_frames_is_refused(tmp_path: Path) -> None:
     store = open_cutouts(write_cutouts(tmp_path / "c", {A: np.full((2, 28, 28), np.nan, np.float32)}))
     with pytest.raises(DataError, match="no usable frame"):
-        prepare_frames(store, MASKED, tmp_path / "frames.bin")
+        prepare_frames(store, MASKED, tmp_path / "scratch")
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="pages cannot be given back here")
 def test_memory_does_not_grow_with_the_frames(tmp_path: Path) -> None:
     """An epoch over 60,000 frames (190 MB, a sparse file) adds less than a third of that."""
     n = 60_000
-    path = tmp_path / "frames.bin"
+    path = tmp_path / "scratch"
     with path.open("wb") as stream:
         stream.truncate(n * 28 * 28 * 4)
     with path.open("rb") as stream:
@@ -88,7 +88,20 @@ def test_frames_of_a_store_count_as_their_object_does(tmp_path: Path) -> None:
     write_cutouts(tmp_path / "c", {first: random_frames(3), second: random_frames(2, seed=1)})
     known = known_frames(4, MASKED, 0)
     data, _ = prepare_frames(
-        open_cutouts(tmp_path / "c"), MASKED, tmp_path / "f.bin", known=known, kinds={Oid(second): 5}
+        open_cutouts(tmp_path / "c"), MASKED, tmp_path / "scratch", known=known, kinds={Oid(second): 5}
     )
     assert data.kinds is not None
     assert data.kinds.tolist() == [UNKNOWN_KIND] * 3 + [5] * 2 + known.kinds.tolist()
+
+
+def test_two_trainings_in_one_folder_keep_their_own_frames(tmp_path: Path) -> None:
+    """The second is smaller: a shared file would end before the frames of the first."""
+    for name, n in (("many", 5), ("few", 1)):
+        write_cutouts(tmp_path / name, {make_oid(1): random_frames(n)})
+    first, _ = prepare_frames(open_cutouts(tmp_path / "many"), MASKED, tmp_path / "scratch")
+    before = np.array(first.frames)
+    first.release()
+    second, _ = prepare_frames(open_cutouts(tmp_path / "few"), MASKED, tmp_path / "scratch")
+    np.testing.assert_array_equal(first.frames, before)
+    assert len(second) == 1
+    assert list((tmp_path / "scratch").iterdir()) == []

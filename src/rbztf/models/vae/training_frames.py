@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -108,16 +109,16 @@ class FrameSet:
 def prepare_frames(
     store: CutoutStore,
     section: FramesSection,
-    path: Path,
+    folder: Path,
     *,
     known: KnownFrames | None = None,
     kinds: Mapping[Oid, int] | None = None,
     progress: Progress = silent,
 ) -> tuple[FrameSet, list[Problem]]:
-    """Read every usable frame of a store, normalise it, and append it to the file ``path``.
+    """Read every usable frame of a store and normalise it.
 
-    The states of the pixels go to ``path`` with the ending ``.states``. Memory does
-    not grow with the pixels: the files are mapped, not read.
+    Memory does not grow with the pixels: they and their states go to files in ``folder``
+    that have no name, so that no other process can change them, and are mapped, not read.
 
     Parameters
     ----------
@@ -141,12 +142,10 @@ def prepare_frames(
         If the files cannot be written.
     """
     problems: list[Problem] = []
-    writer = _Writer(path)
-    with (
-        writing(path.parent),
-        path.open("wb") as values,
-        writer.states_path.open("wb") as states,
-    ):
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder), TemporaryFile(dir=folder) as values, TemporaryFile(dir=folder) as states:
+        writer = _Writer(values, states)
         for done, oid in enumerate(store):
             progress("read frames", done, len(store))
             try:
@@ -157,37 +156,28 @@ def prepare_frames(
                 continue
             usable = usable_frames(cutouts.frames)
             inputs = make_inputs(cutouts.frames[usable], section, facts)
-            writer.add(values, states, inputs, int(oid), (kinds or {}).get(oid, UNKNOWN_KIND))
+            writer.add(inputs, int(oid), (kinds or {}).get(oid, UNKNOWN_KIND))
         progress("read frames", len(store), len(store))
         if not writer.count:
             raise DataError(f"{store.folder} holds no usable frame.", "Fetch objects first: rbztf fetch.")
         if known is not None:
-            writer.add(values, states, known.inputs, NO_OBJECT, known.kinds)
-    return writer.mapped(), problems
+            writer.add(known.inputs, NO_OBJECT, known.kinds)
+        return writer.mapped(), problems
 
 
 class _Writer:
     """Appends normalised frames to files, and maps them when done."""
 
-    def __init__(self, path: Path) -> None:
-        with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.states_path = path, path.with_suffix(".states")
+    def __init__(self, values: BinaryIO, states: BinaryIO) -> None:
+        self.values, self.states = values, states
         self.count = 0
         self._side: list[NDArray[np.float32]] = []
         self._objects: list[NDArray[np.int64]] = []
         self._kinds: list[NDArray[np.int64]] = []
 
-    def add(
-        self,
-        values: BinaryIO,
-        states: BinaryIO,
-        inputs: Inputs,
-        oid: int,
-        kinds: NDArray[np.int64] | int,
-    ) -> None:
-        values.write(inputs.values.tobytes())
-        states.write(inputs.states.tobytes())
+    def add(self, inputs: Inputs, oid: int, kinds: NDArray[np.int64] | int) -> None:
+        self.values.write(inputs.values.tobytes())
+        self.states.write(inputs.states.tobytes())
         self._side.append(inputs.side)
         self._objects.append(np.full(len(inputs), oid, np.int64))
         self._kinds.append(np.array(np.broadcast_to(kinds, len(inputs)), np.int64))
@@ -195,7 +185,7 @@ class _Writer:
 
     def mapped(self) -> FrameSet:
         shape = (self.count, SIZE_PIX, SIZE_PIX)
-        maps = [_map(path) for path in (self.path, self.states_path)]
+        maps = [_map(stream) for stream in (self.values, self.states)]
         frames = np.frombuffer(maps[0], np.float32).reshape(shape)
         states = np.frombuffer(maps[1], np.uint8).reshape(shape)
         objects, side = np.concatenate(self._objects), np.concatenate(self._side)
@@ -203,6 +193,6 @@ class _Writer:
         return FrameSet(frames, objects, states, side, kinds, tuple(maps))
 
 
-def _map(path: Path) -> mmap.mmap:
-    with path.open("rb") as stream:
-        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+def _map(stream: BinaryIO) -> mmap.mmap:
+    stream.flush()
+    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
