@@ -11,6 +11,7 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     cv          cv, evaluate_models (``--models``), compare_scores (``--scores``)
     predict     predict
     report      report
+    label       label_queue, merge_labels (``--merge``)
     clean       clean
     check       check
     models      list_models
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from rbztf.verbs.fetch import fetch as fetch
     from rbztf.verbs.import_published import import_published as import_published
     from rbztf.verbs.import_published import train_imported as train_imported
+    from rbztf.verbs.label import label_queue as label_queue
+    from rbztf.verbs.label import merge_labels as merge_labels
     from rbztf.verbs.predict import predict as predict
     from rbztf.verbs.report import report as report
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
@@ -82,12 +85,14 @@ _HOME = {
     "evaluate_models": "rbztf.verbs.cv",
     "fetch": "rbztf.verbs.fetch",
     "import_published": "rbztf.verbs.import_published",
+    "label_queue": "rbztf.verbs.label",
     "list_configs": "rbztf.verbs.configs",
     "list_models": "rbztf.models.catalogue",
     "load_classifier": "rbztf.models.rnn.bundle",
     "load_config": "rbztf.config",
     "load_encoder": "rbztf.models.vae.bundle",
     "make_features": "rbztf.verbs.features",
+    "merge_labels": "rbztf.verbs.label",
     "open_cutouts": "rbztf.stores.cutouts",
     "open_embeddings": "rbztf.stores.embeddings",
     "predict": "rbztf.verbs.predict",

@@ -44,6 +44,7 @@ READS = {
     "predict": {"": "device", "data": "model cutouts embeddings features"},
     "clean": {"": "device", "data": "model cutouts embeddings features"},
     "report": {"": "device", "data": "model cutouts embeddings labels", "cv": "bootstrap"},
+    "label": {"data": "labels"},
     "fetch": {"data": "cutouts"},
     "doctor": {"": "device", "data": "model cutouts embeddings features labels"},
 }
@@ -84,7 +85,7 @@ OF_ALL = ("data.", "cv.split", "cv.folds", "cv.repeats", "cv.bootstrap")
 """Settings that the first of several configurations decides for all."""
 MODEL = ("frames", "vae", "classifier", "training", "ensemble")
 """Sections that describe a model and its training."""
-SCORING = ("embed", "predict", "clean", "features", "fetch", "cv --models", "cv --scores")
+SCORING = ("embed", "predict", "clean", "features", "label", "fetch", "cv --models", "cv --scores")
 """Verbs that train nothing."""
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rbztf.csvfiles import csv_rows
+from rbztf.csvfiles import csv_rows, open_csv
 from rbztf.errors import InputError, UsageError, printable
-from rbztf.evaluation.score_files import ScoredModel
+from rbztf.evaluation.score_files import ScoredModel, read_scores
 from rbztf.files import reading
 from rbztf.prediction.result import EpochContribution, Prediction
 from rbztf.reporting.entries import Entry
@@ -21,12 +21,38 @@ from rbztf.ztf import Label, Oid
 
 WHAT = "The scores file"
 NEXT = "Give what rbztf predict --out has written, a run folder of rbztf cv, or its scores.csv."
+SCORES = "scores.csv"
+"""In a run folder of cv."""
 FACTS = ("inputs", "input_check", "input_reason", "prior", "p_out_of_fold", "p_without", "n_dropped", "model")
 """Values of a prediction that the page of an object names beside those of the table."""
 _PROBABILITIES = ("p_bogus", "p_low", "p_high", "p_out_of_fold", "p_without")
 _COUNTS = ("n_frames", "n_missing", "n_dropped")
 _NUMBERS = (*_PROBABILITIES, *_COUNTS, "threshold", "mag", "prior")
 _TEXTS = ("decision", "inputs", "input_check", "input_reason", "model")
+
+
+def read_cross_validation(path: Path) -> tuple[Path | None, list[ScoredModel]]:
+    """The folder and the scores of a cross-validation; no scores if ``path`` is another file.
+
+    Parameters
+    ----------
+    path : Path
+        A run folder of ``cv``, or its ``scores.csv``.
+
+    Raises
+    ------
+    InputError
+        For another folder, or scores that cannot be read.
+    """
+    if path.is_dir():
+        if not (path / SCORES).is_file():
+            raise InputError(f"{path} is no run folder of cv: it lacks {SCORES}.", NEXT)
+        return path, read_scores(path / SCORES)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        with open_csv(path, WHAT, ("oid",), NEXT) as file:
+            if {"config", "fold", "label"} <= {name.lower() for name in file.header}:
+                return path.parent, read_scores(path)
+    return None, []
 
 
 def of_predictions(predictions: Iterable[Prediction]) -> list[Entry]:

@@ -15,8 +15,8 @@ from rbztf.errors import InputError, Problem
 from rbztf.textfiles import json_list, read_text
 from rbztf.ztf import ARTEFACT_KINDS, ARTEFACT_TAG, AUXILIARY_TAGS, UNCERTAIN_TAG, Band, Label, Oid
 
-_WHAT = "The label file"
-_HELP = (
+WHAT = "The label file"
+HELP = (
     "Give a SNAD export (a JSON list of objects with 'oid' and 'tags') or a CSV with the columns oid,label."
 )
 
@@ -86,9 +86,13 @@ def read_labels(path: Path | str) -> LabelTable:
         object given twice with different labels.
     """
     path = Path(path)
-    text = read_text(path, _WHAT, _HELP)
+    return parse_labels(path, read_text(path, WHAT, HELP))
+
+
+def parse_labels(path: Path, text: str) -> LabelTable:
+    """As :func:`read_labels`, of the text of ``path`` that has been read already."""
     undecided: list[Oid] = []
-    entries = _from_csv(path, text, undecided) if _is_csv(path, text) else _from_json(path, text)
+    entries = _from_csv(path, text, undecided) if is_csv(path, text) else _from_json(path, text)
     return LabelTable(_joined(path, entries), undecided)
 
 
@@ -102,11 +106,11 @@ def read_usable(path: Path | str) -> LabelTable:
     InputError
         For a missing file, another format, or no entry that can be used.
     """
-    entries = json_list(read_text(Path(path), _WHAT, _HELP), f"{_WHAT} {path}", _HELP)
+    entries = json_list(read_text(Path(path), WHAT, HELP), f"{WHAT} {path}", HELP)
     kept, problems = usable_entries(entries)
     if not kept:
         first = f" {problems[0]}" if problems else ""
-        raise InputError(f"{_WHAT} {path} holds no object with 'oid' and 'tags'.{first}", _HELP)
+        raise InputError(f"{WHAT} {path} holds no object with 'oid' and 'tags'.{first}", HELP)
     return LabelTable([what for _, what in kept])
 
 
@@ -169,7 +173,7 @@ _SPELLINGS = {
 }
 
 
-def _is_csv(path: Path, text: str) -> bool:
+def is_csv(path: Path, text: str) -> bool:
     """By the ending of the name, or else by the first line."""
     ending = path.suffix.lower()
     if ending in (".csv", ".json"):
@@ -178,19 +182,19 @@ def _is_csv(path: Path, text: str) -> bool:
 
 
 def _from_json(path: Path, text: str) -> Iterator[Labelled]:
-    for number, entry in enumerate(json_list(text, f"{_WHAT} {path}", _HELP), 1):
+    for number, entry in enumerate(json_list(text, f"{WHAT} {path}", HELP), 1):
         try:
             yield labelled(entry)
         except InputError as error:
             raise InputError(f"Entry {number} of {path}: {error.message}", error.next_step) from None
         except ValueError as error:
             oid = entry.get("oid") if isinstance(entry, dict) else None
-            raise InputError(f"Entry {number} of {path} (oid {str(oid)[:40]}): {error}.", _HELP) from None
+            raise InputError(f"Entry {number} of {path} (oid {str(oid)[:40]}): {error}.", HELP) from None
 
 
 def _from_csv(path: Path, text: str, undecided: list[Oid]) -> Iterator[Labelled]:
     """Rows with a label; the objects of the others go to ``undecided``."""
-    file = csv_rows(text, f"{_WHAT} {path}", ("oid", "label"), _HELP)
+    file = csv_rows(text, f"{WHAT} {path}", ("oid", "label"), HELP)
     no_label = ("unsure", "") if "verdict" in file.places else ("unsure",)
     for row in file:
         if row.get("label").lower() in no_label:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rbztf.config import Config, load_config
 from rbztf.csvfiles import open_csv
-from rbztf.errors import InputError, RbztfError, UsageError
-from rbztf.evaluation.score_files import ScoredModel, read_scores
+from rbztf.errors import RbztfError, UsageError
+from rbztf.evaluation.score_files import ScoredModel
 from rbztf.evaluation.summary import compare, summarise
 from rbztf.models.catalogue import find_model
 from rbztf.models.training import choose_device
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from rbztf.reporting.lens import Lens
 
 DEFAULT_OUT = Path("report")
-SCORES = "scores.csv"
 HISTORY = "history.csv"
 
 
@@ -91,7 +90,7 @@ def report(
         inputs = replace(inputs, data=inputs.data or scores.cutouts)
     else:
         path = Path(scores)
-        folder, models = _cross_validation(path)
+        folder, models = made_from.read_cross_validation(path)
         entries = made_from.of_scores(models) if models else made_from.read_predictions(path)
         name = str(path)
     if not entries:
@@ -108,19 +107,6 @@ def report(
         warnings=[*warnings, *(scores.warnings if isinstance(scores, PredictResult) else ())],
         progress=progress,
     )
-
-
-def _cross_validation(path: Path) -> tuple[Path | None, list[ScoredModel]]:
-    """The folder and the scores of a cross-validation; no scores if ``path`` is another file."""
-    if path.is_dir():
-        if not (path / SCORES).is_file():
-            raise InputError(f"{path} is no run folder of cv: it lacks {SCORES}.", made_from.NEXT)
-        return path, read_scores(path / SCORES)
-    if path.suffix.lower() == ".csv" and path.is_file():
-        with open_csv(path, made_from.WHAT, ("oid",), made_from.NEXT) as file:
-            if {"config", "fold", "label"} <= {name.lower() for name in file.header}:
-                return path.parent, read_scores(path)
-    return None, []
 
 
 def _labels(inputs: ReportInputs, config: Config) -> LabelTable:
