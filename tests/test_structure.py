@@ -24,7 +24,8 @@ SOURCE = ROOT / "src" / "rbztf"
 LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
-        "_version errors progress times ztf files connections tables locks textfiles csvfiles yamltext parallel",
+        "_version errors progress times ztf files connections tables locks wording"
+        " textfiles csvfiles yamltext parallel",
         "formats figures",
         "frames",
         "config",

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from rbztf.errors import InputError
 from rbztf.files import write_text
 from rbztf.textfiles import open_text
+from rbztf.wording import counted
 from rbztf.yamltext import parse_yaml
 from rbztf.ztf import Oid
 
@@ -158,7 +159,7 @@ class CsvFile:
         for cells in self._cells():
             row = Row(self, self._line, cells)
             if any(cells[len(self.header) :]):
-                raise row.wrong(f"it has {len(cells)} cells; the header has {len(self.header)}")
+                raise row.wrong(f"it has {counted(len(cells), 'cell')}; the header has {len(self.header)}")
             yield row
 
     def numbered(self, places: Sequence[int]) -> Iterator[tuple[Row, list[float]]]:
@@ -171,7 +172,9 @@ class CsvFile:
         """
         for row in self:
             if places and len(row.cells) < len(self.header):
-                raise row.wrong(f"it has {len(row.cells)} cells; the header has {len(self.header)}")
+                raise row.wrong(
+                    f"it has {counted(len(row.cells), 'cell')}; the header has {len(self.header)}"
+                )
             yield row, [row.number_at(place) for place in places]
 
     def _described(self) -> tuple[dict[str, str], str]:
@@ -229,7 +232,7 @@ class CsvFile:
     def _check_header(self, needed: Sequence[str]) -> None:
         if len(self.header) > MAX_COLUMNS:
             raise InputError(
-                f"{self.origin} has {len(self.header)} columns; at most {MAX_COLUMNS} are read.",
+                f"{self.origin} has {counted(len(self.header), 'column')}; at most {MAX_COLUMNS} are read.",
                 self.next_step,
             )
         names = {name.lower() for name in self.header}

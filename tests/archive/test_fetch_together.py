@@ -60,7 +60,7 @@ def test_an_object_of_another_process_is_waited_for(
 
         result = fetch(sky.oids, out=tmp_path, archive_url=archive.url, settings=quick, progress=progress)
     assert result.complete
-    assert said == ["Waiting for 1 objects that another process is fetching into the same folder."]
+    assert said == ["Waiting for 1 object that another process is fetching into the same folder."]
 
 
 @pytest.mark.parametrize("wait_s", [0, 0.3])

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from rbztf.errors import InputError
 from rbztf.features.files import read_features, write_features
 from rbztf.features.table import Definition, FeatureTable
-from rbztf.formats import column_file
+from rbztf.formats import column_file, parquet
 from rbztf.stores.oid_lists import read_oids
 
 A, B = make_oid(1), make_oid(2)
@@ -276,3 +276,14 @@ def test_lists_of_the_command_line_may_be_tables(ending: str, tmp_path: Path) ->
     words = ("predict", "--model", tmp_path / "m", "--embeddings", tmp_path / "e", "--from", path, "--json")
     answer = strict_json(run_well(*words).stdout)
     assert [entry["oid"] for entry in answer["objects"]] == [A, B]
+
+
+def test_records_have_a_largest_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "scores.parquet"
+    pq.write_table(pa.table({"oid": [int(A), int(B)], "remark": ["", "x" * 20_000]}), path)
+    first, second = parquet.read_records(path, "The scores file", "")
+    assert first == {"oid": int(A), "remark": ""}
+    assert second == {"oid": int(B), "remark": "x" * parquet.LONGEST_REMARK}
+    monkeypatch.setattr(parquet, "MOST_RECORDS", 1)
+    with pytest.raises(InputError, match=r"The scores file is too large \(2 rows, 2 columns\)"):
+        parquet.read_records(path, "The scores file", "")

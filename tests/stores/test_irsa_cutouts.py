@@ -429,3 +429,10 @@ def test_integer_pixels_are_scaled(tmp_path: Path) -> None:
     with fits.open(path) as hdus:
         assert np.allclose(frame, hdus[0].data)
     assert frame.dtype == np.float32
+
+
+def test_a_cutout_that_is_named_after_no_object_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    write_frame(path, random_frames(1)[0])
+    with pytest.raises(DataError, match=r"a\.fits is not named after an object: 'a' is not a ZTF OID"):
+        read_object(path)

@@ -24,7 +24,7 @@ def test_a_prepared_folder() -> None:
     code, found = findings()
     assert code == 0
     assert found["model", "predict uses"]["value"].startswith("model: named by rbztf.yaml")
-    assert found["data", "cutouts"]["value"].startswith("cutouts, 1 files")
+    assert found["data", "cutouts"]["value"].startswith("cutouts, 1 file")
     assert found["device", "cpu"]["value"].startswith("cpu")
     assert found["version", "torch"]["value"]
     assert not any(topic == "archive" for topic, _ in found)

@@ -115,7 +115,7 @@ def test_a_dry_run_says_it_in_words_and_names_what_it_cannot_count(
     place = ("--archive", archive.url, "--out", tmp_path / "store", "--dry-run")
     said = run_well("fetch", sky.oids[0], unknown, *place, code=3).stderr
     n_epochs = len(sky.light_curve(sky.oids[0])["mjd"])
-    assert f"1 objects with {n_epochs} epochs, 0 frames of them stored." in said
+    assert f"1 object with {n_epochs} epochs, 0 frames of them stored." in said
     assert "wrote nothing" in said
     assert f"Not done: {unknown}" in said
     assert "no effect" in refused("fetch", "--check", tmp_path, "--dry-run")

@@ -204,7 +204,7 @@ def test_a_damaged_file_is_named_and_the_rest_imported(tmp_path: Path, part: str
     assert len(answer["problems"]) >= 1
     if part == "embeddings_mu.npz":
         good.remove(LABELS)
-        assert answer["found"]["embeddings"] == "1 objects, 7 frames"
+        assert answer["found"]["embeddings"] == "1 object, 7 frames"
     assert len(answer["found"]) == len(good) + (part == "embeddings_mu.npz")
     assert not [name for name in files_below(tmp_path / "out") if ".part" in name]
 

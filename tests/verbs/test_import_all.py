@@ -225,7 +225,7 @@ def test_a_table_of_one_s_own_and_a_folder_download_nothing(
     assert answer["found"]["features.csv"] == "20 objects, 54 features"
     assert answer["found"]["labels.json"] == "20 objects"
     answer = imported(copy, "--out", tmp_path / "o", "--features", tmp_path / "mine.csv")
-    assert answer["found"]["features.csv"] == "1 objects, 2 features"
+    assert answer["found"]["features.csv"] == "1 object, 2 features"
     refused("import", copy, "--out", tmp_path / "p", "--features", tmp_path / "none.csv", says=["none.csv"])
     assert not (tmp_path / "p").exists()
 

@@ -131,7 +131,7 @@ def test_training_takes_labels_of_the_page(tmp_path: Path) -> None:
     command = ("train-rnn", "--config", config, "--embeddings", embeddings, "--labels", path)
     done = strict_json(run_well(*command, "--out", tmp_path / "model", "--json").stdout)
     assert done["n_objects"] == 38
-    assert "2 objects of the label file are unsure; they are left out." in done["warnings"]
+    assert "Left out: 2 objects called unsure in the label file." in done["warnings"]
 
 
 def test_an_empty_label_in_another_file_is_still_an_error(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from rbztf.files import writing
 from rbztf.parallel import Workers
 from rbztf.progress import Progress, notify, silent
 from rbztf.stores.store_locks import Patience, StoreLocks
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 LIGHT_CURVES_PER_REQUEST = 8
@@ -269,7 +270,7 @@ class _Run:
         if self._locks.warning:
             yield self._locks.warning
         if n_other_bands:
-            yield f"{n_other_bands} objects in other bands were left out."
+            yield f"Left out: {counted(n_other_bands, 'object')} in other bands."
         if self._moved:
             yield (
                 f"{self._moved} objects have another position than in the store, by more than a pixel: "

@@ -9,6 +9,7 @@ import typer
 
 from rbztf.cli.options import Json, Quiet
 from rbztf.cli.screen import Screen, screen
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.verbs.check import Checked
@@ -36,7 +37,7 @@ def finish_check(show: Screen, found: list[Checked]) -> None:
     for entry in found:
         if not show.as_json:
             state = f"{len(entry.problems)} problems" if entry.problems else "sound"
-            objects = "" if entry.kind == "model" else f", {entry.n_objects} valid objects"
+            objects = "" if entry.kind == "model" else f", {counted(entry.n_objects, 'valid object')}"
             sealed = f", {entry.n_sealed} given sums" if entry.n_sealed else ""
             show.say(f"{entry.path}: {entry.kind}, {state}{objects}{sealed}")
         if entry.n_unsealed:

@@ -10,6 +10,7 @@ import typer
 
 from rbztf.cli.options import ConfigFile, Data, Device, Json, Model, Quiet, Set, resolve
 from rbztf.cli.screen import screen
+from rbztf.wording import counted
 
 
 class Format(StrEnum):
@@ -68,5 +69,7 @@ def clean(
         )
         if as_json:
             show.document(result.to_json())
-        show.say(f"{len(result.paths)} light curves, {result.n_epochs_flagged} epochs flagged → {out}")
+        show.say(
+            f"{counted(len(result.paths), 'light curve')}, {counted(result.n_epochs_flagged, 'epoch')} flagged → {out}"
+        )
         show.finish(result.predictions.problems, result.predictions.warnings)

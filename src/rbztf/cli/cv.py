@@ -27,6 +27,7 @@ from rbztf.cli.options import (
 from rbztf.cli.screen import Screen, screen
 from rbztf.config import DEFAULT_CLASSIFIER, CvSection, check_usage
 from rbztf.errors import UsageError
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.config import Config, Resolved
@@ -212,7 +213,7 @@ def _show_existing(show: Screen, result: CvResult) -> None:
         )
     columns = ["model", "AUC, article", "padded", "masked", "accuracy*", "F1*"]
     n_folds = len(result.evaluations[0].folds)
-    show.table(f"Published classifiers, mean ± spread over {n_folds} folds", columns, rows)
+    show.table(f"Published classifiers, mean ± spread over {counted(n_folds, 'fold')}", columns, rows)
     show.say("* article, then ours as published: padded, at the threshold best on the test fold itself")
     show.say(f"Scores, metrics and configuration: {result.out}")
 
@@ -244,7 +245,7 @@ def _show_trained(show: Screen, result: CvResult) -> None:
             figures = [_with_interval(found), _bounded(found.pooled, found.pooled_ci95)]
             rows.append([title if place == 0 else "", *([entry.variant] if several else []), *figures])
     columns = ["", *(["model"] if several else []), "mean ± spread [95 %]", "pooled [95 %]"]
-    title = f"{first.n_objects} objects, {len(first.folds)} folds ({first.split})"
+    title = f"{counted(first.n_objects, 'object')}, {counted(len(first.folds), 'fold')} ({first.split})"
     show.table(title, columns, rows, left=2 if several else 1)
     if result.comparison:
         rows = [

@@ -9,6 +9,7 @@ import typer
 
 from rbztf.cli.options import Json, Quiet
 from rbztf.cli.screen import Screen, screen
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.verbs.demo import DemoResult
@@ -29,7 +30,7 @@ def demo(
     """Simulated sky, local archive, then fetch, train-vae, embed, features, train-rnn, cv, predict, report; offline."""
     with screen(as_json, quiet) as show:
         show.say(
-            f"Simulating {objects} objects of about {epochs} epochs, served by an archive on this machine …"
+            f"Simulating {counted(objects, 'object')} of about {epochs} epochs, served by an archive on this machine …"
         )
         from rbztf.verbs.demo import demo as run
 
@@ -51,7 +52,9 @@ def demo(
 
 def _show(show: Screen, result: DemoResult) -> None:
     rows = [[verb, f"{seconds:.1f} s"] for verb, seconds in result.seconds.items()]
-    show.table(f"{result.n_objects} objects, {result.n_frames} frames", ["verb", "time"], rows)
+    show.table(
+        f"{counted(result.n_objects, 'object')}, {counted(result.n_frames, 'frame')}", ["verb", "time"], rows
+    )
     ordered = sorted(result.predictions.objects, key=lambda entry: -entry.p_bogus)
     rows = [
         [

@@ -9,6 +9,7 @@ import typer
 
 from rbztf.cli.options import ConfigFile, Data, Device, Json, Model, Quiet, Seed, Set, resolve, tell_idle_seed
 from rbztf.cli.screen import screen
+from rbztf.wording import counted
 
 
 def embed(
@@ -37,7 +38,7 @@ def embed(
         else:
             rate = result.n_frames / max(result.seconds, 1e-9)
             show.say(
-                f"{result.n_objects} objects, {result.n_frames} frames, {result.latent} latents "
+                f"{counted(result.n_objects, 'object')}, {counted(result.n_frames, 'frame')}, {result.latent} latents "
                 f"({rate:,.0f} frames/s) → {result.out}"
             )
             if result.comparison is not None:

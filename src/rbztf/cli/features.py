@@ -9,6 +9,7 @@ import typer
 
 from rbztf.cli.options import ConfigFile, Data, Json, Quiet, Set, resolve
 from rbztf.cli.screen import screen
+from rbztf.wording import counted
 
 
 def features(
@@ -34,7 +35,7 @@ def features(
         else:
             rate = result.n_objects / max(result.seconds, 1e-9)
             show.say(
-                f"{result.n_known} of {result.n_objects} objects, {result.n_features} features "
+                f"{result.n_known} of {result.n_objects} objects, {counted(result.n_features, 'feature')} "
                 f"({rate:,.0f} objects/s) → {result.out}"
             )
         show.finish(result.problems)

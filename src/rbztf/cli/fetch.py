@@ -11,6 +11,7 @@ import typer
 from rbztf.cli.options import ConfigFile, Json, Quiet, Set, refuse_idle, refuse_without, resolve
 from rbztf.cli.screen import Screen, screen
 from rbztf.errors import Problem, UsageError
+from rbztf.wording import counted
 from rbztf.ztf import Band
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _finish_estimate(show: Screen, found: FetchEstimate) -> None:
         show.document(found.to_json())
     else:
         show.say(
-            f"{found.n_objects} objects with {found.n_epochs} epochs, {found.n_frames_stored} frames of them stored. "
+            f"{counted(found.n_objects, 'object')} with {counted(found.n_epochs, 'epoch')}, {counted(found.n_frames_stored, 'frame')} of them stored. "
             f"To fetch the rest: {found.n_requests} requests ({found.n_light_curve_requests} for light curves), "
             f"{found.n_bytes / 1e6:.1f} MB, {found.hours:.2g} hours with {found.workers} workers if a request takes "
             f"{found.seconds_per_request:g} s. This estimate made {found.n_asked} requests and wrote nothing."
@@ -210,7 +211,9 @@ def _finish_labels(show: Screen, out: Path | None, labels_url: str | None) -> No
     if show.as_json:
         show.document(found.to_json())
     else:
-        show.say(f"{found.n_objects} objects, {found.n_artefacts} of them artefacts → {found.path}")
+        show.say(
+            f"{counted(found.n_objects, 'object')}, {found.n_artefacts} of them artefacts → {found.path}"
+        )
     show.finish(found.problems)
 
 
@@ -230,7 +233,7 @@ def _finish_check(show: Screen, folder: Path, seal: bool) -> None:
         show.document(found.to_json())
     else:
         show.say(
-            f"{found.n_objects} valid objects, {found.n_frames} frames in {folder}{_counts(found.counts)}"
+            f"{counted(found.n_objects, 'valid object')}, {counted(found.n_frames, 'frame')} in {folder}{_counts(found.counts)}"
             + (f", {found.n_sealed} given checksums" if found.n_sealed else "")
         )
     warnings = []
@@ -248,7 +251,7 @@ def _finish(show: Screen, result: FetchResult, store: Path) -> None:
     else:
         rate = result.n_new / max(result.seconds, 1e-9)
         show.say(
-            f"{len(result.objects)} objects: {result.n_new} new frames, {result.n_frames} in all{_counts(result.counts)}, "
+            f"{counted(len(result.objects), 'object')}: {counted(result.n_new, 'new frame')}, {result.n_frames} in all{_counts(result.counts)}, "
             f"{result.n_requests} requests, {result.n_bytes / 1e6:.1f} MB, {result.seconds:.1f} s "
             f"({rate:.1f} frames/s) → {store}"
         )

@@ -22,6 +22,7 @@ from rbztf.cli.options import (
 from rbztf.cli.screen import Screen, screen
 from rbztf.errors import UsageError
 from rbztf.stores.label_merge import OnConflict
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.verbs.label import LabelQueue, MergedLabels
@@ -72,7 +73,8 @@ def label(
             return
         if len(files) != 1:
             raise UsageError(
-                f"{len(files)} files of scores are given.", "Give one, or join labels with --merge."
+                f"{counted(len(files), 'file')} of scores are given.",
+                "Give one, or join labels with --merge.",
             )
         settings = resolve(show, "label", config, set_)
         from rbztf.verbs.label import DEFAULT_QUEUE, label_queue
@@ -101,6 +103,8 @@ def tell_queue(show: Screen, made: LabelQueue) -> None:
 
 def tell_merged(show: Screen, made: MergedLabels) -> None:
     """Where people agree, and what became of the rest."""
-    show.say(f"{made.n_objects} objects: people agree on {made.n_agree} and disagree on {made.n_disagree}.")
+    show.say(
+        f"{counted(made.n_objects, 'object')}: people agree on {made.n_agree} and disagree on {made.n_disagree}."
+    )
     show.say(f"Labels, without {made.n_left_out} disagreements → {made.path}")
     show.say(f"Disagreements → {made.disagreements}")

@@ -24,6 +24,7 @@ from rbztf.cli.options import (
     tell_idle_seed,
 )
 from rbztf.cli.screen import Screen, screen
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.prediction.result import Prediction, PredictResult
@@ -167,7 +168,7 @@ def predict(
         if out is not None:
             write_predictions(out, result)
             remove(parts_folder(out))
-            show.say(f"{len(result.objects)} objects → {out}")
+            show.say(f"{counted(len(result.objects), 'object')} → {out}")
         if mask is not None:
             write_mask(mask, result)
             show.say(f"Epochs of {len(result.objects)} objects → {mask}")
@@ -177,7 +178,7 @@ def predict(
             )
             result = cleaned.predictions
             show.say(
-                f"{len(cleaned.paths)} light curves, {cleaned.n_epochs_flagged} epochs flagged → {clean}"
+                f"{counted(len(cleaned.paths), 'light curve')}, {counted(cleaned.n_epochs_flagged, 'epoch')} flagged → {clean}"
             )
         if report is not None:
             from rbztf.cli.report import tell

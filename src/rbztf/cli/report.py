@@ -20,6 +20,7 @@ from rbztf.cli.options import (
     resolve,
 )
 from rbztf.cli.screen import Screen, screen
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.reporting.build import Report
@@ -77,5 +78,5 @@ def report(
 
 def tell(show: Screen, made: Report) -> None:
     """Where the page is."""
-    show.say(f"{made.n_objects} objects, {made.n_frames} frames → {made.page}")
+    show.say(f"{counted(made.n_objects, 'object')}, {counted(made.n_frames, 'frame')} → {made.page}")
     show.say(f"Open it in a browser: {made.url}")

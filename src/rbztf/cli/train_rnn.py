@@ -23,6 +23,7 @@ from rbztf.cli.options import (
 )
 from rbztf.cli.screen import Screen, screen
 from rbztf.config import DEFAULT_CLASSIFIER
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.verbs.run_folder import TrainResult
@@ -87,6 +88,6 @@ def show_training(show: Screen, result: TrainResult, unit: str) -> None:
 
 def say_ensemble(show: Screen, result: TrainResult) -> None:
     """What training an ensemble came to, in a few lines."""
-    show.say(f"{result.n_objects} objects, {result.seconds:.0f} s → {result.out}")
+    show.say(f"{counted(result.n_objects, 'object')}, {result.seconds:.0f} s → {result.out}")
     for have, auc in result.inner_auc.items():
         show.say(f"AUC on inner folds, {have}: {auc:.3f}")

@@ -11,6 +11,7 @@ import numpy as np
 from rbztf.csvfiles import open_csv
 from rbztf.errors import DataError, UsageError
 from rbztf.stores.labels import LabelTable
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 REFERENCE_SEED = 7
@@ -138,7 +139,7 @@ def _by_field(oids: Sequence[Oid], n_folds: int, seed: int) -> Split:
     n_fields = len(np.unique(fields))
     if n_fields < n_folds:
         raise DataError(
-            f"{len(oids)} objects lie in {n_fields} fields, too few for {n_folds} folds of whole fields.",
+            f"{len(oids)} objects lie in {n_fields} fields, too few for {counted(n_folds, 'fold')} of whole fields.",
             "Use fewer --folds, or --split random.",
         )
     # GroupKFold(n_folds, shuffle=True, random_state=seed), which scikit-learn has from 1.6 on
@@ -154,7 +155,7 @@ def _at_random(oids: Sequence[Oid], labels: LabelTable, n_folds: int, seed: int)
     smallest = min(np.bincount(classes, minlength=2)) if len(classes) else 0
     if smallest < n_folds:
         raise DataError(
-            f"The rarer class has {smallest} of {len(oids)} objects, too few for {n_folds} folds.",
+            f"The rarer class has {smallest} of {len(oids)} objects, too few for {counted(n_folds, 'fold')}.",
             "Use fewer --folds.",
         )
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rbztf.errors import InputError
 from rbztf.features.snad_set import FEATURE_NAMES
 from rbztf.features.table import FeatureTable
+from rbztf.wording import counted
 
 LARGEST_AUC = 0.999
 """Of a single column; the best one of SNAD's table has 0.76."""
@@ -71,7 +72,7 @@ def lacking_warnings(names: Sequence[str], wanted: Sequence[str], path: Path | N
         return []
     use = "they count as unknown" if len(lacking) <= (1 - LEAST_SHARE) * len(wanted) else "it is not used"
     return [
-        f"{path} lacks {len(lacking)} of the {len(wanted)} features that the model reads ({_some(lacking)}): {use}."
+        f"{path} lacks {len(lacking)} of the {counted(len(wanted), 'feature')} that the model reads ({_some(lacking)}): {use}."
     ]
 
 
@@ -125,6 +126,6 @@ def check_columns(table: FeatureTable, labels: NDArray[np.int64], path: Path) ->
         for name, auc in zip(table.names, aucs.tolist()):
             if abs(auc - 0.5) > LARGEST_AUC - 0.5:
                 raise InputError(
-                    f"The column {name!r} of {path} tells the label by itself (AUC {auc:.4f} on {len(labels)} objects).",
+                    f"The column {name!r} of {path} tells the label by itself (AUC {auc:.4f} on {counted(len(labels), 'object')}).",
                     "Take it out: it is made from the label, or says where the object stands in a sorted list.",
                 )

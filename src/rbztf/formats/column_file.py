@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 
 from rbztf.csvfiles import MAX_COLUMNS, SHOWN
 from rbztf.errors import InputError
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 LARGEST_BYTES = 2**29
 """Of a file that is not text."""
 MOST_ROWS = 2**25
 MOST_CELLS = 2**28
+
+
+def too_large(origin: str, n_rows: int, n_columns: int) -> InputError:
+    """The error that says that a table is larger than is read."""
+    size = f"{counted(n_rows, 'row')}, {counted(n_columns, 'column')}"
+    return InputError(f"{origin} is too large ({size}).", "Split it into parts.")
 
 
 class ColumnRow:
@@ -82,9 +89,7 @@ class ColumnFile:
         self.meta = {key.lower(): value for key, value in meta.items()}
         self._n_rows, self._column = n_rows, column
         if len(self.header) > MAX_COLUMNS or n_rows > MOST_ROWS or n_rows * len(self.header) > MOST_CELLS:
-            raise InputError(
-                f"{origin} is too large ({n_rows} rows, {len(self.header)} columns).", "Split it into parts."
-            )
+            raise too_large(origin, n_rows, len(self.header))
         found = [place for place, name in enumerate(self.header) if name.lower() == "oid"]
         if len(found) != 1:
             wrong = "lacks the column 'oid'" if not found else "has the column 'oid' twice"

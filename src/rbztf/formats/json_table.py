@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from rbztf.errors import InputError
-from rbztf.formats.column_file import MOST_CELLS, ColumnFile
+from rbztf.formats.column_file import MOST_CELLS, ColumnFile, too_large
 from rbztf.textfiles import json_list, parse_json
 
 
@@ -28,9 +28,7 @@ def read_json_table(text: str, origin: str, next_step: str) -> ColumnFile:
             raise InputError(f"{origin}: entry {number} is {str(row)[:40]!r}, not an object.", next_step)
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) * len(rows) > MOST_CELLS:
-        raise InputError(
-            f"{origin} is too large ({len(rows)} rows, {len(names)} columns).", "Split it into parts."
-        )
+        raise too_large(origin, len(rows), len(names))
 
     def column(place: int) -> list[Any]:
         return [row.get(names[place]) for row in rows]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from rbztf.errors import InputError
-from rbztf.formats.column_file import ColumnFile
+from rbztf.formats.column_file import MOST_CELLS, ColumnFile, too_large
 
 NUMBERS_AT_ONCE = 65536
 TEXTS_AT_ONCE = 1024
 """Rows read in one go: a few bytes can stand for very many long texts."""
-LONGEST_TEXT = 40
+MOST_RECORDS = 2**18
+"""Rows that are read as records."""
+LONGEST_TEXT, LONGEST_REMARK = 40, 10_000
+"""Characters of a text that are read in a column, and in a record."""
 
 
 def read_parquet(stream: BinaryIO, n_bytes: int, origin: str, next_step: str) -> ColumnFile:
@@ -23,14 +27,7 @@ def read_parquet(stream: BinaryIO, n_bytes: int, origin: str, next_step: str) ->
     Exception
         Of any kind, if the file is damaged; the caller says so in a sentence.
     """
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError(
-            f"Reading {origin[0].lower()}{origin[1:]} needs pyarrow.",
-            'Install it: pip install "rbztf[parquet]".',
-        ) from None
-    file = parquet.ParquetFile(stream)
+    file = _open(stream, origin)
     schema = file.schema_arrow
     meta = {
         key.decode("utf-8", "replace"): value.decode("utf-8", "replace")
@@ -40,6 +37,44 @@ def read_parquet(stream: BinaryIO, n_bytes: int, origin: str, next_step: str) ->
     return ColumnFile(
         origin, next_step, schema.names, n_rows, lambda place: _column(file, place, n_rows), meta
     )
+
+
+def read_records(path: Path, origin: str, next_step: str) -> list[dict[str, Any]]:
+    """Every row of a Parquet file by the names of its columns, for tables of a few columns of all kinds.
+
+    Raises
+    ------
+    InputError
+        For more rows than :data:`MOST_RECORDS`, too many cells, or without pyarrow.
+    Exception
+        Of any kind, if the file is damaged; the caller says so in a sentence.
+    """
+    with path.open("rb") as stream:
+        file = _open(stream, origin)
+        n_rows, n_columns = file.metadata.num_rows, file.metadata.num_columns
+        if n_rows > MOST_RECORDS or n_rows * n_columns > MOST_CELLS:
+            raise too_large(origin, n_rows, n_columns)
+        records: list[dict[str, Any]] = []
+        for batch in file.iter_batches(TEXTS_AT_ONCE):
+            records += [{name: _short(value) for name, value in row.items()} for row in batch.to_pylist()]
+            if len(records) > n_rows:
+                raise ValueError("it has more rows than it says")
+        return records
+
+
+def _open(stream: BinaryIO, origin: str) -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise InputError(
+            f"Reading {origin[0].lower()}{origin[1:]} needs pyarrow.",
+            'Install it: pip install "rbztf[parquet]".',
+        ) from None
+    return parquet.ParquetFile(stream)
+
+
+def _short(value: Any) -> Any:
+    return value[:LONGEST_REMARK] if isinstance(value, str) else value
 
 
 def _column(file: Any, place: int, n_rows: int) -> Any:

@@ -16,6 +16,7 @@ from rbztf.evaluation.scores import Array, Scored, pool
 from rbztf.evaluation.summary import Evaluation
 from rbztf.figures.style import GREY
 from rbztf.plots.common import colours, save
+from rbztf.wording import counted
 
 DRAWS = 200
 """Resamplings of the fields behind a band."""
@@ -56,7 +57,8 @@ def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
     few.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
     first = evaluations[0]
     figure.suptitle(
-        f"{first.n_objects} objects, out-of-fold scores pooled; bands: 95 % over fields", fontsize=9
+        f"{counted(first.n_objects, 'object')}, out-of-fold scores pooled; bands: 95 % over fields",
+        fontsize=9,
     )
     _legend_below(figure, *whole.get_legend_handles_labels())
     save(figure, path)

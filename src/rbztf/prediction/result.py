@@ -22,6 +22,7 @@ from rbztf.tables import (
     write_table,
 )
 from rbztf.textfiles import json_text
+from rbztf.wording import counted
 from rbztf.ztf import ARTEFACT_KINDS
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ class PredictResult:
         return pandas.DataFrame(self.rows(), columns=[column.name for column in self.columns()])
 
     def __repr__(self) -> str:
-        lines = [f"{len(self.objects)} objects scored by {self.model}"]
+        lines = [f"{counted(len(self.objects), 'object')} scored by {self.model}"]
         for entry in self.objects[:SHOWN]:
             low, high = (f"{p:.2f}" if p is not None else "?" for p in (entry.p_low, entry.p_high))
             lines.append(

@@ -12,6 +12,7 @@ from rbztf.csvfiles import csv_rows, open_csv
 from rbztf.errors import InputError, UsageError, printable
 from rbztf.evaluation.score_files import ScoredModel, read_scores
 from rbztf.files import reading
+from rbztf.formats.parquet import read_records
 from rbztf.prediction.result import EpochContribution, Prediction
 from rbztf.reporting.entries import Entry
 from rbztf.stores.labels import LabelTable
@@ -98,10 +99,7 @@ def _records(path: Path) -> Iterable[Mapping[str, Any]]:
         raise UsageError(f"{path} is not a table of scores.", NEXT)
     with reading(path, "is not a readable table of scores"):
         if ending == ".parquet":
-            import pyarrow.parquet
-
-            rows: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
-            return rows
+            return read_records(path, f"{WHAT} {path}", NEXT)
         from astropy.table import Table
 
         table = Table.read(path, format=ASTROPY_FORMATS[ending])

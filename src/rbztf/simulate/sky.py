@@ -16,6 +16,7 @@ from rbztf.simulate.geometry import Quadrant, Window, quadrant_of
 from rbztf.simulate.headers import cutout_cards, exposure_cards, image_name, image_path
 from rbztf.simulate.object_plan import Plan, make_plan
 from rbztf.simulate.photometry import Photometry, measure
+from rbztf.wording import counted
 from rbztf.ztf import SIZE_PIX, Oid
 
 
@@ -54,7 +55,7 @@ class SimulatedSky:
         self._photometry: dict[Oid, Photometry] = {}
 
     def __repr__(self) -> str:
-        return f"SimulatedSky({len(self._objects)} objects, seed {self.seed})"
+        return f"SimulatedSky({counted(len(self._objects), 'object')}, seed {self.seed})"
 
     @property
     def oids(self) -> list[Oid]:

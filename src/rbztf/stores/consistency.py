@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.stores.epochs import Columns, FrameStatus
+from rbztf.wording import counted
 from rbztf.ztf import SIZE_PIX
 
 LARGEST_DN = 1e9
@@ -46,7 +47,7 @@ def contradictions(frames: NDArray[np.float32], columns: Columns) -> Iterator[st
         yield f"its epochs have the unknown status {', '.join(sorted(unknown))}."
     index = columns["frame"]
     if not np.array_equal(index[index >= 0], np.arange(len(frames))):
-        yield f"its epochs do not point at its {len(frames)} frames one by one, in time order."
+        yield f"its epochs do not point at its {counted(len(frames), 'frame')} one by one, in time order."
     if columns["status"].size and not np.array_equal(index >= 0, columns["status"] == FrameStatus.OK.value):
         yield "its statuses contradict its frames."
     if (np.diff(columns["mjd"]) < 0).any():

@@ -20,6 +20,7 @@ from rbztf.errors import InputError, Problem
 from rbztf.files import reading
 from rbztf.stores.fitsimages import fits_like, stem_of
 from rbztf.stores.object_file import ObjectCutouts, is_store_file, read_epochs, read_store_file
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class CutoutStore(Mapping[Oid, ObjectCutouts]):
         return oid in self._paths
 
     def __repr__(self) -> str:
-        return f"CutoutStore({str(self.folder)!r}, {len(self)} objects)"
+        return f"CutoutStore({str(self.folder)!r}, {counted(len(self), 'object')})"
 
 
 def open_cutouts(folder: Path | str) -> CutoutStore:

@@ -31,6 +31,7 @@ from rbztf.stores.embedding_info import INDEX, PARTS, read_stamp
 from rbztf.stores.embedding_info import OBJECT as OBJECT
 from rbztf.stores.embedding_info import EmbeddingInfo as EmbeddingInfo
 from rbztf.stores.epochs import PHOTOMETRY, no_photometry
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 
@@ -112,7 +113,7 @@ class EmbeddingStore(Embeddings):
             raise ValueError(f"vectors.npy has {self._vectors.shape[1]} columns; {columns} are named")
         for name, array in (("times.npy", self._times), ("photometry.npy", self._photometry)):
             if array is not None and len(array) != n_frames:
-                raise ValueError(f"{name} has {len(array)} rows, vectors.npy {n_frames}")
+                raise ValueError(f"{name} has {counted(len(array), 'row')}, vectors.npy {n_frames}")
         if self._crcs is not None and len(self._crcs) != len(objects):
             raise ValueError(f"{CRCS} is not of the objects of its index")
         check_index(objects, n_frames)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.errors import DataError, Problem
+from rbztf.errors import DataError, InputError, Problem
 from rbztf.files import reading
 from rbztf.stores.epochs import HEADER_FACTS, epoch_table, header_facts
 from rbztf.stores.fitsimages import READ_ENDINGS, fits_like, science_image, stem_of
@@ -236,6 +236,13 @@ def read_single(path: Path) -> ObjectCutouts:
         return _assemble(path, [(hmjd, frame, cards, path)], ())
 
 
+def _oid_of(path: Path) -> Oid:
+    try:
+        return Oid(stem_of(path.name) or path.name)
+    except InputError as error:
+        raise DataError(f"{path} is not named after an object: {error.message}", error.next_step) from None
+
+
 def _assemble(path: Path, taken: list[_Taken], problems: tuple[Problem, ...]) -> ObjectCutouts:
     headers = [header for _, _, header, _ in taken]
     columns: dict[str, Any] = {
@@ -251,7 +258,7 @@ def _assemble(path: Path, taken: list[_Taken], problems: tuple[Problem, ...]) ->
     if all(days):
         columns["filefracday"] = days
     return ObjectCutouts(
-        oid=Oid(stem_of(path.name) or path.name),
+        oid=_oid_of(path),
         frames=np.stack([frame for _, frame, _, _ in taken]),
         path=path,
         ra_deg=_number(headers[0], "OIDRA"),

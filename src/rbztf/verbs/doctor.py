@@ -15,6 +15,7 @@ from rbztf.config import HOME_FILE, PROJECT_FILE, Config, load_config
 from rbztf.config.load import resolve_config
 from rbztf.errors import RbztfError
 from rbztf.verbs.fetch import DEFAULT_OUT
+from rbztf.wording import counted
 
 PACKAGES = ("torch", "numpy", "astropy", "astroquery", "scikit-learn", "lightgbm")
 EXTRAS = {
@@ -141,7 +142,7 @@ def _model(config: Config) -> Finding:
     if not path.is_dir():
         return Finding("model", "predict uses", str(path), "It is not there: rbztf models lists what is.")
     auc = {entry.path.resolve(): entry.auc for entry in list_models()}.get(path.resolve(), {})
-    figures = "".join(f", AUC {value:.3f} ({inputs})" for inputs, value in auc.items())
+    figures = "".join(f", inner AUC {value:.3f} ({inputs})" for inputs, value in auc.items())
     return Finding("model", "predict uses", f"{path}{figures}: {why}")
 
 
@@ -157,7 +158,7 @@ def _size(path: Path) -> str:
     if path.is_file():
         return f"{path.stat().st_size / 1e6:.1f} MB"
     files = [entry for entry in path.iterdir() if entry.is_file()]
-    return f"{len(files)} files, {sum(entry.stat().st_size for entry in files) / 1e6:.1f} MB"
+    return f"{counted(len(files), 'file')}, {sum(entry.stat().st_size for entry in files) / 1e6:.1f} MB"
 
 
 def _disk() -> Finding:

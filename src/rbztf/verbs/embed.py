@@ -23,6 +23,7 @@ from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.verbs.paths import locate, locate_optional
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 DEFAULT_OUT = Path("embeddings")
@@ -159,7 +160,7 @@ def _groups(
     group: list[Usable] = []
     n_frames = 0
     for done, oid in enumerate(store):
-        progress("embed", done, len(store), f"objects, {n_frames} frames")
+        progress("embed", done, len(store), f"objects, {counted(n_frames, 'frame')}")
         try:
             cutouts = store[oid]
             frames, photometry = read_usable(cutouts, problems)
@@ -174,4 +175,4 @@ def _groups(
             group = []
     if group:
         yield group
-    progress("embed", len(store), len(store), f"objects, {n_frames} frames")
+    progress("embed", len(store), len(store), f"objects, {counted(n_frames, 'frame')}")

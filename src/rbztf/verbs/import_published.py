@@ -33,6 +33,7 @@ from rbztf.verbs.import_snad import (
     keep_features,
 )
 from rbztf.verbs.import_vectors import import_embeddings
+from rbztf.wording import counted
 from rbztf.yamltext import read_yaml
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _import_labels(folder: Path, result: ImportResult) -> None:
         n_objects = len(read_labels(path))
         with whole(result.out / LABELS) as part:
             shutil.copyfile(path, part)
-        result.found[LABELS] = f"{n_objects} objects"
+        result.found[LABELS] = f"{counted(n_objects, 'object')}"
 
 
 def train_imported(out: Path, config: Config, *, progress: Progress = silent) -> TrainResult:

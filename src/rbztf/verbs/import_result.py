@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rbztf.errors import Problem, RbztfError, WriteError
+from rbztf.wording import counted
 
 
 @dataclass
@@ -87,6 +88,6 @@ class LabelChanges:
 
     def __str__(self) -> str:
         return (
-            f"{self.n_objects} objects; {self.n_differ} of the {self.n_shared} in labels.json have another "
+            f"{counted(self.n_objects, 'object')}; {self.n_differ} of the {self.n_shared} in labels.json have another "
             "label here (models are trained on labels.json)"
         )

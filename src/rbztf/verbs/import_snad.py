@@ -19,6 +19,7 @@ from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.labels import read_labels, read_usable
 from rbztf.verbs.fetch import fetch
 from rbztf.verbs.import_result import ImportResult, LabelChanges
+from rbztf.wording import counted
 
 FEATURES, LABELS, LATEST = "features.csv", "labels.json", "labels_latest.json"
 """Names in the folder that ``import`` writes."""
@@ -48,7 +49,7 @@ def import_features(path: Path | None, result: ImportResult) -> None:
 def keep_features(table: FeatureTable, result: ImportResult) -> None:
     """Write ``features.csv`` of what was imported."""
     write_features(result.out / FEATURES, table)
-    result.found[FEATURES] = f"{len(table)} objects, {len(table.names)} features"
+    result.found[FEATURES] = f"{counted(len(table), 'object')}, {counted(len(table.names), 'feature')}"
 
 
 def import_latest(path: Path | None, result: ImportResult) -> None:
@@ -60,7 +61,7 @@ def import_latest(path: Path | None, result: ImportResult) -> None:
         latest = read_usable(path)
         with whole(result.out / LATEST) as part:
             shutil.copyfile(path, part)
-        result.found[LATEST] = f"{len(latest)} objects"
+        result.found[LATEST] = f"{counted(len(latest), 'object')}"
         if LABELS in result.found:
             labels = read_labels(result.out / LABELS)
             shared = [oid for oid in labels if oid in latest]

@@ -19,6 +19,7 @@ from rbztf.stores.embedding_writer import EmbeddingWriter
 from rbztf.stores.embeddings import EmbeddingInfo, ForeignEmbeddings
 from rbztf.stores.epochs import no_photometry
 from rbztf.verbs.import_result import ImportResult
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 _Vectors = NDArray[np.floating[Any]]
@@ -51,7 +52,7 @@ def import_embeddings(
                 progress("embeddings", writer.n_frames, None, "frames")
         if not len(writer):
             raise DataError("Not one object's vectors could be read.")
-        result.found["embeddings"] = f"{len(writer)} objects, {writer.n_frames} frames"
+        result.found["embeddings"] = f"{counted(len(writer), 'object')}, {counted(writer.n_frames, 'frame')}"
 
 
 def _vectors(folder: Path, latent: int, result: ImportResult) -> dict[Oid, Callable[[], _Vectors]]:

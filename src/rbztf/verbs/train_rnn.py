@@ -34,6 +34,7 @@ from rbztf.verbs.training_inputs import (
     read_checked,
     read_ordinary,
 )
+from rbztf.wording import counted
 
 DEFAULT_OUT = Path("models/classifier")
 
@@ -125,7 +126,7 @@ class _Run:
         beside = f", and {n_ordinary} ordinary objects" if n_ordinary else ""
         return {
             "made by": f"rbztf {__version__}, train-rnn",
-            "trained on": f"{len(self.data)} objects, {self.data.labels.sum()} of them artefacts{beside}",
+            "trained on": f"{counted(len(self.data), 'object')}, {self.data.labels.sum()} of them artefacts{beside}",
         }
 
 

@@ -29,6 +29,7 @@ from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.labels import LabelTable, read_labels
 from rbztf.verbs.paths import locate
 from rbztf.verbs.run_folder import TrainResult, write_history
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 DEFAULT_OUT = Path("models/encoder")
@@ -141,7 +142,7 @@ def _notes(
     seen = f"{n_labelled} of them labelled" if n_labelled else "unlabelled"
     return {
         "made by": f"rbztf {__version__}, train-vae",
-        "trained on": f"{n_frames} frames of {n_objects} objects, {seen}{added}",
+        "trained on": f"{counted(n_frames, 'frame')} of {n_objects} objects, {seen}{added}",
         **({LABELLED: n_labelled} if n_labelled else {}),
         "epochs": len(fitted.history),
         "last training loss": f"{last['loss']:.6f}",

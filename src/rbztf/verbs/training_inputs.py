@@ -19,6 +19,7 @@ from rbztf.models.objects.read import fit_to_data
 from rbztf.progress import Progress
 from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import locate, locate_optional
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 
@@ -162,7 +163,7 @@ def left_out_warnings(labels: LabelTable, found: Mapping[str, int]) -> list[str]
     """Sentences on what :func:`left_out` found, and on objects of the label file that have no label."""
     told = []
     if labels.undecided:
-        told.append(f"{len(labels.undecided)} objects of the label file are unsure; they are left out.")
+        told.append(f"Left out: {counted(len(labels.undecided), 'object')} called unsure in the label file.")
     if found:
         reasons = ", ".join(f"{n} {reason}" for reason, n in found.items())
         told.append(f"{sum(found.values())} of {len(labels)} labelled objects are left out: {reasons}.")

@@ -82,7 +82,7 @@ def test_killed_and_resumed_is_the_same_as_never_killed(tmp_path: Path) -> None:
 
 
 def test_one_frame_is_too_few() -> None:
-    with pytest.raises(DataError, match="1 frames are too few"):
+    with pytest.raises(DataError, match="1 frame is not enough"):
         fit_vae(frames(1), config(), device=CPU)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from rbztf.stores.store_locks import POLL_S, Patience, StoreLocks
+from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 
@@ -60,6 +61,6 @@ class Intake:
 
     def idle(self) -> None:
         """Wait a moment for the others; after the longest time to wait, give up what they hold."""
-        what = f"{len(self.waiting)} objects that another process is fetching into the same folder"
+        what = f"{counted(len(self.waiting), 'object')} that another process is fetching into the same folder"
         if not self._patience.wait(f"Waiting for {what}."):
             self.given_up, self.waiting = self.waiting, []

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, UsageError
+from rbztf.wording import counted
 
 _ROUNDING = 1e-12
 
@@ -90,7 +91,7 @@ def threshold_at(
     if not allowed.any():
         raise DataError(
             f"No threshold keeps false alarms within {max_false_alarm} and missed artefacts within "
-            f"{max_missed} on the {len(labels)} objects it is chosen on.",
+            f"{max_missed} on the {counted(len(labels), 'object')} it is chosen on.",
             "Loosen one of the two.",
         )
     return float(candidates[allowed][0 if max_false_alarm is not None else -1])

@@ -25,6 +25,7 @@ from rbztf.models.ensemble.pooled_network import PooledNetwork
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.training import learning_rate, take_step, threads
+from rbztf.wording import counted
 
 BINS = 24
 
@@ -63,7 +64,7 @@ class RowEncoding:
         """
         edges, median = (array_in(tensors, f"encoding.{part}", torch.float64) for part in ("edges", "median"))
         if len(median) != columns:
-            raise ValueError(f"it reads {len(median)} columns; {columns} are named")
+            raise ValueError(f"it reads {counted(len(median), 'column')}; {columns} are named")
         if edges.shape != (columns, BINS + 1) or median.ndim != 1 or (np.diff(edges, axis=1) < 0).any():
             raise ValueError("its edges of bins do not rise")
         return cls(edges, median)

@@ -22,6 +22,7 @@ from rbztf.models.vae.fast_decoder import fast_on_cpu
 from rbztf.models.vae.objective import Objective, Terms
 from rbztf.models.vae.training_frames import FrameSet
 from rbztf.progress import Progress, silent
+from rbztf.wording import counted
 
 LEAST_FRAMES = 2
 """Batch normalisation needs two frames a batch."""
@@ -58,7 +59,7 @@ def fit_vae(
         If there are fewer than two frames.
     """
     if len(data) < LEAST_FRAMES:
-        raise DataError(f"{len(data)} frames are too few to train on.", "Fetch more objects.")
+        raise DataError(f"{counted(len(data), 'frame')} is not enough to train on.", "Fetch more objects.")
     section = config.training
     torch.manual_seed(config.seed)
     model = _as_stored(Objective(config).to(device), torch.channels_last)  # faster on a CPU too
