@@ -12,7 +12,7 @@ from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbztf.errors import InputError
+from rbztf.errors import InputError, WriteError
 from rbztf.formats.sums import CARD, SUMS, faults, lists, verify, write_sums
 
 
@@ -102,3 +102,12 @@ def test_every_flipped_bit_is_noticed(tmp_path_factory: pytest.TempPathFactory, 
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
     assert isinstance(refusal(lambda: verify(folder, "model.yaml", others=True)), InputError)
+
+
+def test_a_list_does_not_vouch_for_a_folder_that_lost_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"a")
+    write_sums(tmp_path, "a.npy")
+    (tmp_path / SUMS).unlink()
+    with pytest.raises(WriteError, match=SUMS):
+        write_sums(tmp_path, "a.npy", "b.npy")
+    assert not (tmp_path / SUMS).exists()

@@ -25,15 +25,23 @@ _AGAIN = "Make or get it again."
 _CHANGED = f"Make or get it again; after a change of your own, remove {SUMS} and run rbztf check --seal."
 
 
-def write_sums(folder: Path) -> None:
+def write_sums(folder: Path, *names: str) -> None:
     """Write the list of the files in ``folder``, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+    *names : str
+        Files that have just been written there: a list must not vouch for a folder that lost one since.
 
     Raises
     ------
     WriteError, UsageError
-        If it cannot be written.
+        If it cannot be written, or one of ``names`` is not there.
     """
     try:
+        for name in names:
+            (folder / name).stat()
         lines = [f"{_hash(path)}  {path.relative_to(folder).as_posix()}\n" for path in _files(folder)]
     except OSError as error:
         raise cannot_write(folder / SUMS, error) from None

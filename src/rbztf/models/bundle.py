@@ -81,7 +81,7 @@ def write_parts(folder: Path, metadata: Mapping[str, Any], tensors: Mapping[str,
     content = {"schema": SCHEMA, **metadata}
     write_text(folder / METADATA, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     write_text(folder / CARD, card)
-    write_sums(folder)
+    write_sums(folder, WEIGHTS, METADATA, CARD)
 
 
 def read_metadata(folder: Path, *kinds: str) -> dict[str, Any]:

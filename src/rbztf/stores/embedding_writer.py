@@ -21,6 +21,9 @@ from rbztf.stores.embedding_info import CRCS, OBJECT, PARTS, EmbeddingInfo
 from rbztf.stores.embeddings import EmbeddingStore
 from rbztf.stores.epochs import PHOTOMETRY
 
+FILES = ("vectors.npy", "times.npy", "photometry.npy", "objects.npy", CRCS, "store.yaml")
+"""What a store consists of, besides the list of their sums."""
+
 
 class EmbeddingWriter:
     """Write an embedding store object by object; the folder appears whole on leaving.
@@ -115,7 +118,7 @@ class EmbeddingWriter:
             np.save(self._part / CRCS, np.array(self._crcs, np.uint32).reshape(-1, len(PARTS)))
             write_text(self._part / "store.yaml", yaml.safe_dump(asdict(self.stamp), sort_keys=False))
             self._stream.flush()
-            write_sums(self._part)
+            write_sums(self._part, *FILES)
 
     def _write_header(self) -> None:
         """NumPy pads headers so that the first axis can grow without moving the data."""
