@@ -13,6 +13,8 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	>/dev/null 2>&1 && echo $$p && break; done)
 
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+
 # Speed; the other scripts of benchmarks/ train for minutes to an hour and measure what models can do.
 SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
 	fetch_rate kill_fetch cut_quadrant
@@ -23,7 +25,7 @@ demo: $(READY)
 	$(BIN)/rbztf demo --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The lowest versions that pyproject.toml allows; the longest tests are run with the newest alone.
 LONG   := tests/reporting tests/simulate tests/test_chaos.py tests/test_cli.py tests/test_doc_examples.py \
@@ -31,7 +33,7 @@ LONG   := tests/reporting tests/simulate tests/test_chaos.py tests/test_cli.py t
 	$(addprefix tests/verbs/test_,cv_models.py ensembles.py fetch_command.py training.py)
 
 test-min: $(MIN)/.ready
-	$(MIN)/bin/python -m pytest -n auto --dist loadfile -W ignore::DeprecationWarning $(LONG:%=--ignore=%)
+	$(MIN)/bin/python -m pytest $(PARALLEL) --hypothesis-profile brief -W ignore::DeprecationWarning $(LONG:%=--ignore=%)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -52,7 +54,7 @@ $(MIN)/.ready: pyproject.toml constraints-min.txt
 %/.ready:
 	@test -n "$(PYTHON)" || { echo "rbztf needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
 	test -x $*/bin/python || $(PYTHON) -m venv $*
-	$*/bin/python -m pip install --quiet --disable-pip-version-check -c $(filter constraints%,$^) -e ".[dev]"
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c $(filter constraints%,$^) -e ".[dev]"
 	touch $@
 
 clean:

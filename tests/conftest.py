@@ -14,6 +14,7 @@ from helpers import REAL_FRAMES, SHARED, UPSTREAM, need, run_well
 from hypothesis import settings
 
 settings.register_profile("rbztf", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.register_profile("brief", settings.get_profile("rbztf"), max_examples=8)  # for test-min
 settings.load_profile("rbztf")
 torch.set_num_threads(1)  # threads that wait for each other are slow on a busy machine
 
@@ -30,6 +31,29 @@ PARTS = (
     "trained_models/rnn/lstm/model3.zip",
 )
 """A partial copy of the published files."""
+
+
+LONG_FIRST = (
+    "verbs/test_training.py",
+    "test_doc_examples.py",
+    "verbs/test_ensembles.py",
+    "verbs/test_demo.py",
+    "test_cli.py",
+    "archive/test_fetch_together.py",
+    "verbs/test_first_minute.py",
+    "verbs/test_cv_models.py",
+    "test_chaos.py",
+    "models/test_shipped.py",
+    "evaluation/test_crossval.py",
+    "test_package.py",
+)
+"""Test files that take longest: they start first, so that no process works alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files in front."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
