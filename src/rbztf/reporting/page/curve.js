@@ -50,10 +50,10 @@ RBZTF.curve = (() => {
     };
   }
 
-  // Draws into `place`; `choose` is called with the number of an epoch that is clicked.
-  function draw(place, data, dropped, choose) {
+  // Draws into `place` with one epoch marked; `choose` is called with the number of an epoch that is clicked.
+  function draw(place, data, dropped, choose, current) {
     close();
-    marked = -1;
+    marked = current;
     const known = data.time.map((time, i) => time !== null && data.mag[i] !== null);
     const rows = data.time.map((_, i) => i).filter((i) => known[i]);
     if (!rows.length) {

@@ -9,6 +9,8 @@ RBZTF.object = (() => {
   let data = null, shares = new Map(), epochOf = new Map(), place = 0, parts = {};
   let stretch = RBZTF.settings.stretches.includes(RBZTF.store.get(STRETCH_KEY)) ? RBZTF.store.get(STRETCH_KEY) : RBZTF.settings.stretches[0];
   let goOn = false;
+  // Runs when the browser has drawn what is waited for: the object is seen first, then the table follows.
+  const later = window.requestIdleCallback ? (run) => requestIdleCallback(run, { timeout: 300 }) : (run) => setTimeout(run, 50);
 
   function picture(oid, name, column, row, columns, size) {
     const tile = element("span", { class: "tile", "aria-hidden": "true" });
@@ -125,7 +127,7 @@ RBZTF.object = (() => {
     stretch = name;
     RBZTF.store.set(STRETCH_KEY, name);
     drawFrames();
-    choose(place, false);
+    if (data) select(place);
   }
 
   function legend() {
@@ -133,7 +135,8 @@ RBZTF.object = (() => {
     return element("p", { class: "legend" }, dot("epoch", "epoch"), dot("bare", "without a frame"), dot("flagged", "flagged by ZTF"), dot("dropped", "blamed, to be dropped"), element("span", { class: "hint", text: "click a point; drag to zoom, double-click to zoom out" }));
   }
 
-  function build(row) {
+  // Everything of an object, with a frame chosen; laid out once, when it is whole.
+  function build(row, at) {
     parts = {};
     const children = [head(row), verdictBar(row)];
     parts.curve = element("div", { class: "curve", role: "img", "aria-label": "Light curve" });
@@ -147,12 +150,13 @@ RBZTF.object = (() => {
       if (data.blamed.frame.length) children.push(element("h3", { text: "Frames that speak most for bogus" }), parts.large);
     } else children.push(element("p", { class: "hint", text: "The cutouts of this object were not at hand, so there is no light curve and there are no frames." }));
     children.push(...encoderPart(), ...maskPart(), ...similarPart());
+    drawFrames();
+    select(at);
     byId("object").replaceChildren(...children);
-    if (data.epochs) {
-      const dropped = new Set(data.blamed.frame.filter((_, i) => data.blamed.dropped[i]));
-      RBZTF.curve.draw(parts.curve, data.epochs, dropped, chooseEpoch);
-      drawFrames();
-    }
+    if (!data.epochs) return;
+    const dropped = new Set(data.blamed.frame.filter((_, i) => data.blamed.dropped[i]));
+    RBZTF.curve.draw(parts.curve, data.epochs, dropped, chooseEpoch, epochOf.get(data.frames[place]) ?? -1);
+    centre();
   }
   function drawFrames() {
     if (!data?.epochs) return;
@@ -161,17 +165,14 @@ RBZTF.object = (() => {
     parts.large.replaceChildren(...(worst.length ? worst.map((frame) => frameButton(frame, 112)) : [element("p", { class: "hint", text: "No frame speaks for bogus." })]));
   }
 
-  function choose(i, scroll = true) {
-    if (!data?.frames.length) return;
+  // Shows frame i of those at hand, and marks its tiles.
+  function select(i) {
+    if (!data.frames.length) return;
     place = Math.max(0, Math.min(i, data.frames.length - 1));
     const frame = data.frames[place], row = epochOf.get(frame), epochs = data.epochs;
-    for (const button of byId("object").querySelectorAll("[data-frame]")) {
-      const mine = Number(button.dataset.frame) === frame;
-      if (mine) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
-      if (mine && scroll && button.parentElement === parts.strip) {
-        parts.strip.scrollTo({ left: button.offsetLeft - (parts.strip.clientWidth - button.offsetWidth) / 2 });
-      }
+    for (const tiles of [parts.strip, parts.large]) {
+      tiles.querySelector("[aria-current]")?.removeAttribute("aria-current");
+      tiles.querySelector(`[data-frame="${frame}"]`)?.setAttribute("aria-current", "true");
     }
     const facts = row === undefined ? [] : [
       ["MJD", number(epochs.mjd[row], 4)], ["mag", number(epochs.mag[row], 3)], ["frame", String(frame)], ["error", number(epochs.magerr[row], 3)],
@@ -186,7 +187,16 @@ RBZTF.object = (() => {
       element("div", { class: `now${isDropped(frame) ? " dropped" : ""}` }, frameTile(frame, 224)),
       element("div", { class: "line" }, element("b", { class: "share", id: "frame-share", text: said(frame) ? `${said(frame)} log odds` : "" }), isDropped(frame) ? element("span", { class: "badge bogus", text: "to be dropped" }) : "", element("span", { class: "grow" }), chooser()),
       element("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").flatMap(([name, value]) => [element("dt", { text: name }), element("dd", { text: value })])));
-    RBZTF.curve.mark(row ?? -1);
+  }
+  function centre() {
+    const tile = parts.strip.querySelector("[aria-current]");
+    if (tile) parts.strip.scrollTo({ left: tile.offsetLeft - (parts.strip.clientWidth - tile.offsetWidth) / 2 });
+  }
+  function choose(i) {
+    if (!data?.frames.length) return;
+    select(i);
+    centre();
+    RBZTF.curve.mark(epochOf.get(data.frames[place]) ?? -1);
   }
   function chooseEpoch(row) {
     const frame = data.epochs.frame[row], i = data.frames.indexOf(frame);
@@ -223,7 +233,7 @@ RBZTF.object = (() => {
   }
 
   async function open(oid) {
-    const before = RBZTF.page.current, row = RBZTF.row(oid);
+    const row = RBZTF.row(oid);
     if (!row) { RBZTF.say(`The report has no object ${String(oid).slice(0, 40)}.`); return; }
     RBZTF.page.current = oid;
     RBZTF.showPart("objects");
@@ -235,16 +245,19 @@ RBZTF.object = (() => {
     } catch (error) { RBZTF.say(error.message); return; }
     shares = new Map(data.blamed.frame.map((frame, i) => [frame, { said: data.blamed.said[i], dropped: Boolean(data.blamed.dropped[i]) }]));
     epochOf = new Map((data.epochs?.frame ?? []).map((frame, i) => [frame, i]).filter(([frame]) => frame >= 0));
-    build(row);
     const worst = data.blamed.frame.findIndex((frame) => data.frames.includes(frame));
-    choose(worst >= 0 && data.blamed.share[worst] > 0 ? data.frames.indexOf(data.blamed.frame[worst]) : 0);
-    setTimeout(() => RBZTF.table.show(oid, before)); // the object is seen first
+    place = 0;
+    build(row, worst >= 0 && data.blamed.share[worst] > 0 ? data.frames.indexOf(data.blamed.frame[worst]) : 0);
     byId("object").scrollTop = 0;
-    if (location.hash.slice(1) !== oid) history.replaceState(null, "", `#${oid}`);
+    later(() => {
+      if (RBZTF.page.current !== oid) return;
+      RBZTF.table.show(oid);
+      if (location.hash.slice(1) !== oid) history.replaceState(null, "", `#${oid}`);
+    });
   }
-  function openBeside(step) { const oid = RBZTF.table.beside(step); if (oid) open(oid); }
+  function openBeside(step) { const oid = RBZTF.table.beside(step); return oid ? open(oid) : Promise.resolve(); }
   function close() { document.body.classList.remove("opened"); }
-  function redraw() { if (data) { const at = place; build(RBZTF.row(data.oid)); choose(at); } }
+  function redraw() { if (data) build(RBZTF.row(data.oid), place); }
   function nextStretch() {
     const names = RBZTF.settings.stretches;
     setStretch(names[(names.indexOf(stretch) + 1) % names.length]);

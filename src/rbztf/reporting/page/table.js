@@ -3,7 +3,7 @@
 RBZTF.table = (() => {
   const { element, number, byId } = RBZTF;
   const MARKS = { real: "R", bogus: "B", unsure: "?" };
-  let table = null;
+  let table = null, shown = null;
 
   const badge = (text, kind = text) => element("span", { class: `badge ${kind}`, text });
   const plain = (cell) => element("span", { text: cell.getValue() ?? "" });
@@ -93,7 +93,7 @@ RBZTF.table = (() => {
     table = new Tabulator("#table", {
       data: RBZTF.page.rows, index: "oid", columns: columns(), height: "100%", layout: "fitDataStretch",
       initialSort: [{ column: RBZTF.settings.evaluation ? "wrong" : "p", dir: "desc" }],
-      placeholder: "No object fits these filters.", rowHeight: 32, columnDefaults: { headerWordWrap: false },
+      placeholder: "No object fits these filters.", rowHeight: 32, renderVerticalBuffer: 160, columnDefaults: { headerWordWrap: false },
       rowFormatter: (row) => row.getElement().classList.toggle("open", row.getData().oid === RBZTF.page.current),
     });
     table.on("rowClick", (event, row) => RBZTF.object.open(row.getData().oid));
@@ -128,9 +128,10 @@ RBZTF.table = (() => {
     const next = place < 0 ? (step > 0 ? 0 : rows.length - 1) : place + step;
     return rows[next]?.getData().oid ?? null;
   }
-  function show(oid, before) {
-    for (const each of [before, oid]) if (each) table.getRow(each)?.reformat();
-    if (table.getRow(oid)) table.scrollToRow(oid, "nearest", false).catch(() => {});
+  function show(oid) {
+    for (const each of [shown, oid]) if (each) table.getRow(each).getElement().classList.toggle("open", each === oid);
+    shown = oid;
+    table.scrollToRow(oid, "nearest", false).catch(() => {});
   }
   return { make, beside, show, get table() { return table; } };
 })();
