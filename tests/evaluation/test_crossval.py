@@ -83,9 +83,9 @@ def test_the_test_fold_has_no_influence_on_its_model(
     settings = config("training.patience=2")
     (sound,) = cross_validate([settings], path, table, split)
     (changed,) = cross_validate([settings], other, labels, split)
-    assert sound[0].history[-1]["loss"] == changed[0].history[-1]["loss"]
+    assert sound[0].histories[""][-1]["loss"] == changed[0].histories[""][-1]["loss"]
     assert sound[0].scored.threshold == changed[0].scored.threshold
-    assert sound[1].history[-1]["loss"] != changed[1].history[-1]["loss"]
+    assert sound[1].histories[""][-1]["loss"] != changed[1].histories[""][-1]["loss"]
 
 
 def test_workers_do_not_change_the_scores(prepared: tuple[Path, LabelTable]) -> None:

@@ -55,7 +55,7 @@ def test_every_draw_trains_with_its_own_seed_and_marks_its_scores() -> None:
                 FoldResult(
                     number,
                     Scored(np.array(oids, np.int64), LABELS.labels(oids), np.full(len(oids), 0.5), 0.5),
-                    [{"epoch": 1, "loss": float(config.seed), "seconds": 0.0}],
+                    {"": [{"epoch": 1, "loss": float(config.seed), "seconds": 0.0}]},
                     0.0,
                 )
                 for number, oids in split.folds.items()
@@ -67,7 +67,7 @@ def test_every_draw_trains_with_its_own_seed_and_marks_its_scores() -> None:
     assert seen == [(10, [0, 1, 2]), (11, [3, 4, 5])]
     assert [result.fold for result in first] == list(range(6))
     assert [result.scored.draw for result in second] == [0, 0, 0, 1, 1, 1]
-    assert [result.history[0]["loss"] for result in second] == [20, 20, 20, 21, 21, 21]
+    assert [result.histories[""][0]["loss"] for result in second] == [20, 20, 20, 21, 21, 21]
 
 
 def test_tags_amount_to_classes() -> None:

@@ -85,7 +85,8 @@ class FoldResult:
 
     fold: int
     scored: Scored
-    history: History
+    histories: dict[str, History]
+    """Learning curves by member of an ensemble; of a single network, whose name is empty."""
     seconds: float
     cut: tuple[Scored, Scored] | None = None
     """The longer objects scored in full, and cut to ``cv.equal_length`` frames each."""
@@ -225,7 +226,7 @@ def _run_network(task: FoldTask, data: _Data, device: torch.device, progress: Pr
     scores = fitted.bundle.score(test, device).p_bogus
     labels = task.test.labels(test.oids.tolist())
     scored = Scored(test.oids, labels, scores, fitted.bundle.threshold)
-    return FoldResult(task.fold, scored, fitted.history, sum(row["seconds"] for row in fitted.history))
+    return FoldResult(task.fold, scored, {"": fitted.history}, sum(row["seconds"] for row in fitted.history))
 
 
 def _run_ensemble(task: FoldTask, data: _Data, device: torch.device, progress: Progress) -> FoldResult:
@@ -250,7 +251,7 @@ def _run_ensemble(task: FoldTask, data: _Data, device: torch.device, progress: P
         scores = part.score_outputs(outputs, part.available(test))
         variants[name] = score_ensemble(part, scores, test, task.test)
     cut = _cut(model, scored, test, config, device)
-    return FoldResult(task.fold, scored, [], time.perf_counter() - started, cut, variants)
+    return FoldResult(task.fold, scored, trained.histories, time.perf_counter() - started, cut, variants)
 
 
 def _cut(

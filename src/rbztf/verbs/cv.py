@@ -300,11 +300,15 @@ def _plot(
     histories: dict[str, History] = {}
     for config, folds in zip(configs, results):
         for fold in folds:
-            histories[f"{config.name or 'default'}, fold {fold.fold}"] = fold.history
+            for member, history in fold.histories.items():
+                model = ": ".join(filter(None, (config.name or "default", member)))
+                histories[f"{model}, fold {fold.fold}"] = history
     histories = {name: history for name, history in histories.items() if history}
-    if histories:  # ensembles keep none
+    if histories:
         write_history(folder / "history.csv", histories)
-        common.losses(histories, folder / "losses.png")
+    by_epoch = {name: history for name, history in histories.items() if "epoch" in history[0]}
+    if by_epoch:  # the curves of trees are by their number
+        common.losses(by_epoch, folder / "losses.png")
     by_label = {
         "real": [n for oid, n in counts.items() if not labels[oid].label],
         "artefact": [n for oid, n in counts.items() if labels[oid].label],

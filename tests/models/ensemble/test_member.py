@@ -43,7 +43,9 @@ class FittedStump(Trained[StumpSection]):
     middle: float
 
     @classmethod
-    def fit(cls, data: LabelledSet, section: StumpSection, seed: int, device: torch.device) -> FittedStump:
+    def fit(
+        cls, data: LabelledSet, section: StumpSection, seed: int, device: torch.device, held_out: LabelledSet
+    ) -> FittedStump:
         values = data.objects.lightcurve.values[:, 0]
         return cls(section, float(np.mean([values[data.labels == label].mean() for label in (0, 1)])))
 

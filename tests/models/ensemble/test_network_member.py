@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from helpers import TINY_MEMBERS, tiny_objects
+from scipy.special import expit
 
 from rbztf.config import NetworkMember
 from rbztf.models.ensemble import network_member
@@ -58,7 +60,7 @@ def test_every_epoch_shows_each_object_once_and_the_rate_rises_and_falls(
     monkeypatch.setattr(network_member, "take_step", take)
     monkeypatch.setattr(network_member, "collate", collate)
     section = SECTION.model_copy(update={"batch_size": batch_size, "epochs": 5, "learning_rate": 0.1})
-    network = FittedNetwork.fit(data, section, 0, CPU).network
+    network = FittedNetwork.fit(data, section, 0, CPU, data.take(np.arange(0))).network
     assert not network.training
     assert len(sizes) == len(rates) == 5 * n_batches
     assert np.reshape(sizes, (5, n_batches)).sum(axis=1).tolist() == [21] * 5
@@ -73,13 +75,16 @@ def test_what_is_drawn_depends_on_the_seed_and_weights_on_nothing_else() -> None
     data = tiny_objects(24).take(np.arange(3, 24))
     section = SECTION.model_copy(update={"epochs": 2})
     one, again, other = (
-        FittedNetwork.fit(data, section, seed, CPU).outputs(data.objects) for seed in (1, 1, 2)
+        FittedNetwork.fit(data, section, seed, CPU, data.take(np.arange(0))).outputs(data.objects)
+        for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1e-3
     heavier = replace(data, weights=3 * data.weights)  # only relative weights count
     np.testing.assert_allclose(
-        FittedNetwork.fit(heavier, section, 1, CPU).outputs(data.objects), one, atol=1e-4
+        FittedNetwork.fit(heavier, section, 1, CPU, data.take(np.arange(0))).outputs(data.objects),
+        one,
+        atol=1e-4,
     )
 
 
@@ -98,7 +103,9 @@ def test_a_setting_that_counts_as_idle_changes_nothing_and_no_other_does(
     tree = {**TINY_MEMBERS["votes"], "inputs": [inputs], "pooling": pooling, "epochs": 1}
     one, other = (NetworkMember.model_validate({**tree, **more}) for more in ({}, {key: IDLE_VALUES[key]}))
     first, second = (
-        FittedNetwork.fit(data, section, 0, torch.device("cpu")).outputs(data.objects)
+        FittedNetwork.fit(data, section, 0, torch.device("cpu"), data.take(np.arange(0))).outputs(
+            data.objects
+        )
         for section in (one, other)
     )
     assert np.array_equal(first, second) == (key in one.idle())
@@ -115,6 +122,25 @@ def test_a_setting_that_counts_as_idle_changes_nothing_and_no_other_does(
 def test_a_network_has_layers_for_what_it_reads_alone(inputs: tuple[str, ...], layers: set[str]) -> None:
     data = tiny_objects(12).take(np.arange(3, 12))
     section = SECTION.model_copy(update={"inputs": inputs, "epochs": 1})
-    network = FittedNetwork.fit(data, section, 0, CPU).network
+    network = FittedNetwork.fit(data, section, 0, CPU, data.take(np.arange(0))).network
     names = {name.partition(".")[0] for name in network.state_dict()}
     assert names & {"encode", "see", "read_row"} == layers
+
+
+def test_a_training_is_watched_on_objects_left_out_and_not_changed_by_it(tmp_path: Path) -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    rest, others = data.take(np.arange(15)), data.take(np.arange(15, 21))
+    section = SECTION.model_copy(update={"epochs": 4})
+    watched = FittedNetwork.fit(rest, section, 1, CPU, others)
+    alone = FittedNetwork.fit(rest, section, 1, CPU, others.take(np.arange(0)))
+    np.testing.assert_array_equal(watched.outputs(data.objects), alone.outputs(data.objects))
+    curve = watched.learning_curve(rest, others)
+    assert [row["epoch"] for row in curve] == [1, 2, 3, 4]
+    assert [row["loss"] for row in curve] == [row["loss"] for row in alone.history]
+    assert set(alone.history[0]) == {"epoch", "loss"}
+    logits = watched.outputs(others.objects)[:, 0]  # all their frames are drawn
+    expected = np.mean(-np.log(np.where(others.labels == 1, expit(logits), expit(-logits))))
+    assert curve[-1]["held_out_loss"] == pytest.approx(expected, abs=1e-5)
+    watched.save(tmp_path / "member.safetensors")
+    read = FittedNetwork.load(tmp_path / "member.safetensors", section, data.objects.frame_reader)
+    assert read.learning_curve(rest, others) == curve

@@ -35,7 +35,7 @@ def section_of(kind: str, **more: object) -> NetworkMember:
 
 
 def fit(data: LabelledSet, section: NetworkMember, seed: int) -> FittedNetwork:
-    return FittedNetwork.fit(data, section, seed, CPU)
+    return FittedNetwork.fit(data, section, seed, CPU, data.take(np.arange(0)))
 
 
 def logits(network: FittedNetwork, objects: ObjectSet) -> NDArray[np.float64]:

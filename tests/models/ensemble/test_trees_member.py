@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import TINY_FEATURES, TINY_MEMBERS, refusal, tiny_objects
+from scipy.special import expit
 
 from rbztf.config import TreesMember
 from rbztf.errors import InputError, RbztfError
@@ -25,7 +26,7 @@ BOTH = CURVES.model_copy(update={"inputs": ("image", "lightcurve")})
 
 
 def fit(data: LabelledSet, section: TreesMember, seed: int) -> FittedTrees:
-    return FittedTrees.fit(data, section, seed, CPU)
+    return FittedTrees.fit(data, section, seed, CPU, data.take(np.arange(0)))
 
 
 def text_of(trees: FittedTrees) -> str:
@@ -168,3 +169,14 @@ def test_ordinary_objects_are_learnt_as_real(complete: LabelledSet, fitted: Fitt
 
 def test_ordinary_objects_lack_the_frames_that_trees_read(complete: LabelledSet) -> None:
     assert text_of(fit(with_ordinary(complete, 1.5), BOTH, 3)) == text_of(fit(complete, BOTH, 3))
+
+
+def test_the_learning_curve_ends_with_the_loss_of_all_trees() -> None:
+    data = tiny_objects(24).take(np.arange(3, 24))
+    fitted = fit(data, CURVES, 0)
+    (row, *_, last) = fitted.learning_curve(data, data.take(np.arange(0)))
+    logits = fitted.outputs(data.objects)[:, 0]
+    expected = np.mean(-np.log(np.where(data.labels == 1, expit(logits), expit(-logits))))
+    assert last == {"trees": fitted.booster.num_trees(), "loss": pytest.approx(expected)}
+    assert row["loss"] > last["loss"]
+    assert fitted.learning_curve(data, data)[-1]["held_out_loss"] == last["loss"]

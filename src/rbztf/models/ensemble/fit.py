@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
 from rbztf.formats.sums import write_sums
 from rbztf.models import checkpoint
+from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.bundle import read_finished, write_member
 from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
 from rbztf.models.ensemble.member import Member, member_class, needed
@@ -50,12 +51,15 @@ class TrainedMembers:
         Auxiliary logits of the members that have them.
     ordinary : dict of str to ndarray (m,), float64
         Logits of the ordinary objects, likewise.
+    histories : dict of str to list of dict
+        Learning curve of each member, the mean over its trainings; only of those that have one.
     """
 
     members: dict[str, Fitted]
     logits: dict[str, Array]
     tags: dict[str, Array]
     ordinary: dict[str, Array]
+    histories: dict[str, History]
 
 
 def fit_ensemble(
@@ -109,15 +113,17 @@ def train_members(
     tags: dict[str, Array] = {}
     ordinary = {name: np.full(len(data.ordinary), np.nan) for name in section.members}
     ordinary_folds = np.arange(len(data.ordinary)) % len(folds)
+    curves: dict[str, list[History]] = {name: [] for name in section.members}
     total, done = len(folds) * len(section.members), 0
     started = time.perf_counter()
     if any("image" in member.inputs for member in section.members.values()):
         data.objects.prepare()
     for number, fold in enumerate(folds):
         kept = data.ordinary.take(ordinary_folds != number)
-        rest = replace(data.take(~fold), ordinary=kept)
+        rest, held_out = replace(data.take(~fold), ordinary=kept), data.take(fold)
         for name in section.members:
-            fitted = _fit_one(name, number, rest, config, device, scratch)
+            fitted, curve = _fit_one(name, number, rest, held_out, config, device, scratch)
+            curves[name].append(curve)
             members[name].append(fitted)
             if fitted.tag_names:
                 tags.setdefault(name, np.full((len(data), len(fitted.tag_names)), np.nan))
@@ -133,7 +139,18 @@ def train_members(
             done += 1
             progress(f"{stage}: trainings", done, total, f"{name}, {time.perf_counter() - started:.0f} s")
     fitted_members = {name: tuple(trained) for name, trained in members.items()}
-    return TrainedMembers(fitted_members, logits, tags, ordinary)
+    histories = {name: _mean_curve(found) for name, found in curves.items()}
+    known = {name: history for name, history in histories.items() if history}
+    return TrainedMembers(fitted_members, logits, tags, ordinary, known)
+
+
+def _mean_curve(curves: Sequence[History]) -> History:
+    """Row by row over trainings, as far as all of them went, with what all of them know."""
+    rows = []
+    for together in zip(*curves):
+        shared = [name for name in together[0] if all(name in row for row in together)]
+        rows.append({name: float(np.mean([row[name] for row in together])) for name in shared})
+    return rows
 
 
 def combine(
@@ -184,26 +201,33 @@ def fingerprint(config: Config, data: LabelledSet) -> str:
 
 
 def _fit_one(
-    name: str, fold: int, data: LabelledSet, config: Config, device: torch.device, scratch: Path | None
-) -> Member[Any]:
+    name: str,
+    fold: int,
+    data: LabelledSet,
+    held_out: LabelledSet,
+    config: Config,
+    device: torch.device,
+    scratch: Path | None,
+) -> tuple[Member[Any], History]:
+    """A member, trained or as it was kept, and its learning curve."""
     ensemble = config.ensemble
     assert ensemble is not None
     section = ensemble.members[name]
+    usable, others = (part.take(part.objects.has_all(needed(section))) for part in (data, held_out))
     if scratch is not None:
         kept = read_finished(scratch, name, fold, section, data.objects.frame_reader)
         if kept is not None:
-            return kept
-    usable = data.take(data.objects.has_all(needed(section)))
+            return kept, kept.learning_curve(usable, others)
     if len(np.unique(usable.labels)) < 2:
         raise DataError(
             f"Only {len(usable)} objects are left to train {name} without inner fold {fold}, all of one class.",
             "Give more objects that have what it reads, or another configuration.",
         )
-    fitted = member_class(section.kind).fit(usable, section, config.seed * 1000 + fold, device)
+    fitted = member_class(section.kind).fit(usable, section, config.seed * 1000 + fold, device, others)
     if scratch is not None:
         write_member(scratch, name, fold, fitted)
         write_sums(scratch)
-    return fitted
+    return fitted, fitted.learning_curve(usable, others)
 
 
 def _combine(

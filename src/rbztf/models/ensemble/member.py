@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from rbztf.config import MemberSection
+from rbztf.models.checkpoint import History
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality, ObjectSet
 
@@ -48,8 +49,27 @@ class Member(ABC, Generic[Section]):
 
     @classmethod
     @abstractmethod
-    def fit(cls, data: LabelledSet, section: Section, seed: int, device: torch.device) -> Self:
-        """Train on objects that have all modalities of ``section``."""
+    def fit(
+        cls, data: LabelledSet, section: Section, seed: int, device: torch.device, held_out: LabelledSet
+    ) -> Self:
+        """Train on objects that have all modalities of ``section``.
+
+        Parameters
+        ----------
+        held_out : LabelledSet
+            Others, maybe none, on which the training may be watched; nothing of it depends on them.
+        """
+
+    def learning_curve(self, data: LabelledSet, held_out: LabelledSet) -> History:
+        """Log loss of the objects it was fitted to and of the others, for each stage of its training.
+
+        Returns
+        -------
+        list of dict
+            ``epoch`` or ``trees``, ``loss``, and ``held_out_loss`` where there were others; empty where it is
+            not known.
+        """
+        return []
 
     @abstractmethod
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> Array:
@@ -82,6 +102,11 @@ class Member(ABC, Generic[Section]):
         InputError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError
             If the file is damaged, or not of such a member.
         """
+
+
+def log_loss(logits: Array, labels: NDArray[np.int64]) -> float:
+    """Mean of −ln of the probability given to the label, of logits (n,) of bogus."""
+    return float(np.mean(np.logaddexp(0, logits) - labels * logits))
 
 
 def needed(section: MemberSection) -> Modalities:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,8 +19,9 @@ from rbztf.features.table import FeatureTable
 from rbztf.files import write_bytes
 from rbztf.models.batching import by_length, draw_frames, pad
 from rbztf.models.bundle import array_in, load_exactly, read_tensors, tensor_bytes
+from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.legacy import LEGACY_TAGS
-from rbztf.models.ensemble.member import Member
+from rbztf.models.ensemble.member import Member, log_loss
 from rbztf.models.ensemble.pooled_network import PooledNetwork
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
@@ -103,6 +104,8 @@ class FittedNetwork(Member[NetworkMember]):
         Columns of statistics and features that ``encoding`` encodes.
     tag_names : tuple of str
         Names of the auxiliary outputs, which follow the logit of bogus.
+    history : tuple of dict
+        Its learning curve, one row an epoch; empty of a model made before it was kept.
     """
 
     ending: ClassVar[str] = ".safetensors"
@@ -112,6 +115,7 @@ class FittedNetwork(Member[NetworkMember]):
     encoding: RowEncoding | None
     names: tuple[str, ...]
     tag_names: tuple[str, ...] = ()
+    history: tuple[dict[str, float], ...] = ()
 
     @property
     def attributes_frames(self) -> bool:
@@ -119,7 +123,9 @@ class FittedNetwork(Member[NetworkMember]):
         return self.section.pooling == "votes"
 
     @classmethod
-    def fit(cls, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device) -> FittedNetwork:
+    def fit(
+        cls, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device, held_out: LabelledSet
+    ) -> FittedNetwork:
         """Train a network on objects that have all modalities of ``section``."""
         table = _row_table(data.objects, section)
         encoding = RowEncoding.fit(table.values) if table.names else None
@@ -127,9 +133,13 @@ class FittedNetwork(Member[NetworkMember]):
         torch.manual_seed(seed)
         network = _build(section, data.objects.frame_reader, encoding, 1 + len(tag_names)).to(device)
         fitted = cls(section, network, encoding, table.names, tag_names)
-        _train(fitted, data, section, seed, device)
+        history = _train(fitted, data, section, seed, device, held_out)
         network.to("cpu").eval()
-        return fitted
+        return replace(fitted, history=tuple(history))
+
+    def learning_curve(self, data: LabelledSet, held_out: LabelledSet) -> History:
+        """As it was watched in training."""
+        return [dict(row) for row in self.history]
 
     @torch.inference_mode()
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
@@ -180,7 +190,11 @@ class FittedNetwork(Member[NetworkMember]):
             tensors["encoding.edges"] = torch.from_numpy(self.encoding.edges)
             tensors["encoding.median"] = torch.from_numpy(self.encoding.median)
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        described = {"columns": json.dumps(self.names), "tags": json.dumps(self.tag_names)}
+        described = {
+            "columns": json.dumps(self.names),
+            "tags": json.dumps(self.tag_names),
+            "history": json.dumps(self.history),
+        }
         write_bytes(path, tensor_bytes(tensors, described))
 
     @classmethod
@@ -195,7 +209,8 @@ class FittedNetwork(Member[NetworkMember]):
         prefix = "network."
         weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         load_exactly(network, weights, path)
-        return cls(section, network.eval(), encoding, tuple(names), tuple(tag_names))
+        history = tuple(described.get("history", ()))
+        return cls(section, network.eval(), encoding, tuple(names), tuple(tag_names), history)
 
 
 MEMBER = FittedNetwork
@@ -208,8 +223,14 @@ def _row_table(objects: ObjectSet, section: NetworkMember) -> FeatureTable:
 
 
 def _train(
-    fitted: FittedNetwork, data: LabelledSet, section: NetworkMember, seed: int, device: torch.device
-) -> None:
+    fitted: FittedNetwork,
+    data: LabelledSet,
+    section: NetworkMember,
+    seed: int,
+    device: torch.device,
+    held_out: LabelledSet,
+) -> History:
+    """Train in place; the learning curve, one row an epoch."""
     network = fitted.network
     frames = [fitted._frames(data.objects, i) for i in range(len(data))]
     rows = fitted._rows(data.objects)
@@ -221,16 +242,61 @@ def _train(
     )
     n_batches = max(1, -(-len(data) // section.batch_size))
     schedule = TrainingSection(learning_rate=section.learning_rate, schedule="one-cycle")
-    network.train()
+    watched = _watched(fitted, held_out, section, seed)
+    history: History = []
     for epoch in range(section.epochs):
+        network.train()
+        seen = np.zeros(len(data))
         order = random.permutation(len(data))
         for number, members in enumerate(np.array_split(order, n_batches)):
             drawn = [draw_frames(frames[i], section.subsample, random) for i in members]
             batch = collate(drawn, rows[members])
             logits = network(*(part.to(device) for part in batch))
+            seen[members] = logits[:, 0].detach().cpu().numpy()
             loss = _loss(logits, targets[members].to(device), weights[members].to(device), section.auxiliary)
             rate = learning_rate(schedule, epoch * n_batches + number, section.epochs * n_batches)
             take_step(network, optimiser, loss, rate, CLIP_NORM)
+        row = {"epoch": float(epoch + 1), "loss": log_loss(seen, data.labels)}
+        if watched:
+            row["held_out_loss"] = _held_out_loss(network, watched, held_out.labels, device)
+        history.append(row)
+    return history
+
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def _watched(
+    fitted: FittedNetwork, held_out: LabelledSet, section: NetworkMember, seed: int
+) -> list[tuple[NDArray[np.int64], Batch]]:
+    """Batches of objects left out, with as many frames of each as in training, the same in every epoch."""
+    if not len(held_out):
+        return []
+    random = np.random.default_rng((seed, 1))
+    frames = [
+        draw_frames(fitted._frames(held_out.objects, i), section.subsample, random)
+        for i in range(len(held_out))
+    ]
+    rows = fitted._rows(held_out.objects)
+    lengths = np.array([len(each) for each in frames], np.int64)
+    return [
+        (members, collate([frames[i] for i in members], rows[members]))
+        for members in by_length(lengths, FRAMES_PER_BATCH)
+    ]
+
+
+@torch.inference_mode()
+def _held_out_loss(
+    network: PooledNetwork,
+    batches: Sequence[tuple[NDArray[np.int64], Batch]],
+    labels: NDArray[np.int64],
+    device: torch.device,
+) -> float:
+    network.eval()
+    logits = np.empty(len(labels))
+    for members, batch in batches:
+        logits[members] = network(*(part.to(device) for part in batch))[:, 0].cpu().numpy()
+    return log_loss(logits, labels)
 
 
 def _targets(data: LabelledSet, section: NetworkMember, n_tags: int) -> Floats:

@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 from rbztf.config import TreesMember
 from rbztf.errors import RbztfError, reason
 from rbztf.files import regular, write_text
-from rbztf.models.ensemble.member import Member, needed
+from rbztf.models.checkpoint import History
+from rbztf.models.ensemble.member import Member, log_loss, needed
 from rbztf.models.ensemble.trees_text import checked_trees
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 
 if TYPE_CHECKING:
     import lightgbm
+
+
+STAGES = 20
+"""Of a learning curve."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class FittedTrees(Member[TreesMember]):
     text: str = ""
 
     @classmethod
-    def fit(cls, data: LabelledSet, section: TreesMember, seed: int, device: torch.device) -> FittedTrees:
+    def fit(
+        cls, data: LabelledSet, section: TreesMember, seed: int, device: torch.device, held_out: LabelledSet
+    ) -> FittedTrees:
         """Train on objects that have all modalities of ``section``; on the CPU whatever the device.
 
         Ordinary objects that have them join as real ones with the weight ``section.ordinary_weight``.
@@ -76,6 +83,21 @@ class FittedTrees(Member[TreesMember]):
         }
         table = lightgbm.Dataset(values, labels, weight=weights)
         return cls(section, lightgbm.train(parameters, table, section.trees), features.names)
+
+    def learning_curve(self, data: LabelledSet, held_out: LabelledSet) -> History:
+        """At twenty numbers of trees."""
+        steps = np.linspace(1, self.booster.num_trees(), STAGES).round().astype(int).tolist()
+        rows = [{"trees": float(n)} for n in dict.fromkeys(steps)]
+        for column, those in (("loss", data), ("held_out_loss", held_out)):
+            if not len(those):
+                continue
+            values = those.objects.table(self.modalities).columns(self.names).values
+            for row in rows:
+                logits = self.booster.predict(
+                    values, raw_score=True, num_iteration=int(row["trees"]), num_threads=1
+                )
+                row[column] = log_loss(np.asarray(logits, np.float64), those.labels)
+        return rows
 
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
         """Log odds of bogus, (n, 1) float64."""
