@@ -6,11 +6,13 @@ The page is opened in headless Chromium (packages chromium and chromium-driver);
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.verbs.fetch import fetch
 
 ALL_FRAMES = 800_000
-REPEATS = 5
+REPEATS = 9
+SORTS = (("mag", "asc"), ("p", "desc"))
 
 
 def predictions(store: CutoutStore, n_objects: int) -> list[Prediction]:
@@ -76,20 +79,43 @@ def build(store: CutoutStore, out: Path, n_objects: int, every: bool) -> tuple[R
     return made, time.process_time() - started
 
 
-def browse(page: Path) -> dict[str, float]:
-    """Milliseconds of the first paint and of what a user does, medians."""
+def browse(page: Path, repeats: int) -> dict[str, float]:
+    """Milliseconds of the first paint and of what a user does, medians.
+
+    Raises
+    ------
+    RuntimeError
+        If the page complains in the console or asks for anything outside its folder.
+    """
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1440,900"):
         options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
     try:
-        return _browse(driver, page)
+        times = _browse(driver, page, repeats)
+        troubles = [str(entry["message"]) for entry in driver.get_log("browser")] + _foreign(driver, page)
     finally:
         driver.quit()
+    if troubles:
+        raise RuntimeError(f"The page is in trouble: {troubles[:3]}")
+    return times
+
+
+def _foreign(driver: Any, page: Path) -> list[str]:
+    """Addresses outside the report's folder that were asked for."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = [
+        str(message["params"]["request"]["url"])
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    own = (page.parent.as_uri() + "/", "data:", "about:")
+    return [address for address in asked if not address.startswith(own)]
 
 
 TIMED = """
@@ -98,9 +124,12 @@ Promise.resolve((() => { %s })()).then(() => requestAnimationFrame(() => setTime
 """
 
 
-def _browse(driver: Any, page: Path) -> dict[str, float]:
+def _browse(driver: Any, page: Path, repeats: int) -> dict[str, float]:
+    def timed(scripts: list[str]) -> float:
+        return statistics.median(driver.execute_async_script(TIMED % script) for script in scripts)
+
     paints = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         driver.get("about:blank")
         driver.get(page.as_uri())
         while not driver.execute_script("return document.querySelectorAll('.tabulator-row').length"):
@@ -109,33 +138,44 @@ def _browse(driver: Any, page: Path) -> dict[str, float]:
         while (paint := driver.execute_script(script)) is None:
             time.sleep(0.01)
         paints.append(paint)
-    oids = driver.execute_script("return RBZTF.page.rows.slice(0, 20).map((row) => row.oid)")
-    actions = {
-        "open an object": [f"return RBZTF.object.open('{oid}')" for oid in oids[:REPEATS]],
-        "step to a frame": ["RBZTF.object.step(1)"] * REPEATS,
-        "sort": [
-            "return RBZTF.table.table.setSort('mag', 'asc')",
-            "return RBZTF.table.table.setSort('p', 'desc')",
-        ]
-        * 3,
-        "search": [
-            f"const field = document.querySelector('#search'); field.value = '{text}'; field.dispatchEvent(new Event('input'))"
-            for text in ("6", "ghost", "real", "bogus", "")
-        ],
-        "verdict": [f"RBZTF.labels.change('{oid}', {{verdict: 'bogus'}})" for oid in oids[:REPEATS]],
-    }
+    oids = driver.execute_script(
+        "return RBZTF.page.rows.filter((row) => row.has_frames).map((row) => row.oid)"
+    )
     times = {"first paint": statistics.median(paints)}
-    for name, scripts in actions.items():
-        times[name] = statistics.median(driver.execute_async_script(TIMED % script) for script in scripts)
+    times["open an object"] = timed([f"return RBZTF.object.open('{oid}')" for oid in oids[:repeats]])
+    times["step to a frame"] = timed(["RBZTF.object.step(1)"] * repeats)
+    times["verdict"] = timed(
+        [f"RBZTF.labels.change('{oid}', {{verdict: 'bogus'}})" for oid in oids[:repeats]]
+    )
+    times["sort"] = timed(
+        [f"return RBZTF.table.table.setSort('{field}', '{way}')" for field, way in SORTS] * repeats
+    )
+    times["search"] = timed(
+        [_entered("search", "input", text) for text in ("6", "ghost", "real", "bogus", "")]
+    )
+    times["filter"] = timed([_entered("filter-decision", "change", text) for text in ("real", "bogus", "")])
+    driver.execute_async_script(
+        TIMED % "return RBZTF.table.table.setSort('mag', 'asc')"
+    )  # those with frames first
+    driver.execute_async_script(
+        TIMED % "return RBZTF.object.open(RBZTF.table.table.getData('active')[0].oid)"
+    )
+    times["next object"] = timed(["return RBZTF.object.openBeside(1)"] * min(repeats, len(oids) - 1))
     return times
 
 
-def main() -> None:
+def _entered(field: str, event: str, text: str) -> str:
+    """As if somebody entered it."""
+    return f"const field = document.querySelector('#{field}'); field.value = '{text}'; field.dispatchEvent(new Event('{event}'))"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--objects", type=int, default=2000, help="rows of the table")
     parser.add_argument("--with-frames", type=int, default=20, help="of them with cutouts")
     parser.add_argument("--epochs", type=int, default=400, help="of each of those")
-    options = parser.parse_args()
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each measure of the page")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sky = SimulatedSky(n_objects=options.with_frames, n_epochs=options.epochs, seed=0)
@@ -158,7 +198,7 @@ def main() -> None:
         print(f"\n{made.n_objects} objects: {seconds:.1f} s of a core, {memory:.0f} MB of memory at most\n")
         if shutil.which("chromium") and shutil.which("chromedriver"):
             print("| | ms |\n|---|---|")
-            for name, value in browse(made.page).items():
+            for name, value in browse(made.page, options.repeats).items():
                 print(f"| {name} | {value:.0f} |")
 
 
