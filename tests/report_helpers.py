@@ -8,6 +8,7 @@ from helpers import make_oid
 from rbztf.prediction.result import EpochContribution, Prediction
 
 OIDS = [make_oid(number) for number in range(1, 31)]
+CHANCES = np.linspace(0.02, 0.98, len(OIDS)).tolist()
 N_FRAMES, N_EPOCHS = 50, 52
 HOSTILE = "</script><script>window.broken=1</script><img src=x onerror='window.broken=1'>\"'\x1b[31m"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import random_frames
-from report_helpers import HOSTILE, N_EPOCHS, N_FRAMES, OIDS, prediction
+from report_helpers import CHANCES, HOSTILE, N_EPOCHS, N_FRAMES, OIDS, prediction
 
 from rbztf.prediction.result import Prediction
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
@@ -37,10 +38,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> CutoutStore:
 
 @pytest.fixture(scope="session")
 def predictions() -> list[Prediction]:
-    """One of each object; the kind of the first is hostile."""
-    chances = np.linspace(0.02, 0.98, len(OIDS)).tolist()
-    made = [prediction(oid, p) for oid, p in zip(OIDS, chances)]
-    return [prediction(OIDS[0], chances[0], kind=HOSTILE), *made[1:]]
+    """One of each object; words of the first three are hostile, the input of the third is outside, that of the fourth unusual."""
+    made = [replace(prediction(oid, p), input_check="inside") for oid, p in zip(OIDS, CHANCES)]
+    made[0] = prediction(OIDS[0], CHANCES[0], kind=HOSTILE)
+    made[1] = replace(made[1], kinds={"k" * 10_000: 0.9}, model="m" * 10_000)
+    made[2] = replace(
+        made[2], decision=None, input_check="outside", input_reason=f"amplitude is 99 {HOSTILE}"
+    )
+    made[3] = replace(made[3], input_check="unusual", input_reason="amplitude is 9 (training: 0 to 5)")
+    return made
 
 
 @pytest.fixture

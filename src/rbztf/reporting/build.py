@@ -230,6 +230,7 @@ def _from_cutouts(entry: Entry, cutouts: ObjectCutouts | None) -> dict[str, Any]
     mean = round(float(known.mean()), 3) if len(known) else None
     return {
         "has_frames": bool(len(cutouts.frames)),
+        "collection": cutouts.collection,
         "mag": entry.mag if entry.mag is not None else mean,
         "frames": entry.n_frames if entry.n_frames is not None else len(cutouts.frames),
     }

@@ -73,7 +73,7 @@ class Entry:
             return None
         return abs(self.p_bogus - (self.label == "bogus"))
 
-    def row(self, collection: str = "") -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """As the page's table has it."""
         name, share = self.kind
         kinds = sorted(self.kinds.items(), key=lambda pair: -pair[1])

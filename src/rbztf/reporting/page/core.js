@@ -61,6 +61,15 @@ window.RBZTF = (() => {
   api.signed = (value, digits) => (typeof value === "number" ? (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits) : "");
   api.colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
+  // Where else to look at an object; a click there stays a click.
+  const IRSA = "https://irsa.ipac.caltech.edu/cgi-bin/ZTF/nph_light_curves";
+  api.links = (row, ...texts) => {
+    const irsa = `${IRSA}?ID=${row.oid}&COLLECTION=${encodeURIComponent(row.collection || "ztf_dr24")}&FORMAT=CSV`;
+    return [row.viewer, irsa].map((href, i) => api.element("a", {
+      href, target: "_blank", rel: "noopener noreferrer", text: texts[i], onclick: (event) => event.stopPropagation(),
+    }));
+  };
+
   let timer = 0;
   api.say = (text) => {
     const notice = api.byId("notice");

@@ -72,7 +72,7 @@ RBZTF.curve = (() => {
       cursor: { points: { show: false }, drag: { x: true, y: true, uni: 20 } },
       scales: { x: { time: false, range: (u, low, high) => (low === first && high === last ? [first - margin, last + margin] : [low, high]) },
         y: { dir: -1, range: (u, low, high) => (u.data && low !== null && (low < bright - room || high > faint + room) ? [low, high] : [bright - room, faint + room]) } },
-      axes: [{ ...axis, label: "heliocentric MJD (days)", labelSize: 20, size: 34, space: 70 }, { ...axis, label: "magnitude", labelSize: 20, size: 48 }],
+      axes: [{ ...axis, label: "heliocentric MJD (days)", labelSize: 20, size: 34, space: 70, values: (u, days) => days.map(String) }, { ...axis, label: "magnitude", labelSize: 20, size: 48 }],
       series: [{}, ...KINDS.map((kind) => series(kind, kind))],
       hooks: { draw: [(u) => bars(u, data, kinds)] },
     }, [rows.map((i) => data.time[i]), ...values], place);

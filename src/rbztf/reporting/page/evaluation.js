@@ -17,6 +17,8 @@ RBZTF.results = (() => {
   }
   const card = (title, note, ...children) => element("section", { class: "card", "aria-label": title }, element("h3", { text: title }), note ? element("p", { class: "hint", text: note }) : "", ...children);
 
+  const wide = (made) => { made.classList.add("wide"); return made; };
+
   function chart(place, x, y, data, series, bands = [], draw = null, ranges = {}) {
     const axis = { stroke: RBZTF.colour("text"), grid: { stroke: RBZTF.colour("line"), width: 1 }, ticks: { stroke: RBZTF.colour("line") }, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20 };
     const plot = new uPlot({
@@ -88,19 +90,35 @@ RBZTF.results = (() => {
     return [card("Scores", `Out-of-fold; the line is the threshold (${number(model.threshold, 3)}, the middle one of the folds).`, element("p", { class: "legend" }, dot("real"), dot("bogus")), place), draw];
   }
 
+  // Learning curves: a card for each model or member, a line for each fold.
+  const LOSSES = [["loss", "training", "series1", [4, 3]], ["held_out_loss", "left out", "series2", []]];
+  const MEASURES = [["loss", LOSSES], ["inner AUC", [["inner_auc", "left out", "series2", []]]]];
   function learning() {
-    const rows = RBZTF.page.results.history;
-    if (!rows.length) return [];
-    const place = element("div", { class: "chart", role: "img", "aria-label": "Learning curves" });
-    const runs = [...new Set(rows.map((row) => row.run))];
-    const name = ["valid_loss", "validation_loss", "val_loss", "train_loss", "loss"].find((key) => typeof rows[0][key] === "number") || Object.keys(rows[0]).find((key) => !["run", "epoch"].includes(key));
+    const models = new Map();
+    for (const row of RBZTF.page.results.history) {
+      const name = row.run.split(", fold")[0];
+      if (!models.has(name)) models.set(name, []);
+      models.get(name).push(row);
+    }
+    return [...models].flatMap(([name, rows]) => MEASURES.map(([measure, lines]) => {
+      const there = lines.filter(([column]) => rows.some((row) => typeof row[column] === "number"));
+      return there.length ? curves(name, rows, measure, there) : null;
+    })).filter((each) => each !== null);
+  }
+  function curves(name, rows, measure, lines) {
+    const step = typeof rows[0].epoch === "number" ? "epoch" : "trees";
+    const runs = [...new Set(rows.map((row) => row.run))], steps = [...new Set(rows.map((row) => row[step]))].sort((a, b) => a - b);
+    const place = element("div", { class: "chart", role: "img", "aria-label": `Learning curve of ${name}: ${measure}` });
+    const column = (run, key) => { const at = new Map(rows.filter((row) => row.run === run).map((row) => [row[step], row[key]])); return steps.map((value) => at.get(value) ?? null); };
     const draw = () => {
-      const epochs = [...new Set(rows.map((row) => row.epoch))].sort((a, b) => a - b), palette = colours();
-      const values = runs.map((run) => { const at = new Map(rows.filter((row) => row.run === run).map((row) => [row.epoch, row[name]])); return epochs.map((epoch) => at.get(epoch) ?? null); });
-      const known = values.flat().filter((value) => value !== null);
-      chart(place, "epoch", metricName(name), [epochs, ...values], runs.map((_, i) => ({ stroke: palette[i % 6], width: 1.5, points: { show: false } })), [], null, { x: [epochs[0], epochs[epochs.length - 1]], y: () => [Math.min(...known), Math.max(...known)] });
+      const values = lines.flatMap(([key]) => runs.map((run) => column(run, key)));
+      const series = lines.flatMap(([, , colour, dash]) => runs.map(() => ({ stroke: RBZTF.colour(colour), width: 1.3, dash, points: { show: steps.length < 3 } })));
+      const known = values.flat().filter((value) => value !== null), low = Math.min(...known), high = Math.max(...known), room = Math.max(0.01, 0.05 * (high - low));
+      const ends = steps.length > 1 ? [steps[0], steps[steps.length - 1]] : [steps[0] - 1, steps[0] + 1];
+      chart(place, step === "epoch" ? "epoch" : "number of trees", measure, [steps, ...values], series, [], null, { x: ends, y: () => [low - room, high + room] });
     };
-    return [[card("Learning curves", `${metricName(name)} of ${runs.length} trainings.`, place), draw]];
+    const legend = lines.map(([, text, colour, dash]) => { const key = element("span", { class: `key-line${dash.length ? " dashed" : ""}` }); key.style.color = RBZTF.colour(colour); return element("span", {}, key, ` ${text}`); });
+    return [card(name, `A line for each of ${runs.length} ${runs.length === 1 ? "training" : "folds"}.`, element("p", { class: "legend" }, ...legend), place), draw];
   }
 
   function confusion(model) {
@@ -118,6 +136,7 @@ RBZTF.results = (() => {
         element("span", { class: "line" }, element("b", { text: row.oid }), element("span", { class: `badge ${row.label}`, text: row.label }), ` P ${number(row.p, 3)}`, element("span", { class: "fact", text: row.tags.join(", ") })), strip);
       list.append(button);
       if (row.has_frames) fill(strip, row);
+      else strip.remove();
     }
     return card("Worst mistakes", rows.length ? "Labelled one thing, scored as another; click to look. The page of an object tells more." : "No object is on the wrong side of 0.5.", list);
   }
@@ -155,16 +174,18 @@ RBZTF.results = (() => {
     const names = element("p", { class: "legend" }, ...results.models.map((each, i) => { const dot = element("span", { class: "key-dot" }); dot.style.background = palette[i % 6]; return element("span", {}, dot, ` ${each.name}`); }));
     const select = element("select", { id: "which-model", onchange: (event) => { which = Number(event.target.value); draw(); } }, ...results.models.map((each, i) => element("option", { value: i, text: each.name })));
     select.value = String(which);
-    const metrics = card("Figures", `${model.n_objects} objects in ${model.folds} folds; means over folds, and all out-of-fold scores pooled.`,
-      table(["", "mean", "95 %", "pooled", "95 %"], model.metrics.map((row) => [metricName(row.name), number(row.mean, 3), interval(row.ci95).trim(), number(row.pooled, 3), interval(row.pooled_ci95).trim()])));
+    const metrics = wide(card("Figures", `${model.n_objects} objects in ${model.folds} folds; means over folds, and all out-of-fold scores pooled.`,
+      table(["", "mean", "95 %", "pooled", "95 %"], model.metrics.map((row) => [metricName(row.name), number(row.mean, 3), interval(row.ci95).trim(), number(row.pooled, 3), interval(row.pooled_ci95).trim()]))));
     const charts = [
       banded("ROC curve", "Out-of-fold scores pooled; bands: 95 % over fields.", "false alarms: share of real called bogus", "share of artefacts found", "roc", true),
       banded("Precision and recall", "At the share of artefacts among these objects.", "recall: share of artefacts found", "precision", "pr", false),
-      reliability(), histogram(model), ...learning(),
+      reliability(), histogram(model),
     ];
+    const learned = learning();
     place.replaceChildren(element("h2", { text: "Evaluation" }), element("div", { class: "line" }, names, element("span", { class: "grow" }), results.models.length > 1 ? element("label", {}, "tables of ", select) : ""),
-      element("div", { class: "cards" }, ...charts.map(([made]) => made), metrics, confusion(model), groups("Found, by tag", model.by_tag, "recall"), groups("False alarms, by class", model.by_class, "share"), ...comparison()), worst());
-    for (const [, make] of charts) make();
+      element("div", { class: "cards" }, ...charts.map(([made]) => made), metrics, confusion(model), groups("Found, by tag", model.by_tag, "recall"), groups("False alarms, by class", model.by_class, "share"), ...comparison()), worst(),
+      ...(learned.length ? [element("h2", { text: "Learning curves" }), element("div", { class: "cards" }, ...learned.map(([made]) => made))] : []));
+    for (const [, make] of [...charts, ...learned]) make();
   }
   return { draw };
 })();

@@ -3,9 +3,9 @@
 RBZTF.object = (() => {
   const { element, number, byId } = RBZTF;
   const FACTS = { seeing: ["seeing", " pix"], airmass: ["airmass", ""], maglimit: ["limit", " mag"], chi: ["chi", ""], sharp: ["sharp", ""], catflags: ["catflags", ""], infobits: ["infobits", ""], field: ["field", ""], ccdid: ["CCD", ""], qid: ["quadrant", ""] };
+  const SAID = { inputs: "from", p_out_of_fold: "P out of fold", p_without: "P without the blamed epochs" }; // the rest of the page says the others
   const LARGE = 8; // most blamed frames that are shown large
   const STRETCH_KEY = "rbztf:stretch";
-  const CSV_IRSA = "https://irsa.ipac.caltech.edu/cgi-bin/ZTF/nph_light_curves";
   let data = null, shares = new Map(), epochOf = new Map(), place = 0, parts = {};
   let stretch = RBZTF.settings.stretches.includes(RBZTF.store.get(STRETCH_KEY)) ? RBZTF.store.get(STRETCH_KEY) : RBZTF.settings.stretches[0];
   let goOn = false;
@@ -51,30 +51,34 @@ RBZTF.object = (() => {
     if (row.tags.length) found.push(element("span", { class: "fact tags", text: row.tags.join(", ") }));
     if (row.training) found.push(element("span", { class: "fact", text: "in training" }));
     for (const [name, value] of Object.entries(row.facts)) {
-      if (["model", "prior"].includes(name)) continue;
-      found.push(element("span", { class: "fact", text: `${name.replaceAll("_", " ")}: ${typeof value === "number" && !Number.isInteger(value) ? number(value, 3) : value}` }));
+      const text = SAID[name];
+      if (text) found.push(element("span", { class: "fact", text: `${text} ${typeof value === "number" ? number(value, 3) : value}` }));
     }
     for (const [name, value] of Object.entries(row.models).slice(1)) found.push(element("span", { class: "fact", text: `${name}: ${number(value, 3)}` }));
     return found;
   }
 
-  function links(row) {
-    const away = { target: "_blank", rel: "noopener noreferrer" };
-    const collection = data.collection || "ztf_dr24";
-    return [
-      element("a", { href: row.viewer, ...away, text: "SNAD viewer" }),
-      element("a", { href: `${CSV_IRSA}?ID=${row.oid}&COLLECTION=${encodeURIComponent(collection)}&FORMAT=CSV`, ...away, text: "IRSA light curve" }),
-    ];
+  // What a prediction rests on, where that is unlike the training set.
+  function warning(row) {
+    const { input_check: check, input_reason: reason } = row.facts;
+    if (check !== "outside" && check !== "unusual") return "";
+    const text = check === "outside" ? "Its input is outside the training set" : "Its input is unusual for the training set";
+    return element("p", { class: `warning ${check}`, text: `${text}${reason ? `: ${reason}` : ""}.${row.decision ? "" : " So there is no decision; P means little here."}` });
   }
 
+  function position() {
+    if (typeof data.ra !== "number" || typeof data.dec !== "number") return "";
+    return element("span", { class: "fact", id: "position", title: "right ascension and declination, J2000, degrees", text: `${number(data.ra, 5)} ${RBZTF.signed(data.dec, 5)}` });
+  }
   function head(row) {
     const step = (text, by, title) => element("button", { type: "button", title, "aria-label": title, onclick: () => openBeside(by), text });
     return element("div", { class: "head" },
       element("div", { class: "line" },
         element("button", { type: "button", class: "back", onclick: close, text: "← table" }),
         element("h2", { text: row.oid }), element("span", { class: "fact", text: `${row.band} band, field ${row.field}` }),
-        element("span", { class: "grow" }), ...links(row), step("↑", -1, "previous object (k)"), step("↓", 1, "next object (j)")),
-      element("div", { class: "line facts" }, ...badges(row)));
+        element("span", { class: "grow" }), ...RBZTF.links(row, "SNAD viewer", "IRSA light curve"),
+        element("span", { class: "steps" }, step("↑", -1, "previous object (k)"), step("↓", 1, "next object (j)"))),
+      element("div", { class: "line facts" }, ...badges(row), position()), warning(row));
   }
 
   function verdictBar(row) {

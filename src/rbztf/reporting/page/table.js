@@ -5,7 +5,16 @@ RBZTF.table = (() => {
   const MARKS = { real: "R", bogus: "B", unsure: "?" };
   let table = null, shown = null;
 
-  const badge = (text, kind = text) => element("span", { class: `badge ${kind}`, text });
+  const FILTERS = [
+    { name: "decision", title: "Decision", of: (row) => row.decision || "none" },
+    { name: "kind", title: "Kind", of: (row) => row.kind || "none" },
+    { name: "label", title: "Label", of: (row) => row.label || "none" },
+    { name: "training", title: "Trained on", of: (row) => yesNo(row.training) || "unknown" },
+    { name: "input", title: "Input", of: (row) => row.facts.input_check || "unknown" },
+  ];
+
+  const badge = (text, kind = text, title = "") => element("span", { class: `badge ${kind}`, text, title });
+  const yesNo = (value) => (value === true ? "yes" : value === false ? "no" : "");
   const plain = (cell) => element("span", { text: cell.getValue() ?? "" });
   const fixed = (digits) => (cell) => element("span", { text: number(cell.getValue(), digits) });
 
@@ -23,6 +32,15 @@ RBZTF.table = (() => {
     const text = row.low !== null && row.high !== null ? `95 %: ${number(row.low, 3)} to ${number(row.high, 3)}` : "";
     return element("span", { class: "p", title: text }, element("span", { text: number(row.p, 3) }), bar);
   }
+  const interval = (cell) => {
+    const { low, high } = cell.getData();
+    return element("span", { text: low !== null && high !== null ? `${number(low, 2)}–${number(high, 2)}` : "" });
+  };
+  const width = (row) => (row.low !== null && row.high !== null ? row.high - row.low : -1);
+  const reason = (row) => row.facts.input_reason || "";
+  const decision = (cell) => badge(cell.getValue() || "none", cell.getValue() || "none", cell.getValue() ? "" : reason(cell.getData()));
+  const input = (cell) => element("span", { class: `input ${cell.getValue() ?? ""}`, text: cell.getValue() ?? "", title: reason(cell.getData()) });
+  const links = (cell) => element("span", { class: "links" }, ...RBZTF.links(cell.getData(), "SNAD", "IRSA"));
   const kind = (cell) => {
     const row = cell.getData();
     return element("span", { text: row.kind ? `${row.kind.replaceAll("_", " ")} ${number(row.kind_p, 2)}` : "" });
@@ -34,7 +52,8 @@ RBZTF.table = (() => {
   const oid = (cell) => element("button", {
     class: "link oid", type: "button", text: cell.getValue(), onclick: (event) => { event.stopPropagation(); RBZTF.object.open(cell.getValue()); },
   });
-  const yes = (cell) => element("span", { text: cell.getValue() === true ? "yes" : cell.getValue() === false ? "no" : "" });
+  const yes = (cell) => element("span", { text: yesNo(cell.getValue()) });
+  const numeric = { sorter: "number", sorterParams: { alignEmptyValues: "bottom" } };
 
   function columns() {
     const rows = RBZTF.page.rows;
@@ -44,19 +63,21 @@ RBZTF.table = (() => {
       { title: "Mine", field: "oid", formatter: verdict, width: 74, headerTooltip: "your verdict", hozAlign: "center",
         sorter: (a, b) => RBZTF.labels.get(a).verdict.localeCompare(RBZTF.labels.get(b).verdict) },
       { title: "OID", field: "oid", formatter: oid, minWidth: 150, sorter: "string" },
-      { title: "P(bogus)", field: "p", formatter: probability, width: 132, sorter: "number", sorterParams: { alignEmptyValues: "bottom" } },
-      { title: "Decision", field: "decision", formatter: (cell) => badge(cell.getValue() || "none", cell.getValue() || "none"), width: 96 },
+      { title: "P(bogus)", field: "p", formatter: probability, width: 132, ...numeric },
     ];
     const optional = [
+      [any((row) => row.low !== null), { title: "95 %", field: "low", formatter: interval, width: 92, headerTooltip: "interval of P; sorts by its width", sorter: (a, b, one, other) => width(one.getData()) - width(other.getData()) }],
+      [true, { title: "Decision", field: "decision", formatter: decision, width: 96 }],
       [any((row) => row.kind), { title: "Kind", field: "kind", formatter: kind, width: 128 }],
       [any((row) => row.label), { title: "Label", field: "label", formatter: (cell) => badge(cell.getValue()), width: 84 }],
-      [any((row) => row.wrong !== null), { title: "Off by", field: "wrong", formatter: fixed(3), width: 84, sorter: "number", headerTooltip: "how far P is from the label" }],
-      [any((row) => row.frames !== null), { title: "Frames", field: "frames", formatter: plain, width: 82, sorter: "number", hozAlign: "right" }],
-      [any((row) => row.mag !== null), { title: "Mag", field: "mag", formatter: fixed(2), width: 72, sorter: "number", hozAlign: "right" }],
+      [any((row) => row.wrong !== null), { title: "Off by", field: "wrong", formatter: fixed(3), width: 84, ...numeric, headerTooltip: "how far P is from the label" }],
+      [any((row) => row.frames !== null), { title: "Frames", field: "frames", formatter: plain, width: 82, ...numeric, hozAlign: "right" }],
+      [any((row) => row.mag !== null), { title: "Mag", field: "mag", formatter: fixed(2), width: 72, ...numeric, hozAlign: "right" }],
       [any((row) => row.training !== null), { title: "Trained on", field: "training", formatter: yes, width: 104 }],
-      [any((row) => row.facts.input_check), { title: "Input", field: "facts.input_check", formatter: plain, width: 90 }],
-      [any((row) => row.missing), { title: "Missing", field: "missing", formatter: plain, width: 88, sorter: "number", hozAlign: "right" }],
-      [true, { title: "Field", field: "field", formatter: plain, width: 74, sorter: "number" }],
+      [any((row) => row.facts.input_check), { title: "Input", field: "facts.input_check", formatter: input, width: 90, headerTooltip: "how far the input is from the training set" }],
+      [any((row) => row.missing), { title: "Missing", field: "missing", formatter: plain, width: 88, ...numeric, hozAlign: "right" }],
+      [true, { title: "Field", field: "field", formatter: plain, width: 74, ...numeric }],
+      [true, { title: "Links", field: "viewer", formatter: links, width: 96, headerSort: false }],
     ];
     for (const [there, column] of optional) if (there) found.push(column);
     if (models.length > 1) {
@@ -71,9 +92,12 @@ RBZTF.table = (() => {
 
   function accepted(row) {
     const words = byId("search").value.trim().toLowerCase();
-    const decision = byId("filter-decision").value, said = byId("filter-verdict").value;
+    const said = byId("filter-verdict").value;
     const low = byId("filter-low").valueAsNumber, high = byId("filter-high").valueAsNumber;
-    if (decision && (row.decision || "none") !== decision) return false;
+    for (const { name, of } of FILTERS) {
+      const wanted = byId(`filter-${name}`)?.value;
+      if (wanted && of(row) !== wanted) return false;
+    }
     if (low === low && !(row.p >= low)) return false;
     if (high === high && !(row.p <= high)) return false;
     const mine = RBZTF.labels.get(row.oid);
@@ -89,7 +113,19 @@ RBZTF.table = (() => {
     byId("count").textContent = shown === all ? `${all} objects` : `${shown} of ${all} objects`;
   }
 
+  // A choice for each filter that tells objects apart.
+  function addFilters() {
+    for (const { name, title, of } of FILTERS) {
+      const values = [...new Set(RBZTF.page.rows.map(of))].sort();
+      if (values.length < 2) continue;
+      const options = values.map((value) => element("option", { value, text: value.replaceAll("_", " ").slice(0, 60) }));
+      const select = element("select", { id: `filter-${name}`, onchange: filter }, element("option", { value: "", text: "all" }), ...options);
+      byId("choices").append(element("label", { text: `${title} ` }, select));
+    }
+  }
+
   function make() {
+    addFilters();
     table = new Tabulator("#table", {
       data: RBZTF.page.rows, index: "oid", columns: columns(), height: "100%", layout: "fitDataStretch",
       initialSort: [{ column: RBZTF.settings.evaluation ? "wrong" : "p", dir: "desc" }],
@@ -112,9 +148,7 @@ RBZTF.table = (() => {
       count();
     });
     for (const id of ["search", "filter-low", "filter-high"]) byId(id).addEventListener("input", filter);
-    for (const id of ["filter-decision", "filter-verdict"]) byId(id).addEventListener("change", filter);
-    const decisions = [...new Set(RBZTF.page.rows.map((row) => row.decision || "none"))].sort();
-    byId("filter-decision").append(...decisions.map((name) => element("option", { text: name, value: name })));
+    byId("filter-verdict").addEventListener("change", filter);
     RBZTF.labels.onChange((oid) => {
       if (oid) table.getRow(oid)?.reformat();
       else table.redraw(true);
