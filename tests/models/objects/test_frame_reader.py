@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rbztf.models.ensemble.network_member import BINS, RowEncoding
+from rbztf.models.ensemble.row_encoding import BINS, RowEncoding
 from rbztf.models.objects.frame_reader import (
     LARGEST_DEVIATION,
     PARTS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -18,74 +18,16 @@ from rbztf.config import NetworkMember, TrainingSection
 from rbztf.features.table import FeatureTable
 from rbztf.files import write_bytes
 from rbztf.models.batching import by_length, draw_frames, pad
-from rbztf.models.bundle import array_in, load_exactly, read_tensors, tensor_bytes
+from rbztf.models.bundle import load_exactly, read_tensors, tensor_bytes
 from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.legacy import LEGACY_TAGS
 from rbztf.models.ensemble.member import Member, log_loss
 from rbztf.models.ensemble.pooled_network import PooledNetwork
+from rbztf.models.ensemble.row_encoding import Floats, RowEncoding
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.training import learning_rate, take_step, threads
-from rbztf.wording import counted
 
-BINS = 24
-
-
-@dataclass(frozen=True)
-class RowEncoding:
-    """Piecewise-linear encoding of feature rows (Gorishniy et al. 2022, arXiv:2203.05556, section 3.1).
-
-    Attributes
-    ----------
-    edges : ndarray (k, BINS + 1), float64
-        Quantiles of each feature over the training objects, rising.
-    median : ndarray (k,), float64
-        Stands in for an unknown value.
-    """
-
-    edges: NDArray[np.float64]
-    median: NDArray[np.float64]
-
-    @classmethod
-    def fit(cls, values: NDArray[np.float64]) -> RowEncoding:
-        """Edges at equal shares of the training values, (n, k) with NaN where unknown."""
-        known = np.where(np.isfinite(values), values, np.nan)
-        known[:, ~np.isfinite(known).any(axis=0)] = 0.0
-        edges = np.nanquantile(known, np.linspace(0, 1, BINS + 1), axis=0).T
-        return cls(np.ascontiguousarray(edges), np.nanmedian(known, axis=0))
-
-    @classmethod
-    def restore(cls, tensors: Mapping[str, Tensor], columns: int) -> RowEncoding:
-        """From the tensors of a member that reads so many columns.
-
-        Raises
-        ------
-        KeyError, ValueError
-            If they are missing or not sound.
-        """
-        edges, median = (array_in(tensors, f"encoding.{part}", torch.float64) for part in ("edges", "median"))
-        if len(median) != columns:
-            raise ValueError(f"it reads {counted(len(median), 'column')}; {columns} are named")
-        if edges.shape != (columns, BINS + 1) or median.ndim != 1 or (np.diff(edges, axis=1) < 0).any():
-            raise ValueError("its edges of bins do not rise")
-        return cls(edges, median)
-
-    @property
-    def width(self) -> int:
-        """Columns of an encoded row."""
-        return int(self.edges.shape[0] * (self.edges.shape[1] - 1))
-
-    def __call__(self, values: NDArray[np.float64]) -> Floats:
-        """Encode rows, (n, k) → (n, k * BINS) float32: how much of each bin a value has passed, less a half."""
-        filled = np.where(np.isfinite(values), values, self.median)[:, :, None]
-        low, high = self.edges[:, :-1], self.edges[:, 1:]
-        width = high - low
-        with np.errstate(over="ignore"):  # bins of the smallest numbers: infinitely far is passed
-            passed = np.where(width > 0, (filled - low) / np.where(width > 0, width, 1), filled > low)
-        return np.asarray(np.clip(passed, 0, 1).reshape(len(values), self.width) - 0.5, np.float32)
-
-
-Floats = NDArray[np.float32]
 FRAMES_PER_BATCH = 8192
 CLIP_NORM = 1.0
 
