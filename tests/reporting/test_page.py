@@ -167,6 +167,7 @@ def test_of_input_outside_the_training_set_there_is_no_decision(page: Page) -> N
     page("RBZTF.object.open(arguments[0])", str(OIDS[2]))
     page.wait(f"RBZTF.object.data?.oid === '{OIDS[2]}'")
     assert page("document.querySelector('#object .badge').textContent") == "no decision"
+    assert page("document.querySelector('#position').textContent") == "10.00000 +20.00000"
     assert page("document.querySelector('.warning').textContent").startswith(
         "Its input is outside the training set: amplitude is 99 </script>"
     )

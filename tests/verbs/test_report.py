@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,21 @@ def result() -> PredictResult:
 @pytest.mark.parametrize("ending", [".json", ".csv", ".ecsv", ".fits", ".vot", ".parquet"])
 def test_predictions_of_every_format(ending: str, tmp_path: Path, result: PredictResult) -> None:
     path = tmp_path / f"scores{ending}"
-    write_predictions(path, result)
+    outside = replace(
+        prediction(OIDS[3], 0.7), decision=None, input_check="outside", input_reason="amplitude is 99"
+    )
+    write_predictions(path, PredictResult("model", (*result.objects, outside)))
     made = strict_json(run_well("report", path, "--out", tmp_path / "page", "--json").stdout)
-    assert made["n_objects"] == 3
+    assert made["n_objects"] == 4
     assert made["url"] == (tmp_path / "page/index.html").as_uri()
     rows = objects_of(tmp_path / "page")
-    assert [row["p"] for row in rows] == pytest.approx([0.1, 0.5, 0.9])
-    assert [row["decision"] for row in rows] == ["real", "unsure", "bogus"]
-    assert [row["kind"] for row in rows] == ["ghost"] * 3
-    assert [row["training"] for row in rows] == [entry.in_training for entry in result.objects]
+    assert [row["p"] for row in rows] == pytest.approx([0.1, 0.5, 0.9, 0.7])
+    assert [row["decision"] for row in rows] == ["real", "unsure", "bogus", ""]
+    assert [row["kind"] for row in rows] == ["ghost"] * 4
+    assert [row["training"] for row in rows] == [True, False, True, False]
+    assert rows[3]["facts"]["input_check"] == "outside"
+    assert rows[3]["facts"]["input_reason"] == "amplitude is 99"
+    assert "input_check" not in rows[0]["facts"]
 
 
 def test_the_command_says_where_the_page_is(tmp_path: Path, cutouts: Path, result: PredictResult) -> None:
