@@ -90,24 +90,30 @@ RBZTF.table = (() => {
     return found.map((column) => ({ resizable: false, vertAlign: "middle", ...column }));
   }
 
-  function accepted(row) {
-    const words = byId("search").value.trim().toLowerCase();
-    const said = byId("filter-verdict").value;
+  // The words of an object that a search finds, beside what the user says of it.
+  const words = new Map();
+  function wordsOf(row) {
+    if (!words.has(row.oid)) words.set(row.oid, [row.oid, row.decision, row.label, row.kind.replaceAll("_", " "), ...row.tags].join(" ").toLowerCase());
+    return words.get(row.oid);
+  }
+  // Whether an object is shown, by what the fields above the table say now.
+  function test() {
+    const asked = byId("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean), said = byId("filter-verdict").value;
     const low = byId("filter-low").valueAsNumber, high = byId("filter-high").valueAsNumber;
-    for (const { name, of } of FILTERS) {
-      const wanted = byId(`filter-${name}`)?.value;
-      if (wanted && of(row) !== wanted) return false;
-    }
-    if (low === low && !(row.p >= low)) return false;
-    if (high === high && !(row.p <= high)) return false;
-    const mine = RBZTF.labels.get(row.oid);
-    if (said && (mine.verdict || "none") !== said) return false;
-    if (!words) return true;
-    const text = [row.oid, row.decision, row.label, row.kind.replaceAll("_", " "), ...row.tags, mine.verdict, mine.kind, mine.comment].join(" ").toLowerCase();
-    return words.split(/\s+/).every((word) => text.includes(word));
+    const chosen = FILTERS.map(({ name, of }) => [of, byId(`filter-${name}`)?.value]).filter(([, value]) => value);
+    return (row) => {
+      if (!chosen.every(([of, value]) => of(row) === value)) return false;
+      if (low === low && !(row.p >= low)) return false;
+      if (high === high && !(row.p <= high)) return false;
+      if (!said && !asked.length) return true;
+      const mine = RBZTF.labels.get(row.oid);
+      if (said && (mine.verdict || "none") !== said) return false;
+      const text = asked.length ? `${wordsOf(row)} ${mine.verdict} ${mine.kind} ${mine.comment}`.toLowerCase() : "";
+      return asked.every((word) => text.includes(word));
+    };
   }
 
-  function filter() { table.setFilter(accepted); }
+  function filter() { table.setFilter(test()); }
   function count() {
     const shown = table.getDataCount("active"), all = RBZTF.page.rows.length;
     byId("count").textContent = shown === all ? `${all} objects` : `${shown} of ${all} objects`;
