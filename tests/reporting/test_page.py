@@ -56,6 +56,7 @@ def pages(
     write_history(run / "history.csv", histories | {f"votes {HOSTILE}, fold 0": TREES})
     report(run, out=folder / "cv", data=store.folder)
     write_small(folder / "small")
+    (folder / "small/history.csv").write_text("run,epoch,loss\n,1,0.5\nx,,0.4\n")
     report(folder / "small", out=folder / "small-cv")
     return folder
 
@@ -367,7 +368,7 @@ def test_the_evaluation_of_few_objects_holds_no_number_that_is_none(
     browser.get((pages / "small-cv/index.html").as_uri())
     page.wait("RBZTF.table?.table && document.querySelectorAll('.tabulator-row').length > 0")
     page.click("#tab-evaluation")
-    page.wait("document.querySelectorAll('#evaluation .chart canvas').length === 4")
+    page.wait("document.querySelectorAll('#evaluation .chart canvas').length === 5")
     said = page("document.querySelector('#evaluation').textContent")
     assert "ROC AUC" in said
     assert not re.search(r"NaN|undefined|null|Infinity", said)

@@ -96,7 +96,8 @@ RBZTF.results = (() => {
   function learning() {
     const models = new Map();
     for (const row of RBZTF.page.results.history) {
-      const name = row.run.split(", fold")[0];
+      if (typeof (row.epoch ?? row.trees) !== "number") continue;
+      const name = (row.run || "training").split(", fold")[0];
       if (!models.has(name)) models.set(name, []);
       models.get(name).push(row);
     }
