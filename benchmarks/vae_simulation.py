@@ -30,7 +30,8 @@ from rbztf.simulate.dataset import Dataset, write_dataset
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import read_labels
-from rbztf.verbs.cv import CvResult, cv
+from rbztf.verbs.cv import cv
+from rbztf.verbs.cv_result import CvResult
 from rbztf.verbs.embed import embed
 from rbztf.verbs.train_vae import train_vae
 

@@ -12,6 +12,8 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     predict     predict
     report      report
     label       label_queue, merge_labels (``--merge``)
+    show        show
+    plot        plot
     clean       clean
     check       check
     models      list_models
@@ -60,8 +62,10 @@ if TYPE_CHECKING:
     from rbztf.verbs.import_published import train_imported as train_imported
     from rbztf.verbs.label import label_queue as label_queue
     from rbztf.verbs.label import merge_labels as merge_labels
+    from rbztf.verbs.plot import plot as plot
     from rbztf.verbs.predict import predict as predict
     from rbztf.verbs.report import report as report
+    from rbztf.verbs.show import show as show
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
     from rbztf.verbs.train_vae import train_vae as train_vae
     from rbztf.ztf import Band as Band
@@ -95,9 +99,11 @@ _HOME = {
     "merge_labels": "rbztf.verbs.label",
     "open_cutouts": "rbztf.stores.cutouts",
     "open_embeddings": "rbztf.stores.embeddings",
+    "plot": "rbztf.verbs.plot",
     "predict": "rbztf.verbs.predict",
     "read_labels": "rbztf.stores.labels",
     "report": "rbztf.verbs.report",
+    "show": "rbztf.verbs.show",
     "train_imported": "rbztf.verbs.import_published",
     "train_rnn": "rbztf.verbs.train_rnn",
     "train_vae": "rbztf.verbs.train_vae",

@@ -31,7 +31,7 @@ from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.config import Config, Resolved
-    from rbztf.verbs.cv import CvResult
+    from rbztf.verbs.cv_result import CvResult
 
 
 MODELS_READ = ("config", "embeddings", "labels", "folds", "split", "out", "set_", "device", "seed")

@@ -45,6 +45,8 @@ READS = {
     "clean": {"": "device", "data": "model cutouts embeddings features"},
     "report": {"": "device", "data": "model cutouts embeddings labels", "cv": "bootstrap"},
     "label": {"data": "labels"},
+    "show": {"data": "cutouts"},
+    "plot": {"data": "cutouts embeddings labels", "cv": "bootstrap"},
     "fetch": {"data": "cutouts"},
     "doctor": {"": "device", "data": "model cutouts embeddings features labels"},
 }

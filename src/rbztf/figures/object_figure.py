@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
 from rbztf.figures.style import COLOURS, GREY, NO_DATA_COLOUR, RED
+from rbztf.times import MJD_TO_JD
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STRIP = 8
+STRIP = 10
 """Frames shown."""
+EPOCH_COLUMNS = ("frame", "hjd", "mag", "magerr", "catflags")
+"""Of a table of epochs: what is drawn."""
 WIDTH_IN, HEIGHT_IN = 10.0, 5.0
 PADDING_IN = 0.12
 """Beside axes: room for labels also where a figure is saved at another resolution."""
@@ -60,12 +63,29 @@ class ObjectView:
     frames: NDArray[np.float32]
     blamed: Sequence[Blame] = field(default=())
 
-    def shown(self) -> list[int]:
+    @classmethod
+    def of_epochs(
+        cls,
+        title: str,
+        epochs: Mapping[str, NDArray[Any]],
+        frames: NDArray[np.float32],
+        blamed: Sequence[Blame] = (),
+    ) -> ObjectView:
+        """Of the columns :data:`EPOCH_COLUMNS` of a table of epochs; of those, ``frame`` has to be there."""
+        frame = np.asarray(epochs["frame"], np.int64)
+        nothing = np.full(len(frame), np.nan)
+        time, mag, magerr, flags = (
+            np.asarray(epochs.get(name, nothing), float) for name in EPOCH_COLUMNS[1:]
+        )
+        flagged = np.nan_to_num(flags) != 0
+        return cls(title, time - MJD_TO_JD, mag, magerr, flagged, frame, frames, blamed)
+
+    def shown(self, most: int = STRIP) -> list[int]:
         """Frames of the strip: those with the largest shares above 0, else some of all times; in time order."""
-        worst = [each.frame for each in self.blamed if each.share > 0 or each.dropped][:STRIP]
+        worst = [each.frame for each in self.blamed if each.share > 0 or each.dropped][:most]
         if worst or not len(self.frames):
             return sorted(worst)
-        return sorted(set(np.linspace(0, len(self.frames) - 1, STRIP).round().astype(int).tolist()))
+        return sorted(set(np.linspace(0, len(self.frames) - 1, most).round().astype(int).tolist()))
 
 
 def draw_object(view: ObjectView) -> Figure:
@@ -88,7 +108,7 @@ def draw_object(view: ObjectView) -> Figure:
     if view.blamed:
         figure.supxlabel("under each frame: what it adds to the log odds of bogus", fontsize=8, color=GREY)
     grid = figure.add_gridspec(2 if shown else 1, STRIP, height_ratios=(2.4, 1.0) if shown else (1.0,))
-    _draw_curve(figure.add_subplot(grid[0, :]), view, shown)
+    draw_curve(figure.add_subplot(grid[0, :]), view, shown)
     blames = {each.frame: each for each in view.blamed}
     times = dict(zip(view.frame.tolist(), view.time_mjd.tolist()))
     for place, number in enumerate(shown):
@@ -99,7 +119,8 @@ def draw_object(view: ObjectView) -> Figure:
     return figure
 
 
-def _draw_curve(axes: Axes, view: ObjectView, shown: Sequence[int]) -> None:
+def draw_curve(axes: Axes, view: ObjectView, shown: Sequence[int] = (), *, narrow: bool = False) -> None:
+    """Draw the light curve; epochs of the frames ``shown`` get their numbers in the strip."""
     dropped = {each.frame for each in view.blamed if each.dropped}
     there = np.isfinite(view.time_mjd) & np.isfinite(view.mag)
     bad = there & np.isin(view.frame, list(dropped)) & (view.frame >= 0)
@@ -131,7 +152,13 @@ def _draw_curve(axes: Axes, view: ObjectView, shown: Sequence[int]) -> None:
         return
     axes.invert_yaxis()
     axes.margins(y=0.14)
-    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4)
+    axes.legend(
+        fontsize=6 if narrow else 8,
+        frameon=False,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=2 if narrow else 4,
+    )
     _number(axes, view, shown, there)
 
 

@@ -14,7 +14,7 @@ from rbztf.evaluation.bootstrap import field_weights
 from rbztf.evaluation.metrics import N_CALIBRATION_BINS, roc_curve
 from rbztf.evaluation.scores import Array, Scored, pool
 from rbztf.evaluation.summary import Evaluation
-from rbztf.figures.style import GREY
+from rbztf.figures.style import COLOURS, GREY
 from rbztf.plots.common import colours, save
 from rbztf.wording import counted
 
@@ -25,8 +25,11 @@ LINEAR = np.linspace(0, 1, 201)
 LOGARITHMIC = np.geomspace(LOWEST_RATE, 1, 120)
 SHOWN_GROUPS = 16
 LONGEST_NAME = 40
-LEGEND_WIDTH = 110
-"""Characters in a line of a legend."""
+LEGEND_WIDTH = 11.5
+"""Characters of a legend in an inch."""
+NARROW_IN = 5.0
+"""Width of a figure below which its panels stand above each other, inches."""
+SCORE_BINS = np.linspace(0, 1, 41).tolist()
 
 
 def evaluation_plots(evaluations: Sequence[Evaluation], folder: Path) -> None:
@@ -37,9 +40,23 @@ def evaluation_plots(evaluations: Sequence[Evaluation], folder: Path) -> None:
 
 
 def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
-    """ROC curves of the pooled scores, the right panel stretched at few false alarms."""
-    figure = Figure(figsize=(9.5, 5 + 0.2 * len(evaluations)), layout="constrained")
-    whole, few = figure.subplots(1, 2)
+    """Write ROC curves of the pooled scores."""
+    save(draw_roc(evaluations, 9.5), path)
+
+
+def draw_roc(evaluations: Sequence[Evaluation], width_in: float) -> Figure:
+    """ROC curves of the pooled scores; the second panel is stretched at few false alarms.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+    width_in : float
+        Inches; the panels stand above each other where it is narrow.
+    """
+    narrow = width_in < NARROW_IN
+    height = 2 * width_in if narrow else 0.53 * width_in
+    figure = Figure(figsize=(width_in, height + 0.2 * len(evaluations)), layout="constrained")
+    whole, few = figure.subplots(2, 1) if narrow else figure.subplots(1, 2)
     for entry, colour in zip(evaluations, colours(len(evaluations))):
         area = entry.metrics["roc_auc"]
         low, high = area.pooled_ci95
@@ -57,19 +74,26 @@ def roc(evaluations: Sequence[Evaluation], path: Path) -> None:
     few.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
     first = evaluations[0]
     figure.suptitle(
-        f"{counted(first.n_objects, 'object')}, out-of-fold scores pooled; bands: 95 % over fields",
-        fontsize=9,
+        f"{counted(first.n_objects, 'object')}, out of fold; bands: 95 % over fields", fontsize="medium"
     )
+    if narrow:
+        whole.set_ylabel("Share of artefacts found")
+        few.set_ylabel("Share of artefacts found")
     _legend_below(figure, *whole.get_legend_handles_labels())
-    save(figure, path)
+    return figure
 
 
 def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Write the reliability diagram."""
+    save(draw_reliability(evaluations, 5.0), path)
+
+
+def draw_reliability(evaluations: Sequence[Evaluation], width_in: float) -> Figure:
     """Share of artefacts against predicted probability, above a histogram of the scores.
 
     Bins of equal numbers of objects; bars are 95 % intervals of a binomial share (Wilson's).
     """
-    figure = Figure(figsize=(5, 6.2), layout="constrained")
+    figure = Figure(figsize=(width_in, 1.24 * width_in), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for entry, colour in zip(evaluations, colours(len(evaluations))):
         scored = pool(list(entry.folds.values()))
@@ -94,12 +118,36 @@ def reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     axes.set(ylabel="Share of artefacts", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_title(
-        f"{evaluations[0].n_objects} objects in {N_CALIBRATION_BINS} bins of equal size; 95 % intervals",
-        fontsize=9,
+        f"{evaluations[0].n_objects} objects, {N_CALIBRATION_BINS} equal bins, 95 % intervals",
+        fontsize="medium",
     )
     axes.legend(fontsize=8, loc="upper left", frameon=False)
     below.set(xlabel="Predicted probability of bogus", ylabel="Objects")
-    save(figure, path)
+    return figure
+
+
+def draw_histogram(evaluations: Sequence[Evaluation], width_in: float) -> Figure:
+    """Out-of-fold scores of real objects and of artefacts, a panel a model; the mean threshold is dotted.
+
+    The number of objects is drawn on a logarithmic scale, since most scores lie at the ends.
+    """
+    height = 0.6 * width_in if width_in < NARROW_IN else 0.36 * width_in
+    figure = Figure(figsize=(width_in, height * len(evaluations)), layout="constrained")
+    panels = figure.subplots(len(evaluations), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, entry in zip(panels, evaluations):
+        scored = pool(list(entry.folds.values()))
+        for label, (name, colour) in enumerate(zip(("real", "artefact"), COLOURS)):
+            values = scored.scores[scored.labels == label]
+            axes.hist(values, SCORE_BINS, histtype="step", color=colour, label=f"{name} ({len(values)})")
+        axes.axvline(
+            float(np.mean(scored.threshold)), color=GREY, linestyle=":", linewidth=1, label="threshold"
+        )
+        axes.set(ylabel="Objects", yscale="log", ylim=(0.7, None), xlim=(0, 1))
+        if len(evaluations) > 1:
+            axes.set_title(short_name(entry), fontsize=8)
+        axes.legend(frameon=False, loc="upper center", ncols=3)
+    panels[-1].set_xlabel("Predicted probability of bogus, out of fold")
+    return figure
 
 
 def groups(evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -156,7 +204,7 @@ def short_name(entry: Evaluation) -> str:
 
 
 def _legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    columns = max(1, LEGEND_WIDTH // max(map(len, labels)))
+    columns = max(1, int(LEGEND_WIDTH * figure.get_figwidth() / max(map(len, labels))))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.figures.object_figure import Blame
 from rbztf.files import write_text
+from rbztf.prediction.words import html, in_words
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.tables import (
     TABLE_ENDINGS,
@@ -150,16 +151,11 @@ class Prediction:
         store = open_cutouts(data) if isinstance(data, Path | str) else data
         if self.oid not in store:
             raise DataError(f"{store.folder} does not hold {self.oid}.", "Fetch it: rbztf fetch OID.")
-        span = (
-            f" [{self.p_low:.2f}, {self.p_high:.2f}]"
-            if self.p_low is not None and self.p_high is not None
-            else ""
-        )
-        kind, share = max(self.kinds.items(), key=lambda pair: pair[1], default=("", 0.0))
-        likely = f", {kind} {share:.2f}" if kind and self.decision != "real" else ""
-        about = f"{self.decision or self.input_check}, p(bogus) {self.p_bogus:.2f}{span}{likely}"
         return store[self.oid].plot(
-            [Blame(each.frame, each.share, each.dropped) for each in self.blamed], about
+            [Blame(each.frame, each.share, each.dropped) for each in self.blamed],
+            in_words(
+                self.decision or self.input_check or "", self.p_bogus, self.p_low, self.p_high, self.kinds
+            ),
         )
 
 
@@ -215,6 +211,9 @@ class PredictResult:
         except ImportError:
             raise UsageError("to_pandas() needs pandas.", "Install it: pip install pandas.") from None
         return pandas.DataFrame(self.rows(), columns=[column.name for column in self.columns()])
+
+    def _repr_html_(self) -> str:
+        return html(self.model, self.objects, self.problems, self.warnings)
 
     def __repr__(self) -> str:
         lines = [f"{counted(len(self.objects), 'object')} scored by {self.model}"]

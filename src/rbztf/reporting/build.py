@@ -12,6 +12,7 @@ import numpy as np
 
 from rbztf._version import __version__
 from rbztf.errors import Problem, RbztfError, UsageError
+from rbztf.figures import notebook
 from rbztf.files import is_taken, whole_folder
 from rbztf.progress import Progress, silent
 from rbztf.reporting.entries import Entry
@@ -21,6 +22,7 @@ from rbztf.reporting.scripts import digest, plain, script
 from rbztf.reporting.stretches import STRETCHES
 from rbztf.stores.cutouts import CutoutStore
 from rbztf.stores.object_file import ObjectCutouts
+from rbztf.wording import counted
 from rbztf.ztf import ARTEFACT_KINDS
 
 if TYPE_CHECKING:
@@ -83,6 +85,10 @@ class Report:
     def page(self) -> Path:
         """What a browser opens."""
         return self.out / PAGE
+
+    def _repr_html_(self) -> str:
+        about = f"{counted(self.n_objects, 'object')}, {counted(self.n_frames, 'frame')}"
+        return f'<a href="{notebook.text(self.url)}" target="_blank">{notebook.text(self.page)}</a>: {about}'
 
     @property
     def url(self) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rbztf.errors import InputError, Problem
+from rbztf.figures import notebook
 from rbztf.files import reading
 from rbztf.stores.fitsimages import fits_like, stem_of
 from rbztf.stores.object_file import ObjectCutouts, is_store_file, read_epochs, read_store_file
@@ -93,6 +94,11 @@ class CutoutStore(Mapping[Oid, ObjectCutouts]):
 
     def __contains__(self, oid: object) -> bool:
         return oid in self._paths
+
+    def _repr_html_(self) -> str:
+        rows = [[int(oid), oid.field, oid.ccd, oid.quadrant, oid.band] for oid in self]
+        header = ("oid", "field", "CCD", "quadrant", "band")
+        return notebook.table(f"Cutouts in {self.folder}: {counted(len(self), 'object')}", header, rows)
 
     def __repr__(self) -> str:
         return f"CutoutStore({str(self.folder)!r}, {counted(len(self), 'object')})"

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError, reason
+from rbztf.figures import notebook
 from rbztf.files import put_back, reading
 from rbztf.formats.npy import check_index, crcs_of, map_array, map_if_there, read_array
 from rbztf.formats.sums import has_sums, verify
@@ -57,6 +59,13 @@ class Embeddings(Mapping[Oid, NDArray[np.float32]]):
     def count(self, oid: int) -> int:
         """Number of frames of an object."""
         return len(self.vectors(oid))
+
+    def _repr_html_(self) -> str:
+        rows = [[int(oid), self.count(oid)] for oid in islice(self, notebook.SHOWN_ROWS)]
+        more = len(self) - len(rows)
+        made = f"made by the encoder {self.stamp.encoder}" if self.stamp.encoder else "of an unknown encoder"
+        about = f"Embeddings of {counted(len(self), 'object')}, {made}"
+        return notebook.table(about, ("oid", "frames"), rows, [f"… and {more} more"] if more else [])
 
     @property
     def latent(self) -> int:

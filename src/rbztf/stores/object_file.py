@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, InputError, Problem
+from rbztf.figures import notebook
 from rbztf.files import reading, regular, write_bytes
 from rbztf.stores import fastfits
 from rbztf.stores.epochs import COLUMNS, PHOTOMETRY
 from rbztf.stores.fitsimages import GZIP_MAGIC, fits_content, stem_of
 from rbztf.stores.sealing import AGAIN, has_checksums, parts_of, sealed_bytes
-from rbztf.times import MJD_TO_JD
+from rbztf.wording import counted
 from rbztf.ztf import SIZE_PIX, Oid
 
 if TYPE_CHECKING:
@@ -125,18 +126,15 @@ class ObjectCutouts:
         UsageError
             If matplotlib is not installed.
         """
-        from rbztf.figures.object_figure import ObjectView, draw_object
+        from rbztf.figures.object_figure import EPOCH_COLUMNS, ObjectView, draw_object
 
-        with reading(self.path, f"has no readable {EPOCHS} table"):
-            frame = np.asarray(self._columns["frame"], np.int64)
-            nothing = np.full(len(frame), np.nan)
-            names = (*PHOTOMETRY, "catflags")
-            time, mag, magerr, flags = (np.asarray(self._columns.get(name, nothing), float) for name in names)
         title = f"ZTF {self.oid}, {self.oid.band} band" + (f": {about}" if about else "")
-        view = ObjectView(
-            *(title, time - MJD_TO_JD, mag, magerr, np.nan_to_num(flags) != 0, frame, self.frames, blamed)
-        )
-        return draw_object(view)
+        epochs = self.epoch_columns(*EPOCH_COLUMNS)
+        return draw_object(ObjectView.of_epochs(title, epochs, self.frames, blamed))
+
+    def _repr_html_(self) -> str:
+        about = f"{counted(len(self.frames), 'frame')}, {counted(self.n_epochs, 'epoch')}"
+        return notebook.picture(self.plot(about=about), f"ZTF {self.oid}: {about}")
 
     def epoch_columns(self, *names: str) -> dict[str, NDArray[Any]]:
         """Columns of the table of epochs, (n_epochs,) each; those that it lacks are left out.

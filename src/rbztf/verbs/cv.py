@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rbztf.config import DEFAULT_CLASSIFIER, Config, load_config
-from rbztf.errors import DataError, Problem
+from rbztf.errors import DataError
 from rbztf.evaluation.crossval import FoldResult, check_labels, check_split, cross_validate
 from rbztf.evaluation.folds import make_split
 from rbztf.evaluation.length_bias import equal_length_audit
@@ -29,6 +29,7 @@ from rbztf.plots.common import plot_examples
 from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import LabelTable
+from rbztf.verbs.cv_result import CvResult
 from rbztf.verbs.paths import labels_in_bands, locate
 from rbztf.verbs.run_folder import new_run, run_folder, write_history, write_json
 from rbztf.verbs.training_inputs import (
@@ -38,30 +39,6 @@ from rbztf.verbs.training_inputs import (
     read_checked,
     read_ordinary,
 )
-
-
-@dataclass(frozen=True)
-class CvResult:
-    """Evaluations, one a model, and the differences between them."""
-
-    out: Path
-    evaluations: tuple[Evaluation, ...]
-    comparison: tuple[dict[str, Any], ...] = ()
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[str, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """Labelled objects that were not used, by reason."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As printed by ``cv --json``."""
-        return {
-            "models": [entry.to_json() for entry in self.evaluations],
-            "comparison": list(self.comparison),
-            "run": str(self.out),
-            "problems": [asdict(problem) for problem in self.problems],
-            "warnings": list(self.warnings),
-            "left_out": dict(self.left_out),
-        }
 
 
 def cv(

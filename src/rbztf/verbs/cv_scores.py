@@ -13,7 +13,8 @@ from rbztf.errors import UsageError
 from rbztf.evaluation.score_files import ScoredModel, read_scores
 from rbztf.evaluation.summary import Evaluation, compare, summarise
 from rbztf.stores.labels import LabelTable
-from rbztf.verbs.cv import CvResult, write_result
+from rbztf.verbs.cv import write_result
+from rbztf.verbs.cv_result import CvResult
 from rbztf.verbs.paths import labels_in_bands, locate_optional
 from rbztf.verbs.run_folder import new_run
 

@@ -19,7 +19,8 @@ from rbztf.progress import Progress, silent
 from rbztf.reporting.build import Report
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
-from rbztf.verbs.cv import CvResult, cv
+from rbztf.verbs.cv import cv
+from rbztf.verbs.cv_result import CvResult
 from rbztf.verbs.embed import embed
 from rbztf.verbs.features import make_features
 from rbztf.verbs.fetch import fetch, fetch_labels
