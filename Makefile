@@ -1,5 +1,6 @@
 # make demo    the main job end to end, offline, on a simulated archive
 # make test    the tests (make lint: ruff and mypy; make test-min: with the lowest versions)
+# make docs    the documentation site, into docs/_build (its notebooks are run)
 # make chaos   attacks with figures, into docs/reliability.md: 25 minutes
 # make fuzz    damaged files for every reader: minutes
 # make bench   benchmarks of speed, ratios measured side by side
@@ -19,7 +20,7 @@ PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
 	fetch_rate kill_fetch cut_quadrant
 
-.PHONY: demo test test-min lint bench chaos fuzz clean
+.PHONY: demo test test-min lint docs screenshots bench chaos fuzz clean
 
 demo: $(READY)
 	$(BIN)/rbztf demo --out demo
@@ -40,6 +41,18 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[docs]"
+	touch $@
+
+# Pictures of pages for README and docs; needs chromium and chromedriver.
+screenshots: $(READY)
+	$(BIN)/python docs/screenshots.py
+
 bench: $(READY)
 	for name in $(SPEED); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
@@ -58,4 +71,4 @@ $(MIN)/.ready: pyproject.toml constraints-min.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(MIN) build dist demo runs
+	rm -rf $(VENV) $(MIN) build dist demo runs docs/_build docs/reference

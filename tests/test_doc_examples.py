@@ -30,7 +30,11 @@ from rbztf.simulate.sky import SimulatedSky
 from rbztf.ztf import Band, Oid
 
 pytest.importorskip("light_curve")
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/howto").glob("*.md")),
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OID_IN_TEXT = re.compile(r"\b\d{15,16}\b")
 QUICK = {

@@ -121,3 +121,7 @@ def test_objects_and_predictions_draw_themselves(tmp_path: Path) -> None:
     empty = write_cutouts(tmp_path / "d", {make_oid(2): random_frames(3)})
     with pytest.raises(DataError, match="does not hold"):
         prediction.plot(empty)
+
+
+def test_a_notebook_shows_the_figure() -> None:
+    assert draw_object(view(3))._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]

@@ -97,13 +97,14 @@ def draw_object(view: ObjectView) -> Figure:
         If matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        from rbztf.figures.shown import ShownFigure
     except ImportError:
         raise UsageError("Plots need matplotlib.", "Install it: pip install matplotlib.") from None
     shown = view.shown()
     layout = ConstrainedLayoutEngine(w_pad=PADDING_IN)
-    figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN if shown else 0.65 * HEIGHT_IN), layout=layout)
+    figure = ShownFigure(figsize=(WIDTH_IN, HEIGHT_IN if shown else 0.65 * HEIGHT_IN), layout=layout)
     figure.suptitle(view.title, x=0.01, ha="left", fontsize=11)
     if view.blamed:
         figure.supxlabel("under each frame: what it adds to the log odds of bogus", fontsize=8, color=GREY)
