@@ -12,6 +12,7 @@ from rbztf.errors import InputError
 from rbztf.features.columns import (
     canonical,
     check_columns,
+    check_identity,
     is_enough,
     is_feature,
     lacking_warnings,
@@ -48,6 +49,18 @@ def table_of(**columns: object) -> FeatureTable:
             "Index",
         ),
         *("fold", "Fold", "split", "row", "Row Number", "is_artefact", "is-artifact", "p_bogus", "Decision"),
+        *(
+            "obj_id",
+            "ObjID",
+            "source_id",
+            "oid_x",
+            "label_y",
+            "y_true",
+            "index.1",
+            "\ufeffindex",
+            "Ｉｎｄｅｘ",
+        ),
+        *("isArtefact", "P(bogus)", "real/bogus", "cv_fold", "__index_level_0__", "verdict"),
         *("ra", "RA", "dec", "field", "filterid"),
     ],
 )
@@ -127,3 +140,24 @@ def test_features_that_lack_are_told_and_half_of_them_are_enough() -> None:
     assert most.endswith(", …): it is not used.")
     assert is_enough(np.array([1.0, np.nan]))
     assert not is_enough(np.array([1.0, np.nan, np.nan]))
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        ([make_oid(i) for i in range(N)], "holds the OIDs"),
+        (np.arange(N), "counts the rows"),
+        (RNG.permutation(N) + 7, "counts the rows"),
+    ],
+)
+def test_a_column_that_names_the_object_or_the_row_is_refused_under_any_name(
+    column: object, what: str
+) -> None:
+    with pytest.raises(InputError, match=f"'harmless' of f.csv {what}"):
+        check_identity(table_of(harmless=column), PATH)
+    check_identity(table_of(), PATH)
+
+
+@pytest.mark.parametrize("name", [*FEATURE_NAMES, "feature_1", "period, days", "x"])
+def test_features_stay_features(name: str) -> None:
+    assert is_feature(name)

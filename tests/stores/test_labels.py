@@ -62,11 +62,30 @@ def test_the_published_file(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("tag", ["Artefact", "ARTEFACT", "artifact", "Artifact", "artefact ", " artefact\n"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *("Artefact", "ARTEFACT", "artifact", "Artifact", "artefact ", " artefact\n", "artefacts", "Bogus"),
+        *("\u00a0artefact\u00a0", "artefact\u200b", "\ufeffartefact", "ａｒｔｅｆａｃｔ"),
+    ],
+)
 def test_an_artefact_is_one_however_its_tag_is_written(tmp_path: Path, tag: str) -> None:
-    labels = read_labels(write(tmp_path / "l.json", [snad(A, "VAR", tag), snad(B, "not " + tag)]))
+    labels = read_labels(write(tmp_path / "l.json", [snad(A, "VAR", tag), snad(B, "not artefact")]))
     assert labels.labels([A, B]).tolist() == [1, 0]
     assert labels[A].tags == {"artefact", "VAR"}
+
+
+@pytest.mark.parametrize("tag", ["artefact, ghost", "ghost/Artefact", "artifact?"])
+def test_a_tag_that_speaks_of_an_artefact_in_other_words_is_refused_by_name(tmp_path: Path, tag: str) -> None:
+    with pytest.raises(InputError, match="is not a known one; write 'artefact', each tag by itself"):
+        read_labels(write(tmp_path / "l.json", [snad(A, tag)]))
+
+
+def test_a_csv_whose_label_and_verdict_differ_is_refused(tmp_path: Path) -> None:
+    for verdict in ("real", "unsure"):
+        with pytest.raises(InputError, match=f"line 2: the label is '1', the verdict '{verdict}'"):
+            read_labels(write(tmp_path / "l.csv", f"oid,label,verdict\n{A},1,{verdict}\n"))
+    assert read_labels(write(tmp_path / "l.csv", f"oid,label,verdict\n{A},１,BOGUS\n")).labels([A]) == [1]
 
 
 def test_known_tags_are_told_whatever_their_case(tmp_path: Path) -> None:
@@ -139,6 +158,14 @@ def test_of_an_export_what_cannot_be_used_is_left_out_but_not_all_of_it(tmp_path
     )
     assert list(labels) == [A, C]
     assert labels.labels([A, C]).tolist() == [1, 1]
+    twice = [
+        snad(A, "artefact", "ghost"),
+        snad(A, "artefact", "spike"),
+        snad(B, "artefact", "ghost"),
+        snad(B),
+    ]
+    labels = read_usable(write(tmp_path / "l.json", twice))
+    assert [labels[oid].tags for oid in (A, B)] == [{"artefact", "ghost", "spike"}, set()]
     for content, why in (
         ([{"oid": B}, 5], "it lacks 'oid' or 'tags'"),
         ([snad(12)], "is not a ZTF OID"),

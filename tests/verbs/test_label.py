@@ -15,11 +15,11 @@ import rbztf
 from rbztf.config import load_config
 from rbztf.errors import DataError, UsageError
 from rbztf.prediction.result import PredictResult, write_predictions
-from rbztf.stores.label_merge import LONGEST
+from rbztf.stores.label_merge import LONGEST, read_said
 from rbztf.stores.labels import read_labels
 from rbztf.stores.oid_lists import read_oids
 from rbztf.verbs.paths import labels_in_bands
-from rbztf.ztf import Label
+from rbztf.ztf import Label, Oid
 
 A, B, C, D, E, F = OIDS[:6]
 HEADER = "oid,label,verdict,kind,comment,when"
@@ -217,6 +217,13 @@ def test_the_reader_of_train_rnn_and_cv_takes_what_was_merged(tmp_path: Path) ->
     table = labels_in_bands(tmp_path / "labels.csv", load_config())
     assert list(table) == oids
     assert table.labels(oids).tolist() == [0, 1] * 6
+
+
+def test_an_object_given_twice_in_a_file_keeps_kinds_and_comments_of_both(tmp_path: Path, mine: Path) -> None:
+    twice = tmp_path / "twice.csv"
+    twice.write_text(f"oid,label,kind,comment\n{A},1,ghost,first\n{A},1,spike,second\n")
+    assert read_said(twice)[Oid(A)].kind == "ghost, spike"
+    assert read_said(twice)[Oid(A)].comment == "first | second"
 
 
 def test_wrong_use_is_one_sentence(tmp_path: Path, scores: Path, mine: Path, yours: Path) -> None:

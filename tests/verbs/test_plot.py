@@ -99,6 +99,10 @@ def test_latents_are_coloured_by_label(tmp_path: Path) -> None:
     words = text_of(Path("latents.svg"))
     for expected in ("real (15)", "artefact (15)", "not labelled (10)", "First principal component"):
         assert expected in words
+    with labels.open("a") as file:
+        file.write(f"{make_oid(1, field=777)},1\n")
+    drawn = rbztf.plot("latents", embeddings=store, labels=labels, out="latents.svg")
+    assert drawn.shows == "40 objects (not drawn: 1 labelled, without vectors)"
 
 
 def test_principal_components_are_the_directions_of_most_variance() -> None:

@@ -64,6 +64,13 @@ def test_predictions_of_every_format(ending: str, tmp_path: Path, result: Predic
     assert "input_check" not in rows[0]["facts"]
 
 
+def test_objects_without_cutouts_are_counted(tmp_path: Path, result: PredictResult) -> None:
+    some = write_cutouts(tmp_path / "some", {OIDS[0]: random_frames(6)})
+    warnings = rbztf.report(result, data=some, out=tmp_path / "page").warnings
+    n = len(result.objects)
+    assert any(f"{n - 1} of {n} objects are not in {some}" in warning for warning in warnings)
+
+
 def test_the_command_says_where_the_page_is(tmp_path: Path, cutouts: Path, result: PredictResult) -> None:
     write_predictions(tmp_path / "scores.json", result)
     told = run_well("report", tmp_path / "scores.json", "--data", cutouts, "--out", tmp_path / "page").stderr

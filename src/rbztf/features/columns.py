@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,29 +25,37 @@ SHOWN = 5
 """Names that a message repeats."""
 _KNOWN = {name.lower(): name for name in FEATURE_NAMES}
 _OF_THE_OBJECT = (
-    "oid objectid object_id object id name ra dec raj2000 dej2000 gal_l gal_b field fieldid ccd ccdid quadrant qid "
+    "oid objectid object_id object id name obj_id source_id star_id ztf_id snad_id ztf_oid ra dec raj2000 dej2000 gal_l gal_b field fieldid ccd ccdid quadrant qid "
     "rcid filter filterid filter_code filtercode fid band source"
 )
 _OF_THE_LABEL = (
     "label labels class classes classification target targets y truth type category kind kinds tag tags "
-    "artefact artefacts artifact artifacts is_artefact is_artifact bogus is_bogus real is_real rb drb"
+    "artefact artefacts artifact artifacts is_artefact is_artifact bogus is_bogus real is_real rb drb real_bogus verdict true_label"
 )
-_OF_A_TABLE = "index idx row rows row_id rowid row_number rownumber number no n i"
+_OF_A_TABLE = "index idx row rows row_id rowid row_number rownumber row_num number no nr n i"
 _OF_A_RUN = (
-    "fold folds split position draw set subset train test weight weights config variant model score scores "
+    "fold folds cv_fold kfold split position draw set subset train test weight weights config variant model score scores "
     "prediction predictions decision threshold p p_bogus p_real p_low p_high probability inputs features_verified"
 )
 NOT_FEATURES = frozenset(" ".join((_OF_THE_OBJECT, _OF_THE_LABEL, _OF_A_TABLE, _OF_A_RUN)).split()) | {""}
 """Names, in lower case and with ``_`` for blanks, that say who an object is, what it was called, or
 where it stands in a table or a run. The nameless one is the row number that pandas writes."""
-_NUMBERED = re.compile(r"(unnamed:?|level)(_[0-9]+)+(_level_[0-9]+)?")
+_BARE = frozenset(name.replace("_", "") for name in NOT_FEATURES)
+"""The same without ``_``: ``objid`` is ``obj_id``, and ``isArtefact`` is ``is_artefact``."""
+_COPIED = re.compile(r"_(x|y|[0-9]+|true|pred)$")
+"""What joining two tables, or reading a name twice, adds to it."""
+_NUMBERED = re.compile(r"(unnamed:?|level|index_level)(_[0-9]+)+(_level_[0-9]+)?")
 """Row numbers as pandas names them when it reads or resets them."""
 
 
 def is_feature(name: str) -> bool:
-    """Whether a column of this name is a feature, and does not keep books."""
-    plain = re.sub(r"[\s.-]+", "_", name.strip().lower())
-    return plain not in NOT_FEATURES and not _NUMBERED.fullmatch(plain)
+    """Whether a column of this name is a feature, and does not keep books; however it is written."""
+    usual = unicodedata.normalize("NFKC", name).strip("\ufeff\u200b ").lower()
+    plain = re.sub(r"[^\w:]+", "_", usual).strip("_") or usual
+    if plain in _KNOWN:
+        return True
+    bare, copy = (each.replace("_", "") or each for each in (plain, _COPIED.sub("", plain)))
+    return not ({bare, copy} & _BARE) and not _NUMBERED.fullmatch(plain)
 
 
 def canonical(name: str) -> str:
@@ -93,6 +102,21 @@ def is_enough(values: NDArray[np.float64]) -> bool:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+
+
+def check_identity(table: FeatureTable, path: Path) -> None:
+    """Refuse a column that says which object, or which row of the table, this is, whatever its name.
+
+    Raises
+    ------
+    InputError
+        If a column holds the OIDs, or counts the rows.
+    """
+    identity = (table.values == table.oids[:, None]).all(axis=0) & (len(table) > 0)
+    oids = [name for name, each in zip(table.names, identity.tolist()) if each]
+    for what, found in (("holds the OIDs", oids), ("counts the rows", counting_columns(table))):
+        if found:
+            raise InputError(f"The column {found[0]!r} of {path} {what}.", "Take it out: it is no feature.")
 
 
 def check_columns(table: FeatureTable, labels: NDArray[np.int64], path: Path) -> None:

@@ -97,14 +97,21 @@ def read_said(path: Path) -> dict[Oid, Said]:
 
 
 def _further(path: Path, text: str) -> dict[Oid, dict[str, str]]:
-    """The cells of a CSV as they are; of an object given twice those of both, the later ones winning."""
+    """The cells of a CSV as they are; of an object given twice kinds and comments of both, the rest of the later."""
     found: dict[Oid, dict[str, str]] = {}
     file = csv_rows(text, f"{WHAT} {path}", ("oid", "label"), HELP)
     names = [name for name in ("label", "verdict", "kind", "comment", "when") if name in file.places]
     for row in file:
         mine = found.setdefault(row.oid(), dict.fromkeys(names, ""))
-        mine |= {name: row.get(name) for name in names if row.get(name)}
+        for name in names:
+            joint = _JOINTS.get(name)
+            texts = [mine[name], row.get(name)] if joint else [row.get(name) or mine[name]]
+            mine[name] = (joint or "").join(dict.fromkeys(text for text in texts if text))
     return found
+
+
+_JOINTS = {"kind": ", ", "comment": " | "}
+"""Of cells that are joined where a file gives an object twice."""
 
 
 def _said(path: Path, verdict: str, cells: Mapping[str, str]) -> Said:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,7 +101,7 @@ def parse_labels(path: Path, text: str) -> LabelTable:
 def read_usable(path: Path | str) -> LabelTable:
     """As :func:`read_labels`, of an export of the knowledge base as it is: what cannot be used is left out.
 
-    Of an object that is given twice the later entry counts.
+    Of an object that is given twice the later entry counts, with the tags of earlier ones of the same label.
 
     Raises
     ------
@@ -111,7 +113,12 @@ def read_usable(path: Path | str) -> LabelTable:
     if not kept:
         first = f" {problems[0]}" if problems else ""
         raise InputError(f"{WHAT} {path} holds no object with 'oid' and 'tags'.{first}", HELP)
-    return LabelTable([what for _, what in kept])
+    latest: dict[Oid, Labelled] = {}
+    for _, what in kept:
+        earlier = latest.get(what.oid, what)
+        tags = earlier.tags if earlier.label == what.label else frozenset()
+        latest[what.oid] = replace(what, tags=what.tags | tags)
+    return LabelTable(latest.values())
 
 
 def usable_entries(entries: Iterable[Any]) -> tuple[list[tuple[Any, Labelled]], list[Problem]]:
@@ -143,24 +150,38 @@ def labelled(entry: object) -> Labelled:
 
 
 def _clean_tags(tags: object) -> frozenset[str]:
-    """Tags as they are known, written with other capitals, blanks around them or an American ``artifact``.
+    """Tags as they are known, written with other capitals or letters, blanks around them or as ``artifact``.
 
     Raises
     ------
     ValueError
-        If this is not a list of texts; says what is not.
+        If this is not a list of texts, or a tag speaks of an artefact in words that are not known; says which.
     """
     if not isinstance(tags, list):
         raise ValueError(f"'tags' is {str(tags)[:40]!r}, not a list")
     for tag in tags:
         if not isinstance(tag, str):
             raise ValueError(f"the tag {str(tag)[:40]!r} is not text")
-    words = (tag.strip() for tag in tags)
-    return frozenset(_SPELLINGS.get(word.lower(), word) for word in words if word)
+    found = {_SPELLINGS.get(plain_word(tag), tag.strip()) for tag in tags} - {""}
+    for tag in found - {ARTEFACT_TAG}:
+        if _SPEAKS_OF_ARTEFACT.match(plain_word(tag)):
+            raise ValueError(
+                f"the tag {tag[:40]!r} is not a known one; write {ARTEFACT_TAG!r}, each tag by itself"
+            )
+    return frozenset(found)
 
 
+def plain_word(text: str) -> str:
+    """A word to compare: small, usual letters without blanks around and marks that are not seen."""
+    usual = unicodedata.normalize("NFKC", text)
+    return "".join(letter for letter in usual if unicodedata.category(letter) != "Cf").strip().lower()
+
+
+_SPEAKS_OF_ARTEFACT = re.compile(r"(?!no).*art[ei]fact", re.DOTALL)
+"""A word of :func:`plain_word`; ``not artefact`` does not."""
 _SPELLINGS = {
-    "artifact": ARTEFACT_TAG,
+    "": "",
+    **dict.fromkeys(("artifact", "artefacts", "artifacts", "bogus"), ARTEFACT_TAG),
     **{
         tag.lower(): tag
         for tag in (
@@ -197,12 +218,18 @@ def _from_csv(path: Path, text: str, undecided: list[Oid]) -> Iterator[Labelled]
     file = csv_rows(text, f"{WHAT} {path}", ("oid", "label"), HELP)
     no_label = ("unsure", "") if "verdict" in file.places else ("unsure",)
     for row in file:
-        if row.get("label").lower() in no_label:
+        word, verdict = plain_word(row.get("label")), plain_word(row.get("verdict"))
+        if word in no_label:
             undecided.append(row.oid())
             continue
-        label = _LABELS.get(row.get("label").lower())
+        label = _LABELS.get(word)
         if label is None:
             raise row.wrong(f"{row.get('label')[:40]!r} is not a label", "Use 0 (real) or 1 (artefact).")
+        if verdict and _LABELS.get(verdict) != label:
+            raise row.wrong(
+                f"the label is {row.get('label')!r}, the verdict {row.get('verdict')[:40]!r}",
+                "Make them agree.",
+            )
         yield Labelled(row.oid(), label)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -172,7 +172,11 @@ def _latents(request: _Request) -> tuple[Figure, str]:
         )
     names = [_class_of(table, oid) for oid in means]
     shown = draw_latents(np.array(list(means.values())), names, request.width_in)
-    return shown, counted(len(means), "object")
+    lacking = {
+        "without frames": len(store) - len(means),
+        "labelled, without vectors": len(set(table) - set(store)),
+    }
+    return shown, _and_not(counted(len(means), "object"), lacking)
 
 
 def _field(request: _Request) -> tuple[Figure, str]:
@@ -184,7 +188,15 @@ def _field(request: _Request) -> tuple[Figure, str]:
     if not known:
         raise InputError("No object has a score.", "Give scores of some.")
     bogus = np.array(list(known.values()), bool)
-    return draw_fields(list(known), bogus, request.width_in), counted(len(known), "object")
+    lacking = {"without a score": len(called) - len(known)}
+    shown = draw_fields(list(known), bogus, request.width_in)
+    return shown, _and_not(counted(len(known), "object"), lacking)
+
+
+def _and_not(drawn: str, lacking: Mapping[str, int]) -> str:
+    """What is drawn, and how many objects are not, by reason."""
+    reasons = ", ".join(f"{n} {reason}" for reason, n in lacking.items() if n)
+    return f"{drawn} (not drawn: {reasons})" if reasons else drawn
 
 
 DRAWN: dict[PlotKind, Callable[[_Request], tuple[Figure, str]]] = {

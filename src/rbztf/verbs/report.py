@@ -25,6 +25,7 @@ from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import LabelTable, read_labels
 from rbztf.verbs.paths import locate_optional
+from rbztf.wording import counted
 
 if TYPE_CHECKING:
     from rbztf.reporting.lens import Lens
@@ -130,6 +131,11 @@ def _open(entries: Sequence[Entry], inputs: ReportInputs, config: Config) -> tup
                 raise
             warnings.append(f"No reconstructions: {error}")
     store = open_cutouts(cutouts) if cutouts is not None else None
+    lacking = sum(entry.oid not in store for entry in entries) if store is not None else 0
+    if lacking:
+        warnings.append(
+            f"{lacking} of {counted(len(entries), 'object')} are not in {cutouts}: no light curve, no frames."
+        )
     return Sources(store, near, lens, None, inputs.all_frames), warnings
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rbztf.config import Config
 from rbztf.errors import InputError, Problem
-from rbztf.features.columns import check_columns, name_warnings
+from rbztf.features.columns import check_columns, check_identity, name_warnings
 from rbztf.features.files import read_features
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import FeatureTable
@@ -91,11 +91,12 @@ def read_checked(path: Path | None, labels: LabelTable) -> tuple[FeatureTable | 
     Raises
     ------
     InputError
-        If it cannot be read, or a column tells the label by itself.
+        If it cannot be read, or a column tells the label by itself, or which object or row it is.
     """
     if path is None:
         return None, []
     table = read_features(path)
+    check_identity(table, path)
     oids = list(labels)
     check_columns(table.rows(oids), labels.labels(oids), path)
     return table, name_warnings(table.names, path)
