@@ -28,13 +28,13 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL)
 
-# The lowest versions that pyproject.toml allows; the longest tests are run with the newest alone.
-LONG   := tests/reporting tests/simulate tests/test_chaos.py tests/test_cli.py tests/test_doc_examples.py \
-	tests/archive/test_fetch_kill.py tests/archive/test_fetch_together.py \
-	$(addprefix tests/verbs/test_,cv_models.py ensembles.py fetch_command.py training.py)
+# The lowest versions that pyproject.toml allows, by the tests of all that calls other packages.
+BRIEF  := $(addprefix tests/,cli config evaluation features figures formats frames models plots prediction stores \
+	archive/test_http.py archive/test_fetch_store.py reporting/test_build.py) \
+	$(addprefix tests/verbs/test_,cv_scores.py first_minute.py import.py label.py plot.py predict.py report.py show.py)
 
 test-min: $(MIN)/.ready
-	$(MIN)/bin/python -m pytest $(PARALLEL) --hypothesis-profile brief -W ignore::DeprecationWarning $(LONG:%=--ignore=%)
+	$(MIN)/bin/python -m pytest $(PARALLEL) --hypothesis-profile brief -W ignore::DeprecationWarning $(BRIEF)
 
 lint: $(READY)
 	$(BIN)/ruff check .

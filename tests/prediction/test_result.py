@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from astropy.table import Table
 from helpers import COLUMNS, flat, make_oid, strict_json
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -58,6 +58,7 @@ RESULTS = st.lists(predictions(), min_size=1, max_size=5).map(
 )
 
 
+@settings(max_examples=12)
 @given(result=RESULTS)
 def test_every_format_says_the_same(tmp_path_factory: pytest.TempPathFactory, result: PredictResult) -> None:
     folder = tmp_path_factory.mktemp("out")

@@ -10,7 +10,7 @@ from browser import needs_chromium
 from helpers import ROOT
 
 pytestmark = needs_chromium
-FEW = ["--objects", "12", "--with-frames", "2", "--epochs", "12", "--repeats", "1"]
+FEW = ["--objects", "200", "--with-frames", "2", "--epochs", "12", "--repeats", "1"]
 MEASURES = [
     "first paint",
     "open an object",
@@ -28,7 +28,7 @@ def test_the_benchmark_of_the_page_is_whole(capsys: pytest.CaptureFixture[str]) 
     runpy.run_path(str(ROOT / "benchmarks/report_page.py"))["main"](FEW)
     said = capsys.readouterr().out
     assert re.findall(r"^\| ([a-z ]+) \| \d+ \|$", said, re.MULTILINE) == MEASURES
-    assert "12 objects: " in said
+    assert "200 objects: " in said
     rows = [line.split(" | ") for line in said.splitlines() if re.match(r"\| (all|40 most blamed)", line)]
     assert len(rows) == 2
     for _, built, rate, sizes, megabytes in rows:
