@@ -29,7 +29,7 @@ test: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL)
 
 # The lowest versions that pyproject.toml allows, by the tests of all that calls other packages.
-BRIEF  := $(addprefix tests/,cli config evaluation features figures formats frames models plots prediction stores \
+BRIEF  := $(addprefix tests/,cli config evaluation features figures formats frames models/decision models/ensemble models/objects plots prediction stores \
 	archive/test_http.py archive/test_fetch_store.py reporting/test_build.py) \
 	$(addprefix tests/verbs/test_,cv_scores.py first_minute.py import.py label.py plot.py predict.py report.py show.py)
 
