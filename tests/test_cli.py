@@ -151,3 +151,8 @@ def test_what_cannot_be_loaded_is_told_in_a_sentence(
 def test_shell_completion(environment: dict[str, str]) -> None:
     asked = {**environment, "_RBZTF_COMPLETE": "complete_bash", "COMP_WORDS": "rbztf pre", "COMP_CWORD": "1"}
     assert call(env=asked).stdout.split() == ["predict"]
+
+
+def test_closed_streams_are_no_failure() -> None:
+    done = subprocess.run(["sh", "-c", f'"{sys.executable}" -m rbztf configs >&- 2>&-'], check=False)
+    assert done.returncode == 0

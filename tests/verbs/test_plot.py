@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_oid, random_frames, refused, run_well, write_cutouts, write_embeddings
+from helpers import largest_file, make_oid, random_frames, refused, run_well, write_cutouts, write_embeddings
 from PIL import Image
 
 import rbztf
-from rbztf.errors import InputError, UsageError
+from rbztf.errors import InputError, UsageError, WriteError
 from rbztf.figures.kinds import PlotKind
 from rbztf.figures.saving import DPI
 from rbztf.plots.fields import share_by_ccd
@@ -87,6 +87,13 @@ def test_frames_and_light_curves_of_objects(tmp_path: Path) -> None:
             assert all(str(int(oid)) in words for oid in OIDS[:2])
     assert "58300.00" in text_of(Path("frames.svg"))
     assert "no photometry" in text_of(Path("lightcurve.svg"))
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg", "png"])
+def test_a_full_disk_is_told_in_a_sentence(run: Path, ending: str) -> None:
+    with largest_file(50), pytest.raises(WriteError, match=f"figure.{ending} cannot be written"):
+        rbztf.plot("roc", run, out=f"figure.{ending}")
+    assert not Path(f"figure.{ending}").exists()
 
 
 def test_latents_are_coloured_by_label(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_objects_without_cutouts_are_counted(tmp_path: Path, result: PredictResu
     assert any(f"{n - 1} of {n} objects are not in {some}" in warning for warning in warnings)
 
 
+def test_a_list_without_scores_is_none_of_scores(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps([{"oid": OIDS[0], "tags": []}]))
+    refused("report", path, "--out", tmp_path / "page", says=["Object 1 of", "no p_bogus"])
+
+
 def test_the_command_says_where_the_page_is(tmp_path: Path, cutouts: Path, result: PredictResult) -> None:
     write_predictions(tmp_path / "scores.json", result)
     told = run_well("report", tmp_path / "scores.json", "--data", cutouts, "--out", tmp_path / "page").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbztf.errors import UsageError
-from rbztf.files import whole
+from rbztf.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,5 +84,7 @@ def write_figure(figure: Figure, path: Path) -> None:
     """
     check_ending(path)
     ending = path.suffix.lower()
-    with paper_style(), whole(path) as part:
-        figure.savefig(part, format=ending[1:], dpi=DPI, metadata=dict(_NO_DATE.get(ending, {})))
+    drawn = io.BytesIO()  # of a file that cannot be written, what matplotlib raises hides the cause
+    with paper_style():
+        figure.savefig(drawn, format=ending[1:], dpi=DPI, metadata=dict(_NO_DATE.get(ending, {})))
+    write_bytes(path, drawn.getvalue())

@@ -72,7 +72,8 @@ def read_predictions(path: Path) -> list[Entry]:
         For an ending that is none.
     """
     if not path.is_file():
-        raise InputError(f"There is no file {path}.", NEXT)
+        what = f"{path} is no file" if path.exists() else f"There is no file {path}"
+        raise InputError(f"{what}.", NEXT)
     entries = []
     for number, record in enumerate(_records(path), 1):
         try:
@@ -110,6 +111,8 @@ def _records(path: Path) -> Iterable[Mapping[str, Any]]:
 def _typed(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record with numbers as numbers, whatever the file has for them; what is empty is None."""
     found: dict[str, Any] = {"oid": record["oid"]}
+    if "p_bogus" not in record:
+        raise InputError("it has no p_bogus.", NEXT)
     found |= {name: _number(record.get(name)) for name in _NUMBERS}
     found |= {name: _text(record.get(name)) for name in _TEXTS}
     found["in_training"] = _truth(record.get("in_training"))
