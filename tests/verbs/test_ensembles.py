@@ -577,12 +577,13 @@ def test_bookkeeping_columns_change_nothing_and_the_label_is_refused(at: Folders
     assert plain.names == kept.names
     np.testing.assert_array_equal(plain.values, kept.values)
     words = ["--config", at["curves"], "--labels", at["labels"], "--out", tmp_path / "x"]
-    table = with_columns(tmp_path / "sorted.csv", at["features"], {"running": order})
-    for verb in ("cv", "train-rnn"):
-        says = ["The column 'running'", "tells the label by itself"]
-        refused(verb, *words, "--features", table, says=says)
+    sorted_by_class = {"counts the rows": order, "tells the label by itself": [10 * k + k % 3 for k in order]}
+    for what, running in sorted_by_class.items():
+        table = with_columns(tmp_path / "sorted.csv", at["features"], {"running": running})
+        for verb in ("cv", "train-rnn"):
+            refused(verb, *words, "--features", table, says=["The column 'running'", what])
     assert not (tmp_path / "x").exists()
-    table = with_columns(tmp_path / "more.csv", at["features"], {"more": list(range(32))})
+    table = with_columns(tmp_path / "more.csv", at["features"], {"more": [7 * k % 11 for k in range(32)]})
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(table.read_bytes()))
     writer.start()
