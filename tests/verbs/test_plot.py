@@ -152,6 +152,8 @@ def test_wrong_use_is_one_sentence(run: Path, tmp_path: Path) -> None:
     scores.write_text(json.dumps([{"oid": int(OIDS[0]), "p_bogus": 0.5}]))
     with pytest.raises(InputError, match="is no cross-validation"):
         rbztf.plot("roc", scores)
+    with pytest.raises(InputError, match="There is no missing"):
+        rbztf.plot("roc", "missing")
     with pytest.raises(UsageError, match=r"does not end with .png, .pdf or .svg"):
         rbztf.plot("roc", run, out="roc.gif")
     with pytest.raises(UsageError, match="at most 20 objects; 40 are asked for"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rbztf.figures.style import NO_DATA_COLOUR, RED
+from rbztf.figures.style import NO_DATA_COLOUR, RED, grey_limits
 from rbztf.files import whole
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _picture(still: Still) -> Image:
 
 def _levels(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
     known = np.isfinite(frame)
-    low, high = np.percentile(frame[known], [1, 99.5]) if known.any() else (0.0, 1.0)
-    share = np.clip((np.where(known, frame, low) - low) / max(high - low, 1e-6), 0, 1)
+    low, high = grey_limits(frame[known])
+    share = np.clip((np.where(known, frame, low) - low) / (high - low), 0, 1)
     return np.where(known, np.round(share * (_GREYS - 1)), _NO_DATA).astype(np.uint8)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import UsageError
-from rbztf.figures.style import COLOURS, GREY, NO_DATA_COLOUR, RED
+from rbztf.figures.style import COLOURS, GREY, NO_DATA_COLOUR, RED, grey_limits
 from rbztf.times import MJD_TO_JD
 
 if TYPE_CHECKING:
@@ -182,9 +182,9 @@ def _draw_frame(axes: Axes, frame: NDArray[np.float32], blame: Blame | None) -> 
     from matplotlib import colormaps
 
     known = frame[np.isfinite(frame)]
-    low, high = np.percentile(known, [1, 99.5]) if len(known) else (0.0, 1.0)
+    low, high = grey_limits(known)
     colours = colormaps["gray"].with_extremes(bad=NO_DATA_COLOUR)
-    axes.imshow(frame, origin="lower", cmap=colours, vmin=low, vmax=max(high, low + 1e-6))
+    axes.imshow(frame, origin="lower", cmap=colours, vmin=low, vmax=high)
     axes.set(xticks=[], yticks=[])
     colour, width = (RED, 2.5) if blame is not None and blame.dropped else (GREY, 0.8)
     for spine in axes.spines.values():

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbztf.errors import DataError, Problem, UsageError
-from rbztf.figures.object_figure import Blame
 from rbztf.files import write_text
-from rbztf.prediction.words import html, in_words
+from rbztf.prediction.words import blames_of, html, in_words
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.tables import (
     TABLE_ENDINGS,
@@ -152,7 +151,7 @@ class Prediction:
         if self.oid not in store:
             raise DataError(f"{store.folder} does not hold {self.oid}.", "Fetch it: rbztf fetch OID.")
         return store[self.oid].plot(
-            [Blame(each.frame, each.share, each.dropped) for each in self.blamed],
+            blames_of(self.blamed),
             in_words(
                 self.decision or self.input_check or "", self.p_bogus, self.p_low, self.p_high, self.kinds
             ),

@@ -1,12 +1,13 @@
-"""Predictions in words: for titles of figures, and for notebooks."""
+"""Predictions for those who look: as words, as what figures draw, and as tables of notebooks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rbztf.errors import Problem
 from rbztf.figures import notebook
+from rbztf.figures.object_figure import Blame
 from rbztf.wording import counted
 
 COLUMNS = ("oid", "p_bogus", "p_low", "p_high", "decision", "input_check", "inputs", "n_frames")
@@ -23,6 +24,11 @@ def in_words(
     kind, share = max(kinds.items(), key=lambda pair: pair[1], default=("", 0.0))
     likely = f", {kind} {share:.2f}" if kind and called != "real" else ""
     return f"{called}, p(bogus) {p_bogus:.2f}{span}{likely}".lstrip(", ")
+
+
+def blames_of(epochs: Iterable[Any]) -> list[Blame]:
+    """What figures draw of contributions (:class:`~rbztf.prediction.result.EpochContribution`), in the same order."""
+    return [Blame(each.frame, each.share, each.dropped) for each in epochs]
 
 
 def html(model: str, objects: Sequence[Any], problems: Sequence[Problem], warnings: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rbztf.figures.object_figure import Blame
 from rbztf.prediction.result import MASK_COLUMNS, epoch_rows
+from rbztf.prediction.words import blames_of
 from rbztf.reporting.entries import Entry
 from rbztf.reporting.sprites import COLUMNS, FINE, MOST_FRAMES, SMALL, sheet, webp
 from rbztf.reporting.stretches import STRETCHES, stretched
@@ -76,7 +77,7 @@ def object_data(entry: Entry, cutouts: ObjectCutouts | None, *, all_frames: bool
         content["mask"] = csv_text(MASK_COLUMNS, epoch_rows(entry.oid, entry.blamed))
     if cutouts is None:
         return ObjectData(content, {}, 0)
-    blamed = [Blame(each.frame, each.share, each.dropped) for each in entry.blamed]
+    blamed = blames_of(entry.blamed)
     shown = chosen_frames(len(cutouts.frames), blamed, all_frames)
     content |= {
         "ra": cutouts.ra_deg,

@@ -61,6 +61,12 @@ def of_predictions(predictions: Iterable[Prediction]) -> list[Entry]:
     return [_entry(vars(entry) | {"kinds": entry.kinds, "blamed": entry.blamed}) for entry in predictions]
 
 
+def read_entries(path: Path) -> list[Entry]:
+    """Predictions, or the objects of a cross-validation; raises as the readers of both do."""
+    _, models = read_cross_validation(path)
+    return of_scores(models) if models else read_predictions(path)
+
+
 def read_predictions(path: Path) -> list[Entry]:
     """Predictions as ``predict --out`` writes them; frames are blamed in ``.json`` alone.
 

@@ -49,7 +49,7 @@ def compare_scores(
     if not paths:
         raise UsageError("No scores given.", "Give --scores CSV.")
     table = labels_in_bands(labels, config) if locate_optional("labels", labels, config) else LabelTable([])
-    read = _with_own_names([(path, model) for path in paths for model in read_scores(path)])
+    read = with_own_names([(path, model) for path in paths for model in read_scores(path)])
     evaluations = [
         summarise(model.name, str(path), model.folds, table, draws=config.cv.bootstrap, seconds=0.0)
         for path, model in read
@@ -63,7 +63,7 @@ def compare_scores(
     return result
 
 
-def _with_own_names(read: Sequence[tuple[Path, ScoredModel]]) -> list[tuple[Path, ScoredModel]]:
+def with_own_names(read: Sequence[tuple[Path, ScoredModel]]) -> list[tuple[Path, ScoredModel]]:
     """Each model under a name that no other has: with its variant, its run, or its whole path."""
     names = [f"{model.name} ({model.variant})" if model.variant else model.name for _, model in read]
     for suffix in (_run_name, str):

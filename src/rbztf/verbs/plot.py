@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,9 +17,10 @@ from rbztf.evaluation.summary import Evaluation, summarise
 from rbztf.figures.kinds import PlotKind
 from rbztf.figures.saving import Width, check_ending, paper_style, write_figure
 from rbztf.reporting.entries import Entry
-from rbztf.reporting.sources import of_scores, read_cross_validation, read_predictions
+from rbztf.reporting.sources import read_cross_validation, read_entries
 from rbztf.stores.embeddings import open_embeddings
 from rbztf.stores.labels import LabelTable, read_labels
+from rbztf.verbs.cv_scores import with_own_names
 from rbztf.verbs.paths import locate, locate_optional
 from rbztf.verbs.show import about, blames, cutout_store, of_store, scored
 from rbztf.wording import counted
@@ -182,7 +183,7 @@ def _latents(request: _Request) -> tuple[Figure, str]:
 def _field(request: _Request) -> tuple[Figure, str]:
     from rbztf.plots.fields import draw_fields
 
-    entries = [entry for path in _files(request) for entry in _entries(path)]
+    entries = [entry for path in _files(request) for entry in read_entries(path)]
     called = {entry.oid: _is_bogus(entry) for entry in entries}
     known = {oid: bogus for oid, bogus in called.items() if bogus is not None}
     if not known:
@@ -221,6 +222,8 @@ def _evaluations(request: _Request) -> list[Evaluation]:
     """Cross-validations with their figures; a name that several have gets its run's."""
     read: list[tuple[Path, ScoredModel]] = []
     for path in _files(request):
+        if not path.exists():
+            raise InputError(f"There is no {path}.", "Give a run folder of rbztf cv, or its scores.csv.")
         _, models = read_cross_validation(path)
         if not models:
             raise InputError(
@@ -230,20 +233,8 @@ def _evaluations(request: _Request) -> list[Evaluation]:
     draws = request.config.cv.bootstrap
     return [
         summarise(model.name, "", model.folds, LabelTable([]), draws=draws, seconds=0.0)
-        for model in _with_own_names(read)
+        for _, model in with_own_names(read)
     ]
-
-
-def _with_own_names(read: Sequence[tuple[Path, ScoredModel]]) -> Iterator[ScoredModel]:
-    names = [f"{model.name} ({model.variant})" if model.variant else model.name for _, model in read]
-    for name, (path, model) in zip(names, read):
-        run = path.parent.name if path.name == "scores.csv" else path.name
-        yield replace(model, name=f"{name}, {run}" if names.count(name) > 1 else name)
-
-
-def _entries(path: Path) -> list[Entry]:
-    _, models = read_cross_validation(path)
-    return of_scores(models) if models else read_predictions(path)
 
 
 def _is_bogus(entry: Entry) -> bool | None:
@@ -263,13 +254,10 @@ def _objects(request: _Request) -> list[Pictured]:
             f"One figure shows at most {MOST_OBJECTS} objects; {len(request.what)} are asked for.",
             "Draw several.",
         )
+    oids = [Oid(name) for name in request.what]
     store = cutout_store(request.data, request.config)
-    found = []
-    for name in request.what:
-        oid = Oid(name)
-        entry = scored(Path(request.scores), oid) if request.scores is not None else None
-        found.append(Pictured(of_store(store, oid), blames(entry), about(entry)))
-    return found
+    entries = scored(Path(request.scores), oids) if request.scores is not None else {}
+    return [Pictured(of_store(store, o), blames(entries.get(o)), about(entries.get(o))) for o in oids]
 
 
 def _labels(request: _Request) -> LabelTable:

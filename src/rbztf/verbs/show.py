@@ -14,9 +14,9 @@ from rbztf.config import Config, load_config
 from rbztf.errors import DataError, InputError
 from rbztf.figures import animation, saving
 from rbztf.figures.object_figure import Blame
-from rbztf.prediction.words import in_words
+from rbztf.prediction.words import blames_of, in_words
 from rbztf.reporting.entries import Entry
-from rbztf.reporting.sources import read_predictions
+from rbztf.reporting.sources import read_entries
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.object_file import ObjectCutouts
 from rbztf.times import MJD_TO_JD
@@ -91,7 +91,7 @@ def show(
     saving.check_ending(path, ENDINGS)
     config = config or load_config()
     cutouts = of_store(cutout_store(data, config), wanted)
-    entry = scored(Path(scores), wanted) if scores is not None else None
+    entry = scored(Path(scores), [wanted])[wanted] if scores is not None else None
     blamed = blames(entry)
     warnings = [UNEXPLAINED] if entry is not None and not blamed else []
     if path.suffix.lower() == ANIMATED:
@@ -122,23 +122,24 @@ def of_store(store: CutoutStore, oid: Oid) -> ObjectCutouts:
     return store[oid]
 
 
-def scored(scores: Path, oid: Oid) -> Entry:
-    """The prediction of an object in a file of scores.
+def scored(scores: Path, oids: Sequence[Oid]) -> dict[Oid, Entry]:
+    """The predictions of objects in a file of scores, which is read once.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or lacks the object.
+        If the file cannot be read, or lacks an object.
     """
-    found = [entry for entry in read_predictions(scores) if entry.oid == oid]
-    if not found:
-        raise InputError(f"{scores} has no score of {oid}.", f"Score it: rbztf predict {oid} --explain.")
-    return found[0]
+    known = {entry.oid: entry for entry in read_entries(scores)}
+    for oid in oids:
+        if oid not in known:
+            raise InputError(f"{scores} has no score of {oid}.", f"Score it: rbztf predict {oid} --explain.")
+    return known
 
 
 def blames(entry: Entry | None) -> Sequence[Blame]:
     """What each frame of a prediction adds, in falling order; nothing where it is not known."""
-    return [Blame(each.frame, each.share, each.dropped) for each in entry.blamed] if entry else []
+    return blames_of(entry.blamed) if entry else []
 
 
 def about(entry: Entry | None) -> str:
