@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from rbztf.errors import Problem
 from rbztf.models.decision.decisions import Goal, apply_goal
-from rbztf.models.decision.prior import shift
 from rbztf.models.ensemble.attribution import Mask, find_cleaned
-from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
-from rbztf.models.objects.ranges import check_objects, farther
 from rbztf.models.objects.scores import ObjectScores
-from rbztf.models.objects.training_range import Checked, InputCheck
+from rbztf.models.objects.training_range import ORDER
+from rbztf.prediction.decided import Decided, decide_objects
 from rbztf.prediction.inputs import ObjectInputs
 from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import EpochContribution, Prediction
@@ -55,37 +53,15 @@ def predict_objects(
         For a goal that the model cannot serve.
     """
     entries, objects, given = _scored(reader, entries, problems)
-    model = reader.model
-    scores, decided = apply_goal(model, given, goal)
-    prior = model.prior if goal is None or goal.prior is None else goal.prior
-    predictions = [
-        Prediction(
-            oid=int(entry.oid),
-            p_bogus=float(scores.p_bogus[i]),
-            p_low=_known(scores.p_low[i]),
-            p_high=_known(scores.p_high[i]),
-            decision=str(decided.words[i]),
-            threshold=float(decided.thresholds[i]),
-            limit_real=_known(decided.limit_real[i]),
-            limit_bogus=_known(decided.limit_bogus[i]),
-            prior=prior,
-            in_training=int(entry.oid) in model.out_of_fold if model.out_of_fold else None,
-            n_frames=len(entry.sequence),
-            n_missing=entry.n_missing,
-            inputs="+".join(scores.inputs[i]),
-            features_verified=_verified(entry, scores.inputs[i]),
-            kinds={kind: float(p[i]) for kind, p in scores.kinds.items() if np.isfinite(p[i])},
-            model=name,
-        )
-        for i, entry in enumerate(entries)
-    ]
-    predictions = [_out_of_fold(model, *pair, goal) for pair in zip(predictions, scores.inputs)]
-    checked = check_objects(model.ranges, objects, scores.inputs)
-    checked = [_with_faults(*each) for each in zip(checked, entries, scores.inputs)]
-    predictions = [_checked(*pair, force) for pair in zip(predictions, checked)]
+    faults = {
+        Modality.IMAGE: [entry.frames_fault for entry in entries],
+        Modality.LIGHTCURVE: [entry.features.fault if entry.features else "" for entry in entries],
+    }
+    found = decide_objects(reader.model, objects, given, goal, faults=faults, force=force)
+    predictions = [_prediction(entry, found, i, name) for i, entry in enumerate(entries)]
     if not explain:
         return predictions
-    contributions = model.frame_contributions(objects)
+    contributions = reader.model.frame_contributions(objects)
     return [_explained(reader, *part, goal) for part in zip(entries, predictions, contributions)]
 
 
@@ -103,36 +79,30 @@ def _scored(
     return [entries[int(i)] for i in kept], objects.take(kept), scores.take(kept)
 
 
-def _out_of_fold(model: Model, made: Prediction, inputs: Modalities, goal: Goal | None) -> Prediction:
-    """``made``, decided by the probability that the object had before the model was trained on it, if it was."""
-    p = model.out_of_fold.get(made.oid, {}).get(inputs)
-    if p is None:
-        return made
-    if model.prior is not None and made.prior is not None:
-        p = float(shift(np.array([p]), model.prior, made.prior)[0])
-    decided = model.decision_rule(inputs).decide(np.array([p]), goal or Goal())
-    return replace(made, p_out_of_fold=p, decision=str(decided.words[0]))
-
-
-def _with_faults(found: Checked | None, entry: ObjectInputs, inputs: Modalities) -> Checked | None:
-    """``found``, or what is wrong with the frames or the table of features that the score rests on."""
-    faults = {
-        Modality.IMAGE: entry.frames_fault,
-        Modality.LIGHTCURVE: entry.features.fault if entry.features else "",
-    }
-    for modality in inputs:
-        if faults[modality]:
-            found = farther(Checked(InputCheck.OUTSIDE, faults[modality]), found)
-    return found
-
-
-def _checked(made: Prediction, found: Checked | None, force: bool) -> Prediction:
-    """``made`` with how far its input is from the training set; without a decision if that is outside."""
-    if found is None:
-        return made
-    outside = found.check is InputCheck.OUTSIDE
-    decision = None if outside and not force else made.decision
-    return replace(made, decision=decision, input_check=str(found.check), input_reason=found.reason)
+def _prediction(entry: ObjectInputs, found: Decided, i: int, name: str) -> Prediction:
+    """The prediction of the ``i``-th object."""
+    scores, rules = found.scores, found.rules
+    return Prediction(
+        oid=int(entry.oid),
+        p_bogus=float(scores.p_bogus[i]),
+        p_low=_known(scores.p_low[i]),
+        p_high=_known(scores.p_high[i]),
+        decision=found.words[i] or None,
+        input_check=str(ORDER[found.levels[i]]) if found.levels[i] >= 0 else None,
+        input_reason=found.reasons[i],
+        threshold=float(rules.thresholds[i]),
+        limit_real=_known(rules.limit_real[i]),
+        limit_bogus=_known(rules.limit_bogus[i]),
+        prior=found.prior,
+        in_training=bool(found.in_training[i]) if found.in_training is not None else None,
+        p_out_of_fold=_known(found.p_out_of_fold[i]),
+        n_frames=len(entry.sequence),
+        n_missing=entry.n_missing,
+        inputs="+".join(scores.inputs[i]),
+        features_verified=_verified(entry, scores.inputs[i]),
+        kinds={kind: float(p[i]) for kind, p in scores.kinds.items() if np.isfinite(p[i])},
+        model=name,
+    )
 
 
 def _verified(entry: ObjectInputs, inputs: Modalities) -> bool | None:

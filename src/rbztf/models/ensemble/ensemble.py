@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from rbztf.config import Config
 from rbztf.errors import UsageError
 from rbztf.features.table import Definition
 from rbztf.models.decision.decisions import InnerScores
-from rbztf.models.ensemble.member import Member
+from rbztf.models.ensemble.member import Member, Scorer
 from rbztf.models.ensemble.stacking import Combination, sigmoid
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality, ObjectSet
@@ -92,7 +93,7 @@ class Ensemble:
     notes: dict[str, Any] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)
 
-    @property
+    @cached_property
     def modalities(self) -> Modalities:
         """What the members read, together."""
         used = {modality for trained in self.members.values() for modality in trained[0].modalities}
@@ -127,11 +128,13 @@ class Ensemble:
 
     def available(self, objects: ObjectSet) -> list[Modalities]:
         """The modalities that the score of each object can rest on; empty if nothing is known."""
-        flags = {modality: objects.has(modality) for modality in self.modalities}
-        return [
-            self._usable([modality for modality in self.modalities if flags[modality][i]])
-            for i in range(len(objects))
-        ]
+        modalities = self.modalities
+        flags = np.array([objects.has(modality) for modality in modalities]).reshape(-1, len(objects))
+        known = {
+            have: self._usable([modality for modality, has in zip(modalities, have) if has])
+            for have in product((False, True), repeat=len(modalities))
+        }
+        return [known[have] for have in zip(*flags.tolist())] if modalities else [()] * len(objects)
 
     def _usable(self, have: Collection[Modality]) -> Modalities:
         """The largest part of ``have`` for which there is a combination."""
@@ -159,8 +162,12 @@ class Ensemble:
             out[name] = np.full((len(trained), len(objects), 1 + len(trained[0].tag_names)), np.nan)
             if len(index):
                 part = objects.take(index)
-                out[name][:, index] = [member.outputs(part, device) for member in trained]
+                out[name][:, index] = self._scorers[name](part, device)
         return out
+
+    @cached_property
+    def _scorers(self) -> dict[str, Scorer]:
+        return {name: type(trained[0]).together(trained) for name, trained in self.members.items()}
 
     def score_outputs(self, outputs: Outputs, inputs: list[Modalities]) -> ObjectScores:
         """Scores from the logits of the members.

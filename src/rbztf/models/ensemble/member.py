@@ -8,6 +8,7 @@ own among :data:`rbztf.config.sections.Member`, and a module ``KIND_member.py`` 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -23,6 +24,7 @@ from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality, O
 
 Array = NDArray[np.float64]
 Section = TypeVar("Section", bound=MemberSection)
+Scorer = Callable[[ObjectSet, torch.device | None], Array]
 
 
 class Member(ABC, Generic[Section]):
@@ -80,6 +82,11 @@ class Member(ABC, Generic[Section]):
         objects : ObjectSet
             At least one; all have all modalities.
         """
+
+    @classmethod
+    def together(cls, trained: Sequence[Self]) -> Scorer:
+        """What scores objects by all trainings of a member, (trainings, n, 1 + tags) float64."""
+        return lambda objects, device: np.stack([member.outputs(objects, device) for member in trained])
 
     def contributions(self, objects: ObjectSet) -> list[Array]:
         """What each frame adds to the logit of bogus, one (n_frames,) float64 per object.

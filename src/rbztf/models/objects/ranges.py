@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rbztf.models.objects.object_set import LabelledSet, Modalities, Modality, ObjectSet
-from rbztf.models.objects.training_range import FOLDS, LEAST_OBJECTS, ORDER, Checked, TrainingRange
+from rbztf.models.objects.training_range import FOLDS, LEAST_OBJECTS, TrainingRange
 
 Array = NDArray[np.float64]
 Ranges = Mapping[Modality, TrainingRange]
@@ -65,7 +65,9 @@ def column_names(objects: ObjectSet, modality: Modality, width: int) -> tuple[st
     )
 
 
-def check_objects(ranges: Ranges, objects: ObjectSet, inputs: Sequence[Modalities]) -> list[Checked | None]:
+def check_objects(
+    ranges: Ranges, objects: ObjectSet, inputs: Sequence[Modalities]
+) -> tuple[NDArray[np.int8], list[str]]:
     """How far each object is from the training set, the farther of the modalities that its score rests on.
 
     Parameters
@@ -75,26 +77,23 @@ def check_objects(ranges: Ranges, objects: ObjectSet, inputs: Sequence[Modalitie
 
     Returns
     -------
-    list of Checked or None
-        None of an object for which the model keeps no range.
+    levels : ndarray (n,), int8
+        Places in :data:`~rbztf.models.objects.training_range.ORDER`; -1 of an object for which the model keeps no range.
+    reasons : list of str
+        Why an object is unusual or outside; empty if it is inside.
     """
-    found: list[Checked | None] = [None] * len(objects)
+    levels, reasons = np.full(len(objects), -1, np.int8), [""] * len(objects)
     for modality, known in ranges.items():
         index = np.flatnonzero([modality in have for have in inputs])
         if not len(index):
             continue
-        values = columns(objects.take(index), modality)
+        values = columns(objects if len(index) == len(objects) else objects.take(index), modality)
         names = column_names(objects, modality, values.shape[1])
-        for i, checked in zip(index.tolist(), known.check(values, names)):
-            found[i] = farther(found[i], checked)
-    return found
-
-
-def farther(one: Checked | None, other: Checked | None) -> Checked | None:
-    """The one that is farther from the training set; the first of two alike."""
-    if one is None or other is None:
-        return one or other
-    return other if ORDER.index(other.check) > ORDER.index(one.check) else one
+        found, why = known.check(values, names)
+        for row in np.flatnonzero((found > levels[index]) & (found > 0)).tolist():
+            reasons[index[row]] = why[row]
+        levels[index] = np.maximum(levels[index], found)
+    return levels, reasons
 
 
 def range_tensors(ranges: Ranges) -> dict[str, Tensor]:

@@ -50,14 +50,6 @@ ORDER = tuple(InputCheck)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What was found of one object: ``reason`` is empty for an object that is inside."""
-
-    check: InputCheck
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class TrainingRange:
     """Where the training objects lie in some columns.
 
@@ -110,12 +102,13 @@ class TrainingRange:
         known = np.where(np.isfinite(values).any(axis=0), values, 0.0)
         quantiles = np.nanquantile(known, LEVELS, axis=0)
         plain = cls(quantiles, np.zeros(n_columns), np.eye(n_columns), np.full((2, 2), np.inf))
-        normal = np.nan_to_num(plain._normal(values))
+        nowhere = np.empty(0, np.int64)
+        normal = np.nan_to_num(plain._normal(values.T, nowhere, nowhere, np.empty(0))).T
         covariance, _ = ledoit_wolf(normal)
         floor = 1e-3 * np.eye(n_columns)
         return cls(quantiles, normal.mean(axis=0), np.linalg.inv(covariance + floor), plain.limits)
 
-    def check(self, values: Array, names: Sequence[str]) -> list[Checked]:
+    def check(self, values: Array, names: Sequence[str]) -> tuple[NDArray[np.int8], list[str]]:
         """How far objects are from the training set.
 
         Parameters
@@ -123,41 +116,59 @@ class TrainingRange:
         values : ndarray (n, k), float64
             NaN where unknown.
         names : sequence of str
-            Of the columns, for the reason.
+            Of the columns, for the reasons.
+
+        Returns
+        -------
+        levels : ndarray (n,), int8
+            Places in :data:`ORDER`.
+        reasons : list of str
+            Why an object is unusual or outside; empty if it is inside.
         """
         distance, excess, worst = self.measure(values)
         over = np.stack([distance, excess])[:, :, None] > self.limits[:, None, :]
-        level = over.any(axis=0).sum(axis=1)
-        return [
-            Checked(ORDER[rank], self._reason(values[i], int(worst[i]), names)) if rank else _INSIDE
-            for i, rank in enumerate(level.tolist())
-        ]
+        levels = over.any(axis=0).sum(axis=1).astype(np.int8)
+        reasons = [""] * len(values)
+        for row in np.flatnonzero(levels).tolist():
+            reasons[row] = self._reason(values[row], int(worst[row]), names)
+        return levels, reasons
 
     def measure(self, values: Array) -> tuple[Array, Array, NDArray[np.int64]]:
         """Distance and excess of each object, and its column that is farthest from the training's, (n,) each."""
-        values = np.clip(values, -LARGEST, LARGEST)
-        normal = self._normal(values)
-        offset = np.nan_to_num(normal - self.mean)
-        distance = np.einsum("ij,ij->i", offset @ self.precision, offset) / max(values.shape[1], 1)
-        beyond = self._beyond(values)
-        excess = beyond.max(axis=1, initial=0.0)
-        farthest = np.where(excess > 0, beyond.argmax(axis=1), np.abs(offset).argmax(axis=1))
+        columns = np.clip(values.T, -LARGEST, LARGEST, order="C")
+        low, high = self.quantiles[0][:, None], self.quantiles[-1][:, None]
+        column, row = np.nonzero((columns > high) | (columns < low))
+        far = columns[column, row]
+        past = np.maximum(far - high[column, 0], low[column, 0] - far)
+        offset = np.nan_to_num(self._normal(columns, column, row, past) - self.mean[:, None]).T
+        distance = ((offset @ self.precision) * offset).sum(axis=1) / max(values.shape[1], 1)
+        beyond = past / np.maximum(high - low, 1e-9 * np.maximum(np.abs(high), 1))[column, 0]
+        excess = np.zeros(len(values))
+        np.maximum.at(excess, row, beyond)
+        farthest = np.abs(offset).argmax(axis=1)
+        first = np.lexsort((column, -beyond, row))  # of each row the largest, of equal ones the first column
+        first = first[np.flatnonzero(np.diff(row[first], prepend=-1))]
+        farthest[row[first]] = column[first]
         return distance, excess, farthest
 
-    def _beyond(self, values: Array) -> Array:
-        """How far each value lies beyond the range of its column, in widths of the range; 0 where unknown."""
-        low, high = self.quantiles[0], self.quantiles[-1]
-        width = np.maximum(high - low, 1e-9 * np.maximum(np.abs(high), 1))
-        return np.asarray(np.nan_to_num(np.maximum(np.maximum(values - high, low - values), 0) / width))
+    def _normal(
+        self, columns: Array, column: NDArray[np.int64], row: NDArray[np.int64], past: Array
+    ) -> Array:
+        """Standard-normal equivalent of each value, (k, n); beyond the range it grows with the logarithm.
 
-    def _normal(self, values: Array) -> Array:
-        """Standard-normal equivalent of each value, (n, k); beyond the range it grows with the logarithm."""
-        out = np.empty(values.shape)
-        low, high = self.quantiles[0], self.quantiles[-1]
-        for column, (points, levels) in enumerate(self._curves):
-            out[:, column] = np.interp(values[:, column], points, levels)
-        over, under = np.maximum(values - high, 0), np.maximum(low - values, 0)
-        out += 2 * (np.arcsinh(over / self._core) - np.arcsinh(under / self._core))
+        Parameters
+        ----------
+        columns : ndarray (k, n), float64
+        column, row : ndarray (m,), int64
+            Places of the values that lie beyond the range of their column.
+        past : ndarray (m,), float64
+            How far.
+        """
+        out = np.empty(columns.shape)
+        for known, values, (points, levels) in zip(out, columns, self._curves):
+            known[:] = np.interp(values, points, levels)
+        sign = np.where(columns[column, row] > self.quantiles[-1][column], 2, -2)
+        out[column, row] += sign * np.arcsinh(past / self._core[column])
         return out
 
     @cached_property
@@ -207,9 +218,6 @@ class TrainingRange:
         ).any():
             raise ValueError("a sound range of its training objects")
         return found
-
-
-_INSIDE = Checked(InputCheck.INSIDE)
 
 
 def _folds(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
