@@ -10,10 +10,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -25,6 +26,9 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Work = Callable[[Task, Progress], Result]
 _POLL_S = 0.2
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+TRIES = 3
+"""How often a pool of workers is started, of which one was killed."""
 _reports: Any = None
 
 
@@ -65,6 +69,46 @@ def map_processes(
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
+def each_process(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+    """Results of ``work(task)`` in local worker processes, in the order in which they come.
+
+    A worker that is killed costs what it was at: its task, and those of the workers beside it, are done again.
+
+    Parameters
+    ----------
+    work : callable
+        A module-level function.
+    workers : int
+        Processes, each on one thread.
+
+    Raises
+    ------
+    RbztfError
+        What a piece of work raised, or if workers were killed time and again.
+    """
+    context = multiprocessing.get_context("spawn")
+    left = dict(enumerate(tasks))
+    for _ in range(TRIES):
+        if not left:
+            return
+        with ProcessPoolExecutor(min(workers, len(left)), context, _start_alone) as pool:
+            futures = {pool.submit(work, task): number for number, task in left.items()}
+            try:
+                for future in as_completed(futures):
+                    result = future.result()
+                    del left[futures[future]]
+                    yield result
+                return
+            except BrokenProcessPool:
+                pass
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+    raise RbztfError(
+        f"Worker processes were killed {TRIES} times, possibly because memory ran out.",
+        "Try again with --workers 1.",
+    )
+
+
 def available_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -81,6 +125,17 @@ def _relay(futures: Sequence[Future[Any]], reports: Any, progress: Progress) -> 
                 break
         if any(future.exception() for future in done):
             return
+
+
+def _start_alone() -> None:
+    """Begin a worker that computes on one thread."""
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(dict.fromkeys(_THREADS, "1"))  # for libraries that are loaded later
+    threadpool_limits(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
 def _start_worker(reports: Any) -> None:

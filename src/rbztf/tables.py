@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -203,12 +203,19 @@ def _write_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    schema = parquet_schema(columns, meta)
+    cells = list(zip(*rows)) if rows else [()] * len(columns)
+    arrays = [pa.array(values, field.type) for values, field in zip(cells, schema)]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path)
+
+
+def parquet_schema(columns: Sequence[Column], meta: Mapping[str, str] | None = None) -> Any:
+    """The :class:`pyarrow.Schema` of a table, with units, descriptions and metadata."""
+    import pyarrow as pa
+
     types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "text": pa.string()}
     fields = [pa.field(column.name, types[column.kind], metadata=_facts(column)) for column in columns]
-    cells = list(zip(*rows)) if rows else [()] * len(columns)
-    arrays = [pa.array(values, field.type) for values, field in zip(cells, fields)]
-    schema = pa.schema(fields, metadata={key: str(value) for key, value in meta.items()} or None)
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path)
+    return pa.schema(fields, metadata={key: str(value) for key, value in (meta or {}).items()} or None)
 
 
 def _facts(column: Column) -> dict[str, str] | None:

@@ -83,6 +83,14 @@ def field_of(oid: Number) -> Number:
     return oid // 10**12
 
 
+def are_oids(numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each number has the shape of an :class:`Oid`, (n,) bool."""
+    field, fid = numbers // 10**12, numbers // 10**11 % 10
+    ccd, quadrant = numbers // 10**9 % 100, numbers // 10**8 % 10
+    sound = (field >= 1) & (field <= MAX_FIELD) & (fid >= 1) & (fid <= len(_BAND_OF_ID))
+    return sound & (ccd >= 1) & (ccd <= N_CCD) & (quadrant >= 1) & (quadrant <= N_QUADRANT)
+
+
 class Oid(int):
     """Identifier of one light curve in a ZTF data release, one object in one band.
 

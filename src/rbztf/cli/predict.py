@@ -20,6 +20,7 @@ from rbztf.cli.options import (
     Quiet,
     Seed,
     Set,
+    refuse_without,
     resolve,
     tell_idle_seed,
 )
@@ -37,6 +38,7 @@ LEAST_SHOWN_KIND = 0.2
 
 
 def predict(
+    context: typer.Context,
     oids: Annotated[
         list[str] | None, typer.Argument(help="Objects; all in the data if left out.", metavar="[OID]…")
     ] = None,
@@ -114,8 +116,24 @@ def predict(
             metavar="SECONDS",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Dask scheduler that scores a whole table of --features: its address, or local.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="Processes for a whole table of --features; 0 takes one a core.", metavar="N", min=0
+        ),
+    ] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Write .csv, .json, .parquet, .ecsv, .fits or .vot.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Write .csv, .json, .parquet, .ecsv, .fits, .vot or (a table) .dat.", metavar="FILE"
+        ),
     ] = None,
     config: ConfigFile = None,
     set_: Set = None,
@@ -131,6 +149,7 @@ def predict(
         from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
         from rbztf.locks import remove
         from rbztf.models.decision.decisions import Goal
+        from rbztf.prediction.part_tables import ENDINGS as TABLE_ENDINGS
         from rbztf.prediction.parts import parts_folder
         from rbztf.prediction.result import check_ending, write_mask, write_predictions
         from rbztf.stores.oid_lists import read_oids
@@ -139,13 +158,33 @@ def predict(
         from rbztf.verbs.fetch import DEFAULT_OUT
         from rbztf.verbs.paths import locate_optional
         from rbztf.verbs.predict import predict as run
+        from rbztf.verbs.predict_table import predict_table, table_asked
         from rbztf.ztf import Oid
 
-        if out is not None:
-            check_ending(out)
         if mask is not None:
             check_table_ending(mask)
         goal = Goal(max_false_alarm, max_missed, error_rate, prior)
+        per_object = bool(oids or oid or from_ or explain or mask or clean or report or as_json)
+        table = None if per_object else table_asked(data, embeddings, features, settings)
+        if table is not None and out is not None and out.suffix in TABLE_ENDINGS:
+            scored = predict_table(
+                table,
+                out,
+                model=model,
+                until_mjd=until,
+                goal=goal if goal != Goal() else None,
+                force=force,
+                scheduler=scheduler,
+                workers=workers,
+                config=settings,
+                progress=show.progress,
+            )
+            show.say(f"{counted(scored.n_objects, 'object')} → {out}")
+            show.finish(scored.problems, scored.warnings)
+            return
+        refuse_without(context, "a table of --features alone and --out FILE", False, "scheduler", "workers")
+        if out is not None:
+            check_ending(out)
         wanted = [Oid(each) for each in [*(oids or ()), *(oid or ())]] + (read_oids(from_) if from_ else [])
         result = run(
             list(dict.fromkeys(wanted)) or None,

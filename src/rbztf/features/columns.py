@@ -95,6 +95,12 @@ def counting_columns(table: FeatureTable) -> tuple[str, ...]:
     return tuple(name for name, each in zip(table.names, counts.tolist()) if each)
 
 
+def counting_fault(table: FeatureTable) -> str:
+    """Why no row of a table can be scored soundly; empty if they may be."""
+    names = counting_columns(table)
+    return f"{names[0]} of the table of features counts its rows" if names else ""
+
+
 def is_enough(values: NDArray[np.float64]) -> bool:
     """Whether so many of an object's features are known that a model may score by them."""
     return bool(np.isfinite(values).mean() >= LEAST_SHARE)

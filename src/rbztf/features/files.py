@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rbztf.errors import InputError, UsageError
+from rbztf.features.binary_files import BinaryFiles
 from rbztf.features.columns import canonical, is_feature
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import Definition, FeatureTable
@@ -40,7 +41,8 @@ def read_features(path: Path | str) -> FeatureTable:
     Parameters
     ----------
     path : path
-        CSV, ECSV, JSON, FITS, VOTable or Parquet, told apart by their content, a pipe too, with the
+        CSV, ECSV, JSON, FITS, VOTable or Parquet, told apart by their content, a pipe too, or one of
+        SNAD's binary files (:mod:`rbztf.features.binary_files`), with the
         column ``oid`` and a column a feature, such as the SNAD table or what :func:`write_features`
         wrote. Columns that keep books (see :func:`is_feature`) are left out; the case of the 54 known
         names does not count. A cell that is empty, ``nan`` or infinite is NaN. The line
@@ -62,12 +64,14 @@ def read_features(path: Path | str) -> FeatureTable:
         definition that makes no sense.
     """
     path = Path(path)
+    if BinaryFiles.named(path):
+        return _read_binary(path)
     seen: dict[Oid, str] = {}
     values = []
     with open_table(path, _WHAT, _HELP) as rows:
-        definition = _definition(path, rows.meta)
+        definition = definition_in(path, rows.meta)
         places = {place: canonical(name) for place, name in enumerate(rows.header) if is_feature(name)}
-        _check_names(path, list(places.values()))
+        check_names(path, list(places.values()))
         for row, numbers in rows.numbered(list(places)):
             oid = row.oid()
             if oid in seen:
@@ -83,7 +87,26 @@ def read_features(path: Path | str) -> FeatureTable:
     )
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
+def _read_binary(path: Path) -> FeatureTable:
+    files = BinaryFiles.open(path)
+    chosen = [place for place, name in enumerate(files.names) if is_feature(name)]
+    names = tuple(canonical(files.names[place]) for place in chosen)
+    check_names(path, names)
+    oids = np.array([Oid(oid) for oid in files.oids.tolist()], np.int64)
+    if len(np.unique(oids)) < len(oids):
+        raise InputError(f"{path} has an object twice.", "Keep one of the two.")
+    values = files.values[:, chosen].astype(np.float64)
+    return FeatureTable(oids, names, values, known_definition(names, Definition()))
+
+
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse a table without a feature, or with one twice.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
     if not names:
         raise InputError(f"{_WHAT} {path} has no column of features.", _HELP)
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -156,7 +179,7 @@ def sum_is_right(path: Path) -> bool | None:
     if expected is None:
         return None
     table = read_features(path)
-    return bool(expected == _sum(table, _definition(path, {"definition": text or ""})))
+    return bool(expected == _sum(table, definition_in(path, {"definition": text or ""})))
 
 
 def seal_features(path: Path) -> bool:
@@ -225,7 +248,14 @@ def _text_of(meta: Mapping[str, str]) -> str | None:
     return meta.get("definition", meta.get(META.lower()))
 
 
-def _definition(path: Path, meta: Mapping[str, str]) -> Definition:
+def definition_in(path: Path, meta: Mapping[str, str]) -> Definition:
+    """How the features were made, by the metadata of a table (names in lower case).
+
+    Raises
+    ------
+    InputError
+        If it makes no sense.
+    """
     text = _text_of(meta)
     if text is None:
         return Definition()

@@ -91,6 +91,8 @@ class FeatureTable:
 
     def columns(self, names: Sequence[str]) -> FeatureTable:
         """The columns ``names``, in that order; all NaN for a feature that the table lacks."""
+        if tuple(names) == self.names:
+            return self
         place = {name: column for column, name in enumerate(self.names)}
         values = np.full((len(self), len(names)), np.nan)
         for column, name in enumerate(names):

@@ -80,7 +80,7 @@ def open_content(path: Path, what: str, next_step: str) -> Iterator[ColumnFile |
                 yield Text(kind, text)
             return
         whole, n_bytes = _whole(head, stream, origin)
-        with _damage(origin, kind, next_step):
+        with damage(origin, kind, next_step):
             yield READERS[kind](whole, n_bytes, origin, next_step)
 
 
@@ -155,8 +155,13 @@ def _whole(head: bytes, stream: BinaryIO, origin: str) -> tuple[BinaryIO, int]:
 
 
 @contextmanager
-def _damage(origin: str, kind: str, next_step: str) -> Iterator[None]:
-    """Damaged bytes fail in a dozen ways, none of them documented: one sentence for all."""
+def damage(origin: str, kind: str, next_step: str) -> Iterator[None]:
+    """One sentence for all errors within the block: damaged bytes fail in a dozen ways, none of them documented.
+
+    Raises
+    ------
+    InputError
+    """
     try:
         with warnings.catch_warnings(action="ignore"):
             yield

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features import snad_set
-from rbztf.features.columns import counting_columns, is_enough, lacking_warnings
+from rbztf.features.columns import counting_fault, is_enough, lacking_warnings
 from rbztf.features.files import read_features
 from rbztf.features.lightcurve import check_until, photometry_features, usable_photometry
 from rbztf.features.snad_set import ALL_FLAGS
@@ -226,8 +226,7 @@ class ObjectReader:
     @cached_property
     def _table_fault(self) -> str:
         """Why no object of the table can be scored soundly; empty if they may be."""
-        names = counting_columns(self._table) if self._table is not None else ()
-        return f"{names[0]} of the table of features counts its rows" if names else ""
+        return counting_fault(self._table) if self._table is not None else ""
 
     @property
     def _has_all_columns(self) -> bool:

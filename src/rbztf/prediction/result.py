@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -238,25 +238,26 @@ class PredictResult:
 
     def columns(self) -> list[Column]:
         """The columns of a table of predictions."""
-        return [column for column, _, _ in self._described()]
+        return [column for column, _, _ in described(self.kinds)]
 
     def rows(self) -> list[list[Cell]]:
         """One row an object, one cell for each of :meth:`columns`."""
-        places = [(name, kind) for _, name, kind in self._described()]
+        places = [(name, kind) for _, name, kind in described(self.kinds)]
         return [
             [entry.kinds.get(kind) if kind else getattr(entry, name) for name, kind in places]
             for entry in self.objects
         ]
 
-    def _described(self) -> Iterator[tuple[Column, str, str]]:
-        """Each column, the field it is from and, of ``kinds``, the kind."""
-        for entry in fields(Prediction):
-            if not entry.metadata:
-                continue
-            facts = dict(entry.metadata)
-            for kind in self.kinds if entry.name == "kinds" else ("",):
-                described = facts | {"description": facts["description"].format(kind)}
-                yield Column(name=f"p_{kind}" if kind else entry.name, **described), entry.name, kind
+
+def described(kinds: Sequence[str]) -> Iterator[tuple[Column, str, str]]:
+    """Each column of a table of predictions, the field it is from and, of ``kinds``, the kind."""
+    for entry in fields(Prediction):
+        if not entry.metadata:
+            continue
+        facts = dict(entry.metadata)
+        for kind in kinds if entry.name == "kinds" else ("",):
+            told = facts | {"description": facts["description"].format(kind)}
+            yield Column(name=f"p_{kind}" if kind else entry.name, **told), entry.name, kind
 
 
 def check_ending(path: Path) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.config import Config, load_config
@@ -18,11 +16,11 @@ from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
-from rbztf.models.objects.training_range import InputCheck
 from rbztf.models.training import choose_device
 from rbztf.prediction.inputs import InputPaths
 from rbztf.prediction.parts import Parts
-from rbztf.prediction.result import Prediction, PredictResult
+from rbztf.prediction.remarks import Tally, remarks
+from rbztf.prediction.result import PredictResult
 from rbztf.prediction.run import PredictionRun
 from rbztf.progress import Progress, silent
 from rbztf.verbs.acquire import (
@@ -37,10 +35,6 @@ from rbztf.verbs.acquire import (
 from rbztf.verbs.paths import locate_model, locate_optional
 from rbztf.ztf import Oid
 
-NO_RANGES = (
-    "The model does not keep where its training objects lie (it is older, imported, or trained on few objects), "
-    "so input_check is empty."
-)
 FETCHED_AT_ONCE = 512
 """Objects that are fetched before the first of them are scored."""
 
@@ -117,8 +111,8 @@ def predict(
             "Take one that does: rbztf import --train, or rbztf train-rnn --config default.",
         )
     _check_read(bundle, path, {Modality.IMAGE: embeddings, Modality.LIGHTCURVE: features})
-    places = with_default_store(_given(data, embeddings, features, config))
-    notes = [*check_package(bundle, places), *_of_shipped(bundle, path)]
+    places = given_places(data, embeddings, features, config)
+    notes = [*check_package(bundle, places), *of_shipped(bundle, path)]
     options = FetchOptions(archive_url, collection, wait_s) if fetch and oids is not None else None
     device = choose_device(config.device)
     kept = None
@@ -151,7 +145,7 @@ def predict(
                 kept.add(made)
             progress("predict", n_known + run.n_done, len(wanted))
     predictions = tuple(known[oid] for oid in wanted if oid in known)
-    warnings = (*notes, *run.warnings, *_remarks(bundle, predictions, run.n_go_on))
+    warnings = (*notes, *run.warnings, *remarks(bundle, Tally.of(predictions, run.n_go_on)))
     return PredictResult(str(path), predictions, (*problems, *run.problems), warnings, places.cutouts)
 
 
@@ -166,13 +160,21 @@ def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | 
             )
 
 
-def _of_shipped(model: Model, path: Path) -> Iterator[str]:
+def of_shipped(model: Model, path: Path) -> Iterator[str]:
     """What the model that comes with rbztf does not do, and how to get one that does."""
     if path.resolve() == shipped_model().resolve() and Modality.IMAGE not in model.modalities:
         yield (
             "Scored by the model that comes with rbztf: light curves alone, no frames read. "
             "For the full answer, from frames too: rbztf import --train."
         )
+
+
+def model_hash(model: Path) -> str:
+    """Hash of all files of a model."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in model.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _request(
@@ -185,11 +187,8 @@ def _request(
     force: bool,
 ) -> dict[str, Any]:
     """All that decides a prediction, to tell parts of one request from those of another."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in model.rglob("*") if path.is_file()):
-        digest.update(path.read_bytes())
     return {
-        "model": digest.hexdigest()[:16],
+        "model": model_hash(model),
         "cutouts": str(cutouts_folder(places)),
         "collection": collection,
         "embeddings": str(places.embeddings),
@@ -201,69 +200,13 @@ def _request(
     }
 
 
-def _given(
+def given_places(
     data: Path | str | None, embeddings: Path | str | None, features: Path | str | None, config: Config
 ) -> InputPaths:
     """What to use: naming cutouts or embeddings leaves those of the configuration out."""
     table = locate_optional("features", features, config)
     if data is not None or embeddings is not None:
         cutouts, vectors = (Path(place) if place is not None else None for place in (data, embeddings))
-        return InputPaths(cutouts, vectors, table)
-    return InputPaths(
-        locate_optional("cutouts", None, config), locate_optional("embeddings", None, config), table
-    )
-
-
-def _of_input(model: Model, predictions: Sequence[Prediction]) -> Iterator[str]:
-    """How many objects are outside what the model was trained on."""
-    outside = [entry for entry in predictions if entry.input_check == InputCheck.OUTSIDE]
-    if outside:
-        undecided = sum(entry.decision is None for entry in outside)
-        what = (
-            "nothing is decided of them (--force decides all the same)" if undecided else "decided by --force"
-        )
-        yield (
-            f"{len(outside)} of {len(predictions)} objects are outside what the model was trained on: {what}. "
-            f"The first, {outside[0].oid}: {outside[0].input_reason}."
-        )
-    if predictions and not model.ranges:
-        yield NO_RANGES
-
-
-def _remarks(model: Model, predictions: Sequence[Prediction], n_go_on: int) -> Iterator[str]:
-    """What all who use the scores should know."""
-    yield from _of_input(model, predictions)
-    n_trained = sum(bool(entry.in_training) for entry in predictions)
-    if n_trained:
-        yield (
-            f"{n_trained} of {len(predictions)} objects are training objects of the model, so p_bogus flatters; "
-            "their decision rests on p_out_of_fold, by members that were not trained on them."
-        )
-    full = "+".join(model.modalities)
-    for inputs in sorted({entry.inputs for entry in predictions} - {full}):
-        count = sum(entry.inputs == inputs for entry in predictions)
-        auc = {"+".join(have): area for have, area in model.inner_auc.items()}
-        yield (
-            f"{count} of {len(predictions)} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
-            f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."
-        )
-    timeless = sum(
-        bool(entry.blamed) and np.isnan([e.hjd for e in entry.blamed]).all() for entry in predictions
-    )
-    if timeless:
-        yield (
-            f"The frames of {timeless} of {len(predictions)} objects have no times (their embeddings do not hold them); "
-            "epochs are named by the number of the frame."
-        )
-    unverified = sum(entry.features_verified is False for entry in predictions)
-    if unverified:
-        yield (
-            f"{unverified} of {len(predictions)} objects have light-curve features whose definitions could not be "
-            "compared with the training's; their scores are sound only if both were made alike."
-        )
-    if model.definition.span_mjd and n_go_on:
-        end = model.definition.span_mjd[1]
-        yield (
-            f"{n_go_on} of {len(predictions)} objects have light curves that go on after MJD {end:.0f}, where "
-            f"those of the training end (another data release). --until {end:.0f} scores what both cover."
-        )
+    else:
+        cutouts, vectors = (locate_optional(kind, None, config) for kind in ("cutouts", "embeddings"))
+    return with_default_store(InputPaths(cutouts, vectors, table))

@@ -129,12 +129,12 @@ class Ensemble:
     def available(self, objects: ObjectSet) -> list[Modalities]:
         """The modalities that the score of each object can rest on; empty if nothing is known."""
         modalities = self.modalities
-        flags = np.array([objects.has(modality) for modality in modalities]).reshape(-1, len(objects))
+        flags = [objects.has(modality).tolist() for modality in modalities]
         known = {
             have: self._usable([modality for modality, has in zip(modalities, have) if has])
             for have in product((False, True), repeat=len(modalities))
         }
-        return [known[have] for have in zip(*flags.tolist())] if modalities else [()] * len(objects)
+        return [known[have] for have in zip(*flags)]
 
     def _usable(self, have: Collection[Modality]) -> Modalities:
         """The largest part of ``have`` for which there is a combination."""
