@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rbztf.errors import DataError, RbztfError, UsageError
-from rbztf.scheduler import DaskWorkers, Processes, Scheduler, open_scheduler
+from rbztf.parallel.scheduler import DaskWorkers, Processes, Scheduler, open_scheduler
 
 
 def square(number: int) -> int:
@@ -95,7 +95,7 @@ def test_a_scheduler_holds_few_tasks_at_a_time(dask: DaskWorkers, monkeypatch: p
 
 def test_no_scheduler_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("rbztf.scheduler.CONNECT_S", 1)
+    monkeypatch.setattr("rbztf.parallel.scheduler.CONNECT_S", 1)
     with (
         pytest.raises(UsageError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         open_scheduler("tcp://127.0.0.1:9"),

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "_version errors progress times ztf files connections tables locks wording"
-        " textfiles csvfiles yamltext parallel scheduler",
+        " textfiles csvfiles yamltext parallel",
         "formats figures",
         "frames",
         "config",

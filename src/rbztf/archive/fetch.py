@@ -24,7 +24,7 @@ from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import Frame
 from rbztf.errors import ArchiveDown, ArchiveError, Problem, RbztfError
 from rbztf.files import writing
-from rbztf.parallel import Workers
+from rbztf.parallel.processes import Workers
 from rbztf.progress import Progress, notify, silent
 from rbztf.stores.store_locks import Patience, StoreLocks
 from rbztf.wording import counted

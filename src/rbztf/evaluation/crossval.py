@@ -28,7 +28,7 @@ from rbztf.models.objects.read import read_labelled, read_objects
 from rbztf.models.objects.scores import ObjectScores
 from rbztf.models.rnn.fit import fit_classifier
 from rbztf.models.training import choose_device, threads
-from rbztf.parallel import map_processes
+from rbztf.parallel.processes import map_processes
 from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import Embeddings, open_embeddings
 from rbztf.stores.labels import LabelTable

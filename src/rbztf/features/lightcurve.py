@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from rbztf.errors import DataError, Problem, RbztfError, UsageError
 from rbztf.features import snad_set
 from rbztf.features.snad_set import ALL_FLAGS, FEATURE_NAMES, MIN_EPOCHS
 from rbztf.features.table import Definition, FeatureTable
+from rbztf.parallel.processes import available_cores
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore
 from rbztf.times import MJD_TO_JD
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 LARGEST_MJD = 1e6
+AT_ONCE = 256
+"""Light curves whose features are computed side by side."""
 Photometry = NDArray[np.float64]
 """Rows of time (days), magnitude and its error, (3, n) float64."""
 
@@ -95,10 +98,17 @@ def light_curve_features(
 
 def photometry_features(series: Photometry) -> NDArray[np.float64]:
     """The 54 features of what :func:`usable_photometry` gives, (54,) float64; see :func:`light_curve_features`."""
-    if series.shape[1] < MIN_EPOCHS:
-        snad_set.package()
-        return np.full(len(FEATURE_NAMES), np.nan)
-    return snad_set.compute(*series)
+    return np.asarray(features_of([series])[0])
+
+
+def features_of(curves: Sequence[Photometry], n_threads: int = 1) -> NDArray[np.float64]:
+    """The 54 features of each of some light curves, (n, 54) float64; all NaN where epochs are too few."""
+    snad_set.package()
+    values = np.full((len(curves), len(FEATURE_NAMES)), np.nan)
+    long = [row for row, series in enumerate(curves) if series.shape[1] >= MIN_EPOCHS]
+    if long:
+        values[long] = snad_set.compute_many([tuple(curves[row]) for row in long], n_threads)
+    return values
 
 
 def check_until(until_mjd: float | None) -> None:
@@ -123,6 +133,7 @@ def features_from_cutouts(
     *,
     until_mjd: float | None = None,
     catflags: int = ALL_FLAGS,
+    n_threads: int = 0,
     progress: Progress = silent,
     problems: list[Problem] | None = None,
 ) -> FeatureTable:
@@ -136,6 +147,8 @@ def features_from_cutouts(
         Objects, in the order of the answer; all of the store if left out.
     until_mjd, catflags
         See :func:`usable_photometry`.
+    n_threads : int
+        0 takes one a core.
     problems : list of Problem, optional
         Gets the objects that are damaged or not in the store, which the table lacks, and
         those with too few usable epochs, whose row is all NaN.
@@ -157,23 +170,26 @@ def features_from_cutouts(
     kept: list[int] = []
     rows: list[NDArray[np.float64]] = []
     spans: list[float] = []
-    for done, oid in enumerate(wanted):
-        progress("features", done, len(wanted), "objects")
-        try:
-            series = _read(store, oid, until_mjd, catflags)
-        except RbztfError as error:
-            problems.append(Problem(str(int(oid)), str(error)))
-            continue
-        if series.shape[1] < MIN_EPOCHS:
-            what = f"{series.shape[1]} usable epochs are too few for features ({MIN_EPOCHS} are needed)."
-            problems.append(Problem(str(int(oid)), what))
-        else:
-            spans += [series[0, 0], series[0, -1]]
-        kept.append(int(oid))
-        rows.append(photometry_features(series))
+    for start in range(0, len(wanted), AT_ONCE):
+        progress("features", start, len(wanted), "objects")
+        curves = []
+        for oid in wanted[start : start + AT_ONCE]:
+            try:
+                series = _read(store, oid, until_mjd, catflags)
+            except RbztfError as error:
+                problems.append(Problem(str(int(oid)), str(error)))
+                continue
+            if series.shape[1] < MIN_EPOCHS:
+                what = f"{series.shape[1]} usable epochs are too few for features ({MIN_EPOCHS} are needed)."
+                problems.append(Problem(str(int(oid)), what))
+            else:
+                spans += [series[0, 0], series[0, -1]]
+            kept.append(int(oid))
+            curves.append(series)
+        rows.append(features_of(curves, n_threads or available_cores()))
     progress("features", len(wanted), len(wanted), "objects")
     span = (float(min(spans)), float(max(spans))) if spans else None
-    values = np.array(rows, np.float64).reshape(len(rows), len(FEATURE_NAMES))
+    values = np.concatenate(rows) if rows else np.empty((0, len(FEATURE_NAMES)))
     return FeatureTable(np.array(kept, np.int64), FEATURE_NAMES, values, Definition(source, catflags, span))
 
 

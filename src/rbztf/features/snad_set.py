@@ -9,7 +9,7 @@ the grid of the periodogram was read off the published table (see ``docs/feature
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
 from types import ModuleType
@@ -93,6 +93,8 @@ PACKAGE_NAMES = {
     **{f"{name}_flux_r": name for name in _FLUX},
 }
 """Our name (that of the SNAD table) of each feature, and what the package calls it."""
+Curve = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Times (days), magnitudes and their errors."""
 FEATURE_NAMES = tuple(PACKAGE_NAMES)
 """The 54 columns in the order of the SNAD table. The ending ``_r`` is historical: the names are
 the same for objects of every band, so that objects of different bands can be compared."""
@@ -140,30 +142,37 @@ def known_definition(names: Collection[str], made: Definition) -> Definition:
 def compute(
     time_d: NDArray[np.float64], mag: NDArray[np.float64], magerr: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The features of one light curve.
+    """The features of one light curve; see :func:`compute_many`."""
+    return np.asarray(compute_many([(time_d, mag, magerr)])[0])
+
+
+def compute_many(curves: Sequence[Curve], n_threads: int = 1) -> NDArray[np.float64]:
+    """The features of light curves, computed in native threads; each is the same in any company.
 
     Flux is 10**(-0.4 (mag - 8.9)), in Jy if the magnitudes are AB, and its error
     0.4 ln(10) flux magerr; no flux feature depends on the zero point.
 
     Parameters
     ----------
-    time_d : ndarray (n,), float64
-        Times in days, ascending, no two the same, n at least :data:`MIN_EPOCHS`.
-    mag, magerr : ndarray (n,), float64
-        Magnitudes and their errors, finite, errors positive.
+    curves : sequence of (ndarray (n,), ndarray (n,), ndarray (n,)), float64
+        Of each the times in days, ascending, no two the same, n at least :data:`MIN_EPOCHS`; magnitudes
+        and their errors, finite, errors positive.
+    n_threads : int
 
     Returns
     -------
-    ndarray (54,), float64
+    ndarray (len(curves), 54), float64
         In the order of :data:`FEATURE_NAMES`; NaN where one is not defined, such as the
         skewness of a constant.
     """
-    flux = 10.0 ** (-0.4 * (mag - 8.9))
-    fluxerr = 0.4 * math.log(10.0) * flux * magerr
     shape, flux_shape = _extractors()
-    found = {f"{name}/magn": value for name, value in _named(shape, time_d, mag, magerr).items()}
-    found |= {f"{name}/magn": value for name, value in _spectrum(time_d, mag).items()}
-    found |= {f"{name}/flux": value for name, value in _named(flux_shape, time_d, flux, fluxerr).items()}
+    fluxes = []
+    for time_d, mag, magerr in curves:
+        flux = 10.0 ** (-0.4 * (mag - 8.9))
+        fluxes.append((time_d, flux, 0.4 * math.log(10.0) * flux * magerr))
+    found = {f"{name}/magn": values for name, values in _named(shape, curves, n_threads).items()}
+    found |= {f"{name}/magn": values for name, values in _spectra(curves, n_threads).items()}
+    found |= {f"{name}/flux": values for name, values in _named(flux_shape, fluxes, n_threads).items()}
     try:
         ordered = [found[f"{PACKAGE_NAMES[name]}/{name[-6:-2]}"] for name in FEATURE_NAMES]
     except KeyError as error:
@@ -171,13 +180,17 @@ def compute(
             f"This light-curve ({version('light-curve')}) calls a feature otherwise: no {error} among its names.",
             "Install light-curve 0.13.",
         ) from None
-    values = np.array(ordered, np.float64)
+    values = np.stack(ordered, axis=1)
     values[~np.isfinite(values)] = np.nan
     return values
 
 
-def _named(extractor: Any, *series: NDArray[np.float64]) -> dict[str, float]:
-    return dict(zip(extractor.names, extractor(*series, sorted=True, fill_value=np.nan)))
+def _named(extractor: Any, curves: Sequence[Curve], n_threads: int) -> dict[str, NDArray[np.float64]]:
+    """Each feature of all curves, (n,) float64, by the package's name."""
+    if not curves:
+        return dict.fromkeys(extractor.names, np.empty(0))
+    rows = extractor.many(list(curves), sorted=True, check=False, fill_value=np.nan, n_jobs=n_threads)
+    return dict(zip(extractor.names, rows.T))
 
 
 @cache
@@ -227,16 +240,25 @@ def _extractors() -> tuple[Any, Any]:
     return shape, flux_shape
 
 
-def _spectrum(time_d: NDArray[np.float64], mag: NDArray[np.float64]) -> dict[str, float]:
-    """Periodogram on a grid of whole steps, its size the next power of two, as the package makes its own."""
-    n, span_d = len(time_d), time_d[-1] - time_d[0]
-    step = 2 * math.pi * (n - 1) / (n * RESOLUTION * span_d)  # rad/day
-    power = max(1, math.ceil(math.log2(max(1, math.ceil(MAX_FREQUENCY / step)))))
-    if power > MAX_GRID:
-        return dict.fromkeys((PACKAGE_NAMES[f"{name}_magn_r"] for name in _SPECTRUM), math.nan)
-    # In units of the step the grid is the same for all light curves, and its plan is made once.
-    found = _named(_periodogram(power), (time_d - time_d[0]) * step, mag)
-    return {name: value / step if _is_period(name) else value for name, value in found.items()}
+def _spectra(curves: Sequence[Curve], n_threads: int) -> dict[str, NDArray[np.float64]]:
+    """Periodograms on grids of whole steps, their size the next power of two, as the package makes its own."""
+    steps, powers = np.empty(len(curves)), np.empty(len(curves), np.int64)
+    for row, (time_d, _, _) in enumerate(curves):
+        n, span_d = len(time_d), time_d[-1] - time_d[0]
+        steps[row] = 2 * math.pi * (n - 1) / (n * RESOLUTION * span_d)  # rad/day
+        powers[row] = max(1, math.ceil(math.log2(max(1, math.ceil(MAX_FREQUENCY / steps[row])))))
+    names = [PACKAGE_NAMES[f"{name}_magn_r"] for name in _SPECTRUM]
+    found = {name: np.full(len(curves), math.nan) for name in names}
+    for power in np.unique(powers[powers <= MAX_GRID]).tolist():
+        # In units of the step the grid is the same for all light curves, and its plan is made once.
+        rows = np.flatnonzero(powers == power)
+        scaled = []
+        for row in rows.tolist():
+            time_d, mag, magerr = curves[row]
+            scaled.append(((time_d - time_d[0]) * steps[row], mag, magerr))
+        for name, values in _named(_periodogram(power), scaled, n_threads).items():
+            found[name][rows] = values / steps[rows] if _is_period(name) else values
+    return found
 
 
 def _is_period(name: str) -> bool:

@@ -21,11 +21,11 @@ from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
+from rbztf.parallel.scheduler import Processes, open_scheduler
 from rbztf.prediction.part_tables import PartTables, check_ending
 from rbztf.prediction.remarks import Tally, remarks
 from rbztf.prediction.score_table import ScoreTable, score_rows
 from rbztf.progress import Progress, silent
-from rbztf.scheduler import Processes, open_scheduler
 from rbztf.tables import Column
 from rbztf.verbs.paths import locate_model
 from rbztf.verbs.predict import given_places, model_hash, of_shipped

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from rbztf.errors import RbztfError, UsageError, reason
-from rbztf.parallel import available_cores, each_process
+from rbztf.parallel.processes import available_cores, each_process
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
