@@ -62,12 +62,14 @@ chaos: $(READY)
 fuzz: $(READY)
 	RBZTF_FUZZ=1500 $(BIN)/python -m pytest tests/fuzz
 
+$(VENV)/.ready: EXTRAS := dev,lsdb,dask
+$(MIN)/.ready: EXTRAS := dev
 $(VENV)/.ready: pyproject.toml constraints.txt
 $(MIN)/.ready: pyproject.toml constraints-min.txt
 %/.ready:
 	@test -n "$(PYTHON)" || { echo "rbztf needs Python 3.11, 3.12 or 3.13 on the PATH."; exit 1; }
 	test -x $*/bin/python || $(PYTHON) -m venv $*
-	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c $(filter constraints%,$^) -e ".[dev]"
+	$*/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c $(filter constraints%,$^) -e ".[$(EXTRAS)]"
 	touch $@
 
 clean:

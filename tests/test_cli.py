@@ -24,7 +24,7 @@ from helpers import (
 
 import rbztf
 import rbztf.cli
-from rbztf.verbs.predict import NO_RANGES
+from rbztf.prediction.remarks import NO_RANGES
 
 OIDS = [make_oid(i) for i in range(3)]
 COMMAND = Path(sys.executable).with_name("rbztf")

@@ -37,7 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "evaluation prediction",
         "plots",
         "reporting",
-        "verbs",
+        "verbs lsdb",
         "cli",
         "__main__",
     )

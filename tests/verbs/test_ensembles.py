@@ -39,9 +39,9 @@ from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
 from rbztf.models.ensemble.bundle import load_ensemble
 from rbztf.models.objects.object_set import Modality, ObjectSet
 from rbztf.models.training import threads
+from rbztf.prediction.remarks import NO_RANGES
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
-from rbztf.verbs.predict import NO_RANGES
 
 N_OBJECTS, N_EPOCHS = 32, 10
 OIDS = [make_oid(i, field=600 + i // 4) for i in range(N_OBJECTS)]

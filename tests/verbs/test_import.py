@@ -29,8 +29,8 @@ from helpers import (
 import rbztf
 from rbztf.models.rnn.bundle import load_classifier
 from rbztf.models.vae.bundle import load_encoder
+from rbztf.prediction.remarks import NO_RANGES
 from rbztf.stores.embeddings import open_embeddings
-from rbztf.verbs.predict import NO_RANGES
 
 A, B = make_oid(1), make_oid(2)
 

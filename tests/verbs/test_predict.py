@@ -27,7 +27,7 @@ from helpers import (
 from pyarrow import parquet
 
 import rbztf
-from rbztf.verbs.predict import NO_RANGES
+from rbztf.prediction.remarks import NO_RANGES
 
 OIDS = [make_oid(i) for i in range(8)]
 OBJECT_KEYS = {

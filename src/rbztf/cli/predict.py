@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,21 +19,14 @@ from rbztf.cli.options import (
     Quiet,
     Seed,
     Set,
+    refuse_idle,
     refuse_without,
     resolve,
     tell_idle_seed,
 )
-from rbztf.cli.screen import Screen, screen
+from rbztf.cli.screen import screen
+from rbztf.cli.show_predictions import show_predictions
 from rbztf.wording import counted
-
-if TYPE_CHECKING:
-    from rbztf.prediction.result import Prediction, PredictResult
-
-SHOWN_ROWS = 40
-SHOWN_EPOCHS = 5
-"""Epochs of an object that --explain names on a terminal."""
-LEAST_SHOWN_KIND = 0.2
-"""Probability below which a kind of artefact is not named in the table."""
 
 
 def predict(
@@ -116,17 +108,32 @@ def predict(
             metavar="SECONDS",
         ),
     ] = None,
+    hats: Annotated[
+        str | None,
+        typer.Option(help="Score the light curves of a HATS catalog into the catalog --out.", metavar="PATH"),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Part of the catalog: RA, Dec (degrees) and a radius, as 45,10,30arcmin.", metavar="TEXT"
+        ),
+    ] = None,
+    partitions: Annotated[
+        str | None, typer.Option(help="Partitions of the catalog, for jobs of an array.", metavar="A:B")
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
-            help="Dask scheduler that scores a whole table of --features: its address, or local.",
+            help="Dask scheduler for a whole table of --features, or --hats: its address, or local.",
             metavar="ADDRESS",
         ),
     ] = None,
     workers: Annotated[
         int,
         typer.Option(
-            help="Processes for a whole table of --features; 0 takes one a core.", metavar="N", min=0
+            help="Processes for a whole table of --features, or --hats; 0 takes one a core.",
+            metavar="N",
+            min=0,
         ),
     ] = 0,
     out: Annotated[
@@ -164,6 +171,32 @@ def predict(
         if mask is not None:
             check_table_ending(mask)
         goal = Goal(max_false_alarm, max_missed, error_rate, prior)
+        if hats is not None:
+            from rbztf.verbs.predict_hats import predict_hats
+
+            _check_hats(context, out)
+            assert out is not None
+            catalog = predict_hats(
+                hats,
+                out,
+                region=region,
+                partitions=partitions,
+                model=model,
+                until_mjd=until,
+                goal=goal if goal != Goal() else None,
+                force=force,
+                scheduler=scheduler,
+                workers=workers,
+                progress_bar=not quiet and not as_json,
+                config=settings,
+            )
+            show.say(
+                f"{counted(catalog.n_objects, 'object')}, {counted(catalog.n_partitions, 'partition')} → {out}"
+            )
+            if as_json:
+                show.document(catalog.to_json())
+            return
+        refuse_without(context, "--hats", False, "region", "partitions")
         per_object = bool(oids or oid or from_ or explain or mask or clean or report or as_json)
         table = None if per_object else table_asked(data, embeddings, features, settings)
         if table is not None and out is not None and out.suffix in TABLE_ENDINGS:
@@ -237,58 +270,16 @@ def predict(
         if as_json:
             show.document(result.to_json())
         elif out is None:
-            _show_predictions(show, result)
+            show_predictions(show, result)
         show.finish(result.problems, result.warnings)
 
 
-def _show_predictions(show: Screen, result: PredictResult) -> None:
-    """A table for a terminal, CSV for a pipe."""
-    from rbztf.models.catalogue import title
+def _check_hats(context: typer.Context, out: Path | None) -> None:
+    """Refuse options that have no effect on a catalog, or a missing place for its scores."""
+    from rbztf.errors import UsageError
 
-    if not show.out.is_terminal:
-        import sys
-
-        from rbztf.prediction.result import predictions_csv
-
-        sys.stdout.write(predictions_csv(result))
-        return
-    explained = any(p.n_dropped is not None for p in result.objects)
-    with_frames = any(p.n_frames or p.n_missing for p in result.objects)
-    rows = [_row(p, with_frames, explained) for p in result.objects[:SHOWN_ROWS]]
-    columns = ["oid", "P(bogus)", "95 %", "decision"]
-    columns += ["likely kind", "frames", "missing"] if with_frames else []
-    columns += ["without the blamed"] if explained else []
-    priors = {entry.prior for entry in result.objects} - {None}
-    prior = f", for a share of artefacts of {next(iter(priors)):.3g}" if priors else ""
-    show.table(f"Scores by {title(result.model)}{prior}", columns, rows)
-    for entry in result.objects[:SHOWN_ROWS]:
-        if entry.blamed:
-            show.say(f"{entry.oid}: {_worst(entry)}")
-    if len(result.objects) > SHOWN_ROWS:
-        show.say(f"{len(result.objects) - SHOWN_ROWS} more: use --out FILE.")
-
-
-def _worst(entry: Prediction) -> str:
-    """The epochs that contribute most, in words."""
-    worst = [epoch for epoch in entry.blamed[:SHOWN_EPOCHS] if epoch.share > 0]
-    if not worst:
-        return "no epoch speaks for bogus"
-    named = (
-        f"MJD {epoch.mjd:.4f} ({epoch.share:+.2f})"
-        if math.isfinite(epoch.mjd)
-        else f"frame {epoch.frame} ({epoch.share:+.2f})"
-        for epoch in worst
-    )
-    return f"worst epochs (log odds of bogus): {', '.join(named)}"
-
-
-def _row(p: Prediction, with_frames: bool, explained: bool) -> list[str]:
-    interval = f"{p.p_low:.2f}–{p.p_high:.2f}" if p.p_low is not None and p.p_high is not None else ""
-    row = [str(p.oid), f"{p.p_bogus:.3f}", interval, p.decision or f"none: {p.input_check}"]
-    if with_frames:
-        kind, share = max(p.kinds.items(), key=lambda item: item[1], default=("", 0.0))
-        likely = f"{kind} {share:.2f}" if share >= LEAST_SHOWN_KIND else ""
-        row += [likely, str(p.n_frames), str(p.n_missing)]
-    if explained:
-        row.append(f"{p.p_without:.3f} ({p.n_dropped} dropped)" if p.p_without is not None else "")
-    return row
+    goal = ("max_false_alarm", "max_missed", "error_rate", "prior", "force", "until")
+    work = ("region", "partitions", "scheduler", "workers", "out", "model", "config", "set_", "seed")
+    refuse_idle(context, "--hats", *goal, *work)
+    if out is None:
+        raise UsageError("--hats needs a place for the scores.", "Give --out CATALOG.")

@@ -127,6 +127,13 @@ def open_scheduler(address: str | None = None, workers: int = 0) -> Iterator[Sch
     if address is None:
         yield Processes(workers)
         return
+    with open_client(address, workers) as client:
+        yield DaskWorkers(client)
+
+
+@contextmanager
+def open_client(address: str, workers: int = 0) -> Iterator[Any]:
+    """A :class:`distributed.Client` within the block; parameters and errors as of :func:`open_scheduler`."""
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
@@ -134,10 +141,9 @@ def open_scheduler(address: str | None = None, workers: int = 0) -> Iterator[Sch
     with ExitStack() as stack:
         target: Any = address
         if address == LOCAL:
+            n_workers = workers or available_cores()
             target = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers or available_cores(), threads_per_worker=1, dashboard_address=None
-                )
+                distributed.LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
             )
         try:
             client = stack.enter_context(distributed.Client(target, timeout=CONNECT_S))
@@ -146,4 +152,4 @@ def open_scheduler(address: str | None = None, workers: int = 0) -> Iterator[Sch
                 f"No Dask scheduler answers at {address} ({reason(error)}).",
                 "Start one (dask scheduler), or leave out --scheduler.",
             ) from None
-        yield DaskWorkers(client)
+        yield client
