@@ -61,7 +61,7 @@ def encode(encoder: Encoder, inputs: Inputs, device: torch.device) -> NDArray[np
     out = np.empty((len(inputs), 2 * encoder.latent), np.float32)
     for start in range(0, len(inputs), BATCH):
         batch = encoder_input(encoder, inputs[start : start + BATCH], device)
-        out[start : start + BATCH] = network(batch).cpu().numpy()
+        out[start : start + BATCH] = network(batch).float().cpu().numpy()
     return out
 
 
