@@ -193,6 +193,23 @@ def test_torch_is_loaded_only_where_it_is_used(code: str, environment: dict[str,
     assert not loaded & {"torch", "sklearn", "matplotlib", "pyarrow", "scipy"}
 
 
+def test_scores_load_no_package_that_training_or_extras_need(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """LightGBM alone takes seconds to import, since it looks for pandas, scikit-learn and Dask."""
+    table = tmp_path / "features.csv"
+    code = f"""
+from rbztf.features.files import write_features
+from rbztf.simulate.ordinary.table import ordinary_features
+import rbztf
+write_features({str(table)!r}, ordinary_features(20, 0))
+assert len(rbztf.predict(features={str(table)!r}).objects) == 20
+"""
+    loaded = loaded_by(code, environment)
+    assert "torch" in loaded
+    assert not loaded & {"lightgbm", "sklearn", "pandas", "pyarrow", "dask", "distributed", "lsdb", "onnx"}
+
+
 def test_help_loads_little(environment: dict[str, str]) -> None:
     loaded = loaded_by(HELP.format(arguments=["--help"]), environment)
     assert not loaded & {"torch", "astropy", "pandas", "sklearn", "matplotlib", "astroquery"}

@@ -92,8 +92,8 @@ def remarks(model: Model, tally: Tally) -> Iterator[str]:
             "their decision rests on p_out_of_fold, by members that were not trained on them."
         )
     full = "+".join(model.modalities)
-    auc = {"+".join(have): area for have, area in model.inner_auc.items()}
     for inputs in sorted(set(tally.inputs) - {full}):
+        auc = {"+".join(have): area for have, area in model.inner_auc.items()}
         yield (
             f"{tally.inputs[inputs]} of {n} objects scored from {inputs} alone: AUC {auc[inputs]:.3f} on the "
             f"training's inner folds, {auc.get(full, float('nan')):.3f} with {full}."

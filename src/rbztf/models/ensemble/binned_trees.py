@@ -1,7 +1,8 @@
-"""The trees of LightGBM for many rows at once, with the same sums bit for bit and several times as fast.
+"""The trees of LightGBM, summed from their text alone and bit for bit as LightGBM does.
 
-Each value of a row becomes a number: how many of the thresholds of its feature, of all trees together, lie
-below it. A split is then a comparison of small whole numbers, done for thousands of rows by one call, and
+LightGBM takes seconds to import, and walks one row after another. Few rows walk through all trees side by side
+here. For many rows each value becomes a number: how many of the thresholds of its feature, of all trees together,
+lie below it. A split is then a comparison of small whole numbers, done for thousands of rows by one call, and
 the leaf of a tree is found as QuickScorer finds it (Lucchese et al. 2015, SIGIR '15, p. 73, section 3): a split
 that a row goes right at takes the leaves on its left away, and the first leaf that is left is the one.
 """
@@ -10,78 +11,82 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+FEW = 384
+"""Rows up to which walking is faster."""
 ROWS = 32768
 """Scored at once: their numbers fit in the processor's cache, and Python's share of the time is small."""
+WALKED_AT_ONCE = 2_000_000
+"""Rows times trees."""
 WORDS = {16: np.uint16, 32: np.uint32, 64: np.uint64}
 """By the most leaves a tree may have: what holds one bit a leaf."""
 MOST_THRESHOLDS = 65534
 """Of a feature: numbers are 16 bits wide, and the largest is kept for unknown values that go right."""
 ZERO = 1.0000000180025095e-35
 """LightGBM takes values up to this for 0 (kZeroThreshold in its include/LightGBM/meta.h)."""
-DEFAULT_LEFT, UNKNOWN_IS_ZERO, UNKNOWN_HAS_A_SIDE = 2, 0, 8
+DEFAULT_LEFT, UNKNOWN_IS_ZERO, ZERO_IS_UNKNOWN, UNKNOWN_HAS_A_SIDE = 2, 0, 4, 8
 """Bits of LightGBM's decision_type (its include/LightGBM/tree.h): the default side, and how NaN is taken."""
-
-Split = tuple[int, int, Any]
-"""Column of numbers, number of the threshold, bits of the leaves on the left."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree: its leaves from left to right and its splits.
+    """A tree as LightGBM writes it; a negative child c is the leaf ``~c``.
 
     Attributes
     ----------
     leaves : ndarray (leaves,), float64
-    splits : tuple of (int, float, int, int)
-        Feature, threshold up to which a value goes left, decision_type, and one bit for each leaf on the left.
+    feature, kind, left, right : ndarray (leaves - 1,), int64
+        Of each split; ``kind`` is LightGBM's decision_type.
+    threshold : ndarray (leaves - 1,), float64
+        Up to which a value goes left.
     """
 
     leaves: Array
-    splits: tuple[tuple[int, float, int, int], ...]
+    feature: Whole
+    threshold: Array
+    kind: Whole
+    left: Whole
+    right: Whole
 
     @classmethod
     def read(cls, lines: dict[str, str]) -> Tree:
         """From the lines of LightGBM's text by their names."""
-        values = np.array(lines["leaf_value"].split(), np.float64)
-        if len(values) == 1:
-            return cls(values, ())
-        feature, kind, left, right = (
-            [int(word) for word in lines[name].split()]
-            for name in ("split_feature", "decision_type", "left_child", "right_child")
-        )
-        threshold = [_for_exact_values(float(word)) for word in lines["threshold"].split()]
+        leaves = np.array(lines["leaf_value"].split(), np.float64)
+        names = ("split_feature", "decision_type", "left_child", "right_child")
+        feature, kind, left, right = (np.array(lines.get(name, "").split(), np.int64) for name in names)
+        threshold = np.array(lines.get("threshold", "").split(), np.float64)
+        near = np.abs(threshold) <= ZERO  # values near 0 count as 0: where values as they are go the same way
+        threshold[near] = np.where(threshold[near] >= 0, ZERO, np.nextafter(-ZERO, -np.inf))
+        return cls(leaves, feature, threshold, kind, left, right)
+
+    def in_order(self) -> tuple[Array, list[int]]:
+        """Leaves from left to right, and of each split one bit for each leaf on its left."""
         order: list[int] = []
-        bits: dict[int, int] = {}
-        todo = [0]
-        while todo:  # depth first, left before right; a node comes again when its left side is done
+        bits = [0] * len(self.feature)
+        todo = [0] if bits else [-1]
+        while todo:  # depth first, left before right; a split comes again when its left side is done
             node = todo.pop()
             if node < 0:
                 order.append(~node)
-            elif node in bits:
+            elif bits[node]:
                 bits[node] = (1 << len(order)) - bits[node]
-                todo.append(right[node])
+                todo.append(int(self.right[node]))
             else:
                 bits[node] = 1 << len(order)
-                todo += [node, left[node]]
-        splits = [(feature[node], threshold[node], kind[node], bits[node]) for node in bits]
-        return cls(values[order], tuple(splits))
-
-
-def _for_exact_values(threshold: float) -> float:
-    """The threshold that sends values as they are where this one sends them with the smallest taken for 0."""
-    if abs(threshold) > ZERO:
-        return threshold
-    return ZERO if threshold >= 0 else float(np.nextafter(-ZERO, -np.inf))
+                todo += [node, int(self.left[node])]
+        return self.leaves[order], bits
 
 
 def read_trees(text: str) -> Iterator[Tree]:
-    """The trees of a sound text of LightGBM (see :func:`rbztf.models.ensemble.trees_text.checked_trees`)."""
+    """The trees of a sound text of LightGBM (see :func:`rbztf.models.ensemble.trees_text.check_trees`)."""
     body = text.partition("end of trees")[0]
     for block in body.split("\nTree=")[1:]:
         pairs = (line.partition("=") for line in block.splitlines())
@@ -95,52 +100,11 @@ class BinnedTrees:
     ----------
     texts : sequence of str
         Of LightGBM, one a booster, which read the same columns.
-
-    Raises
-    ------
-    ValueError
-        For trees that are not made for this: more than 64 leaves, more than 65,534 thresholds of a feature,
-        or zeros taken for unknown; and with NumPy 1, which cannot count bits.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        if not hasattr(np, "bitwise_count"):
-            raise ValueError("NumPy 1 cannot count bits")
-        forests = [list(read_trees(text)) for text in texts]
-        trees = [tree for forest in forests for tree in forest]
-        most = max((len(tree.leaves) for tree in trees), default=1)
-        word: Any = next((kind for leaves, kind in WORDS.items() if most <= leaves), None)
-        if word is None:
-            raise ValueError(f"a tree has {most} leaves")
-        self._word = word
-        splits = [split for tree in trees for split in tree.splits]
-        if any(kind & ~DEFAULT_LEFT not in (UNKNOWN_IS_ZERO, UNKNOWN_HAS_A_SIDE) for _, _, kind, _ in splits):
-            raise ValueError("zeros count as unknown")
-        by_feature: dict[int, list[float]] = {}
-        for feature, threshold, _, _ in splits:
-            by_feature.setdefault(feature, []).append(threshold)
-        self._thresholds = {feature: np.unique(found) for feature, found in by_feature.items()}
-        if any(len(found) > MOST_THRESHOLDS for found in self._thresholds.values()):
-            raise ValueError("a feature has too many thresholds")
-        self._columns = sorted({(feature, kind) for feature, _, kind, _ in splits})
-        places = {column: place for place, column in enumerate(self._columns)}
-        self._forests = [
-            [
-                (
-                    tree.leaves,
-                    [
-                        (
-                            places[feature, kind],
-                            int(np.searchsorted(self._thresholds[feature], threshold)),
-                            word(bits),
-                        )
-                        for feature, threshold, kind, bits in tree.splits
-                    ],
-                )
-                for tree in forest
-            ]
-            for forest in forests
-        ]
+        self._forests = [list(read_trees(text)) for text in texts]
+        self._trees = [tree for forest in self._forests for tree in forest]
 
     def sums(self, values: NDArray[np.floating[Any]]) -> Array:
         """What LightGBM's ``predict(raw_score=True)`` gives for each booster.
@@ -155,12 +119,130 @@ class BinnedTrees:
         ndarray (boosters, n), float64
         """
         out = np.zeros((len(self._forests), len(values)))
-        for start in range(0, len(values), ROWS):
-            block = values[start : start + ROWS]
-            numbers = self._numbers(block)
-            for row, forest in zip(out, self._forests):
-                self._add(numbers, forest, row[start : start + len(block)])
+        walks = len(values) <= FEW or self._bins is None
+        rows = max(1, WALKED_AT_ONCE // max(1, len(self._trees))) if walks else ROWS
+        for start in range(0, len(values), rows):
+            block = values[start : start + rows]
+            place = out[:, start : start + len(block)]
+            if walks or self._bins is None:
+                self._walks.add(np.asarray(block, np.float64), place)
+            else:
+                self._bins.add(block, place)
         return out
+
+    @cached_property
+    def _walks(self) -> _Walks:
+        return _Walks(self._forests)
+
+    @cached_property
+    def _bins(self) -> _Bins | None:
+        """None for trees that are not made for it: more than 64 leaves, too many thresholds, zeros that count as
+        unknown; and with NumPy 1, which cannot count bits."""
+        most = max((len(tree.leaves) for tree in self._trees), default=1)
+        word: Any = next((kind for leaves, kind in WORDS.items() if most <= leaves), None)
+        kinds = {int(kind) & ~DEFAULT_LEFT for tree in self._trees for kind in tree.kind}
+        if word is None or ZERO_IS_UNKNOWN in kinds or not hasattr(np, "bitwise_count"):
+            return None
+        made = _Bins(self._forests, word)
+        return made if made.largest <= MOST_THRESHOLDS else None
+
+
+class _Walks:
+    """Trees that rows walk through, all side by side."""
+
+    def __init__(self, forests: Sequence[Sequence[Tree]]) -> None:
+        trees = [tree for forest in forests for tree in forest]
+        splits = np.cumsum([0, *(len(tree.feature) for tree in trees)])
+        leaves = np.cumsum([0, *(len(tree.leaves) for tree in trees)])
+        self._ends = np.cumsum([0, *(len(forest) for forest in forests)])
+
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(tree, name) for tree in trees])
+
+        self._leaves, self._feature, self._threshold = (
+            joined(name) for name in ("leaves", "feature", "threshold")
+        )
+        kind = joined("kind")
+        side = (kind & DEFAULT_LEFT) > 0
+        zero = (kind & ~DEFAULT_LEFT) == UNKNOWN_IS_ZERO
+        self._unknown_left = np.where(zero, self._threshold >= 0, side)
+        self._zero_unknown = (kind & ~DEFAULT_LEFT) == ZERO_IS_UNKNOWN
+        first = np.repeat(splits[:-1], np.diff(splits))
+        first_leaf = np.repeat(leaves[:-1], np.diff(splits))
+        self._children = np.stack(
+            [
+                np.where(child >= 0, child + first, child - first_leaf)
+                for child in (joined("left"), joined("right"))
+            ]
+        )
+        self._first = np.where(np.diff(splits) > 0, splits[:-1], ~leaves[:-1])
+
+    def add(self, values: Array, out: Array) -> None:
+        """Add the sums of each booster to ``out``, (boosters, n)."""
+        n = len(values)
+        node = np.tile(self._first, n)
+        row = np.repeat(np.arange(n), len(self._first))
+        going = np.flatnonzero(node >= 0)
+        while len(going):
+            at = node[going]
+            x = values[row[going], self._feature[at]]
+            left = x <= self._threshold[at]
+            unknown = np.isnan(x) | (self._zero_unknown[at] & (np.abs(x) <= ZERO))
+            left = np.where(unknown, self._unknown_left[at], left)
+            node[going] = self._children[np.where(left, 0, 1), at]
+            going = going[node[going] >= 0]
+        found = self._leaves[~node].reshape(n, -1)
+        for sums, (start, stop) in zip(out, pairwise(self._ends.tolist())):
+            if stop > start:
+                sums += np.add.accumulate(found[:, start:stop], axis=1)[
+                    :, -1
+                ]  # one after another, as LightGBM
+
+
+class _Bins:
+    """Trees whose splits compare numbers of thresholds.
+
+    Attributes
+    ----------
+    largest : int
+        Thresholds of a feature.
+    """
+
+    def __init__(self, forests: Sequence[Sequence[Tree]], word: Any) -> None:
+        self._word = word
+        trees = [tree for forest in forests for tree in forest]
+        feature, threshold, kind = (
+            np.concatenate([getattr(tree, name) for tree in trees])
+            for name in ("feature", "threshold", "kind")
+        )
+        self._thresholds = {
+            place: np.unique(threshold[feature == place]) for place in np.unique(feature).tolist()
+        }
+        self.largest = max((len(found) for found in self._thresholds.values()), default=0)
+        self._columns = sorted(set(zip(feature.tolist(), kind.tolist())))
+        places = {column: place for place, column in enumerate(self._columns)}
+        self._forests = [[self._tree(tree, places) for tree in forest] for forest in forests]
+
+    def _tree(
+        self, tree: Tree, places: dict[tuple[int, int], int]
+    ) -> tuple[Array, list[tuple[int, int, Any]]]:
+        """Leaves from left to right; of each split its column, the number of its threshold, and the leaves it takes."""
+        leaves, bits = tree.in_order()
+        splits = zip(tree.feature.tolist(), tree.threshold.tolist(), tree.kind.tolist(), bits)
+        return leaves, [
+            (
+                places[feature, kind],
+                int(np.searchsorted(self._thresholds[feature], threshold)),
+                self._word(left),
+            )
+            for feature, threshold, kind, left in splits
+        ]
+
+    def add(self, block: NDArray[np.floating[Any]], out: Array) -> None:
+        """Add the sums of each booster to ``out``, (boosters, n)."""
+        numbers = self._numbers(block)
+        for sums, forest in zip(out, self._forests):
+            self._add(numbers, forest, sums)
 
     def _numbers(self, block: NDArray[np.floating[Any]]) -> list[NDArray[np.uint16]]:
         """Of each of the columns, how many thresholds lie below each value, (n,) each."""
@@ -185,7 +267,7 @@ class BinnedTrees:
     def _add(
         self,
         numbers: Sequence[NDArray[np.uint16]],
-        forest: Sequence[tuple[Array, Sequence[Split]]],
+        forest: Sequence[tuple[Array, Sequence[tuple[int, int, Any]]]],
         out: Array,
     ) -> None:
         """Add the leaf of each tree to ``out``, tree by tree, as LightGBM does."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,16 +19,10 @@ from rbztf.files import regular, write_text
 from rbztf.models.checkpoint import History
 from rbztf.models.ensemble.binned_trees import BinnedTrees
 from rbztf.models.ensemble.member import Member, Scorer, log_loss, needed
-from rbztf.models.ensemble.trees_text import checked_trees
+from rbztf.models.ensemble.trees_text import check_trees
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, ObjectSet
 
-if TYPE_CHECKING:
-    import lightgbm
-
-
-FEW = 256
-"""Objects up to which LightGBM is as fast."""
 STAGES = 20
 """Of a learning curve."""
 
@@ -39,18 +34,16 @@ class FittedTrees(Member[TreesMember]):
     Attributes
     ----------
     section : TreesMember
-    booster : lightgbm.Booster
     names : tuple of str
         Feature columns, in the order of the trees.
     text : str
-        Of the booster as it was read, with its training settings; empty for one just trained.
+        Of LightGBM, with the training's settings.
     """
 
     ending: ClassVar[str] = ".txt"
     section: TreesMember
-    booster: lightgbm.Booster
     names: tuple[str, ...]
-    text: str = ""
+    text: str
 
     @classmethod
     def fit(
@@ -86,67 +79,61 @@ class FittedTrees(Member[TreesMember]):
             "verbosity": -1,
         }
         table = lightgbm.Dataset(values, labels, weight=weights)
-        return cls(section, lightgbm.train(parameters, table, section.trees), features.names)
+        booster = lightgbm.train(parameters, table, section.trees)
+        return cls(section, features.names, booster.model_to_string())
 
     def learning_curve(self, data: LabelledSet, held_out: LabelledSet) -> History:
         """At twenty numbers of trees."""
-        steps = np.linspace(1, self.booster.num_trees(), STAGES).round().astype(int).tolist()
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=self.text)
+        steps = np.linspace(1, booster.num_trees(), STAGES).round().astype(int).tolist()
         rows = [{"trees": float(n)} for n in dict.fromkeys(steps)]
         for column, those in (("loss", data), ("held_out_loss", held_out)):
             if not len(those):
                 continue
             values = those.objects.table(self.modalities).columns(self.names).values
             for row in rows:
-                logits = self.booster.predict(
+                logits = booster.predict(
                     values, raw_score=True, num_iteration=int(row["trees"]), num_threads=1
                 )
                 row[column] = log_loss(np.asarray(logits, np.float64), those.labels)
         return rows
 
+    @cached_property
+    def _trees(self) -> BinnedTrees:
+        return BinnedTrees([self.text])
+
     def outputs(self, objects: ObjectSet, device: torch.device | None = None) -> NDArray[np.float64]:
         """Log odds of bogus, (n, 1) float64."""
-        values = objects.table(self.modalities).columns(self.names).values
-        logits = self.booster.predict(values, raw_score=True, num_threads=1)
-        return np.asarray(logits, np.float64)[:, None]
+        return self._trees.sums(objects.table(self.modalities).columns(self.names).values).T
 
     @classmethod
     def together(cls, trained: Sequence[FittedTrees]) -> Scorer:
-        """One by one for few objects; for many by :class:`BinnedTrees`, with the same result."""
-        one_by_one = super().together(trained)
-        try:
-            trees = BinnedTrees([member.booster.model_to_string() for member in trained])
-        except ValueError:  # trees that are not made for it
-            return one_by_one
-        names = trained[0].names
+        """All trees in one go, where all read the same columns."""
+        names, modalities = trained[0].names, trained[0].modalities
+        if any(member.names != names for member in trained):
+            return super().together(trained)
+        trees = BinnedTrees([member.text for member in trained])
 
         def outputs(objects: ObjectSet, device: torch.device | None) -> NDArray[np.float64]:
-            if len(objects) < FEW:
-                return one_by_one(objects, device)
-            return trees.sums(objects.table(trained[0].modalities).columns(names).values)[:, :, None]
+            return trees.sums(objects.table(modalities).columns(names).values)[:, :, None]
 
         return outputs
 
     def save(self, path: Path) -> None:
         """Write the names as one line of JSON, then LightGBM's own text."""
-        text = self.text or self.booster.model_to_string()
-        write_text(path, "\n".join((json.dumps(self.names), text)))
+        write_text(path, "\n".join((json.dumps(self.names), self.text)))
 
     @classmethod
     def load(cls, path: Path, section: TreesMember, reader: FrameReader) -> FittedTrees:
         """Read what :meth:`save` wrote."""
-        import_lightgbm()
-        import lightgbm
-
         first, _, text = regular(path).read_bytes().decode("utf-8").partition("\n")
         names = json.loads(first)
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise ValueError("its first line is not the names of its columns")
-        trees = checked_trees(text, len(names))
-        try:
-            booster = lightgbm.Booster(model_str=trees)
-        except lightgbm.basic.LightGBMError as error:
-            raise ValueError(f"it is not a LightGBM model: {error}") from None
-        return cls(section, booster, tuple(names), text)
+        check_trees(text, len(names))
+        return cls(section, tuple(names), text)
 
 
 MEMBER = FittedTrees

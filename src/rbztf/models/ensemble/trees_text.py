@@ -1,4 +1,4 @@
-"""LightGBM's text of trees, checked before LightGBM reads it: a forged one would end the process.
+"""LightGBM's text of trees, checked before it is used: a forged one could send rows round in circles for ever.
 
 LightGBM 4 writes the same lines in the same order for every tree, so each kind of line is checked for all
 trees at once.
@@ -51,22 +51,6 @@ _TREE = (
     "",
 )
 """Lines of a tree: names of what they hold."""
-_READ = (
-    "Tree",
-    "num_leaves",
-    "num_cat",
-    "split_feature",
-    "threshold",
-    "decision_type",
-    "left_child",
-    "right_child",
-    "leaf_value",
-    "is_linear",
-    "shrinkage",
-    "",
-    "",
-)
-"""Of these, what a score rests on: LightGBM is given no other line."""
 _INFO = re.compile(r"none|\[[-+.\deinf]+:[-+.\deinf]+\]")
 _DECISIONS = (0, 2, 4, 6, 8, 10)
 """Numerical splits, with any way of missing values."""
@@ -77,8 +61,8 @@ Lines = dict[str, list[str]]
 """Of each kind, one line a tree."""
 
 
-def checked_trees(text: str, columns: int) -> str:
-    """What LightGBM needs of a text to score, if it is sound.
+def check_trees(text: str, columns: int) -> None:
+    """Refuse a text that is not sound.
 
     Parameters
     ----------
@@ -104,9 +88,6 @@ def checked_trees(text: str, columns: int) -> str:
     by_name = {name: lines[place :: len(_TREE)] for place, name in enumerate(_TREE)}
     _check_layout(by_name)
     _check_trees(by_name, columns)
-    trees = ["\n".join(tree) + "\n" for tree in zip(*(by_name[name] for name in _READ))]
-    sizes = "tree_sizes=" + " ".join(str(len(tree)) for tree in trees)
-    return "\n".join([*head[:-2], sizes, "", "".join(trees)]) + END
 
 
 def _check_layout(by_name: Lines) -> None:
