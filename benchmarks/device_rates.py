@@ -23,7 +23,7 @@ import torch
 from rbztf.config import Config, load_config
 from rbztf.models.training import choose_device
 from rbztf.models.vae.encoder_inputs import Inputs
-from rbztf.models.vae.encoding import encode
+from rbztf.models.vae.encoding import encode, folded
 from rbztf.models.vae.fit import fit_vae
 from rbztf.models.vae.network import make_encoder
 from rbztf.models.vae.training_frames import FrameSet
@@ -84,7 +84,7 @@ def shortened(device: torch.device) -> dict[str, Callable[[], AbstractContextMan
 def embedding(config: Config, values: np.ndarray, rounds: int, device: torch.device) -> dict[str, float]:
     """Rates and errors of encoding."""
     torch.manual_seed(0)
-    network = make_encoder(config.frames, config.vae).to(device).eval()
+    network = folded(make_encoder(config.frames, config.vae).eval()).to(device)
     inputs = Inputs(values, np.ones(values.shape, np.uint8), np.zeros((len(values), 4), np.float32))
     exact = encode(network, inputs, device)
     found = {"float32": rate(len(values), rounds, device, lambda: encode(network, inputs, device))}

@@ -65,6 +65,33 @@ def test_a_vector_does_not_depend_on_the_object_s_other_frames(tmp_path: Path, e
     assert np.allclose(store[B][0], store[A][2], atol=1e-5)
 
 
+def test_objects_and_problems_keep_their_order_whatever_their_groups(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = {make_oid(i): random_frames(1 + i % 4, seed=i) for i in range(1, 30)}
+    for i in (3, 17, 18):
+        objects[make_oid(i)][:] = np.nan
+    write_cutouts(tmp_path / "c", objects)
+    stores = []
+    for n_frames in (1, 7, 10_000):
+        monkeypatch.setattr("rbztf.verbs.embed.GROUP_FRAMES", n_frames)
+        result = rbztf.embed(encoder, tmp_path / "c", tmp_path / f"e{n_frames}")
+        assert [problem.where for problem in result.problems] == [str(make_oid(i)) for i in (3, 17, 18)]
+        assert "all its frames are empty (NaN)" in result.problems[0].what
+        assert list(rbztf.open_embeddings(result.out)) == [
+            make_oid(i) for i in range(1, 30) if i not in (3, 17, 18)
+        ]
+        stores.append({path.name: path.read_bytes() for path in result.out.iterdir() if path.is_file()})
+    assert stores[0] == stores[1] == stores[2]
+
+
+def test_threads_are_given_back(tmp_path: Path, encoder: Path) -> None:
+    before = torch.get_num_threads()
+    write_cutouts(tmp_path / "c", {A: random_frames(2)})
+    rbztf.embed(encoder, tmp_path / "c", tmp_path / "e")
+    assert torch.get_num_threads() == before
+
+
 def test_the_same_again(tmp_path: Path, encoder: Path) -> None:
     write_cutouts(tmp_path / "c", {A: random_frames(5)})
     for out in ("e", "f"):
@@ -88,7 +115,7 @@ def test_the_encoder_s_own_normaliser_is_used(tmp_path: Path, name: str) -> None
     from dataclasses import replace
 
     from rbztf.models.vae.encoder_inputs import make_inputs
-    from rbztf.models.vae.encoding import encode
+    from rbztf.models.vae.encoding import encode, folded
 
     made = tiny_encoder(4)
     frames_section = made.config.frames.model_copy(update={"normaliser": name, "invalid": "ignore"})
@@ -98,7 +125,9 @@ def test_the_encoder_s_own_normaliser_is_used(tmp_path: Path, name: str) -> None
     write_cutouts(tmp_path / "c", {A: frames})
     rbztf.embed(tmp_path / "m", tmp_path / "c", tmp_path / "e")
     store = rbztf.open_embeddings(tmp_path / "e")
-    assert np.array_equal(store.vectors(A), encode(made.encoder, make_inputs(frames, frames_section), CPU))
+    assert np.array_equal(
+        store.vectors(A), encode(folded(made.encoder), make_inputs(frames, frames_section), CPU)
+    )
     assert store.stamp.frames == {"normaliser": name, "invalid": "ignore"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -43,7 +44,12 @@ class FrameFacts:
         """Facts of ``n_frames`` frames whose headers are not available."""
         return cls(*(np.full(n_frames, np.nan, np.float32) for _ in fields(cls)))
 
-    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> FrameFacts:
+    @classmethod
+    def joined(cls, parts: Sequence[FrameFacts]) -> Self:
+        """Those of all ``parts``, in order."""
+        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
+
+    def __getitem__(self, rows: slice | NDArray[np.bool_] | NDArray[np.int64]) -> FrameFacts:
         return FrameFacts(*(getattr(self, item.name)[rows] for item in fields(self)))
 
 

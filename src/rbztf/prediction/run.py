@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import torch
 from rbztf.errors import Problem, RbztfError
 from rbztf.models.decision.decisions import Goal
 from rbztf.models.model import Model
+from rbztf.parallel.threads import map_threads
 from rbztf.prediction.inputs import InputPaths, ObjectInputs
 from rbztf.prediction.reader import ObjectReader
 from rbztf.prediction.result import Prediction
@@ -102,7 +101,9 @@ class PredictionRun:
             return made, sum(entry.features.goes_on for entry in found if entry.features)
 
         n_threads = torch.get_num_threads() if reader.device.type == "cpu" and not self._explain else 1
-        for chunk, (made, n_go_on) in zip(chunks, _side_by_side(score, read, n_threads)):
+        for chunk, (made, n_go_on) in zip(
+            chunks, map_threads(score, read, n_threads if n_threads > 1 else 0)
+        ):
             self.n_go_on += n_go_on
             self.n_done += len(chunk)
             yield made
@@ -115,25 +116,3 @@ class PredictionRun:
             except RbztfError as error:
                 if str(oid) not in self._not_fetched:
                     self.problems.append(Problem(str(oid), str(error)))
-
-
-def _side_by_side(
-    score: Callable[[Sequence[ObjectInputs]], Scores],
-    chunks: Iterator[Sequence[ObjectInputs]],
-    n_threads: int,
-) -> Iterator[Scores]:
-    """Scores of each chunk, in order, made on ``n_threads`` threads while this one reads the next chunks.
-
-    This thread alone reads: what reads FITS files is not made for several.
-    """
-    if n_threads < 2:
-        yield from map(score, chunks)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[Future[Scores]] = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(score, chunk))
-            if len(waiting) > n_threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -6,19 +6,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, RbztfError
 from rbztf.files import reading
 from rbztf.formats.npy import map_array
-from rbztf.models.training import choose_device
+from rbztf.frames.background import FrameFacts
+from rbztf.models.training import choose_device, threads
 from rbztf.models.vae.bundle import EncoderBundle, load_encoder
 from rbztf.models.vae.drift import Comparison
-from rbztf.models.vae.encoder_inputs import Inputs, joined, read_usable, usable_facts
+from rbztf.models.vae.encoder_inputs import read_usable, usable_facts
+from rbztf.parallel.threads import map_threads
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.stores.embedding_writer import EmbeddingWriter
@@ -27,12 +30,19 @@ from rbztf.wording import counted
 from rbztf.ztf import Oid
 
 DEFAULT_OUT = Path("embeddings")
-GROUP_FRAMES = 2048
-"""Frames that are encoded together."""
+GROUP_FRAMES = 512
+"""Frames that a thread encodes at once, or a few more, so that short objects do not slow it."""
 CHECKED_FRAMES = 50_000
 """Frames whose vectors are compared with the training set's."""
-Usable = tuple[Oid, Inputs, NDArray[np.float64]]
-"""An object's usable frames, normalised, and their photometry."""
+
+
+class Usable(NamedTuple):
+    """An object's usable frames, (n, 28, 28) in DN, their photometry, and their header values if those are read."""
+
+    oid: Oid
+    frames: NDArray[np.float32]
+    photometry: NDArray[np.float64]
+    facts: FrameFacts | None
 
 
 @dataclass(frozen=True)
@@ -109,11 +119,11 @@ def embed(
     problems: list[Problem] = []
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
         bundle.write_into(writer.beside("encoder"))
-        for group in _groups(store, bundle, problems, progress):
-            vectors = bundle.embed_inputs(joined([inputs for _, inputs, _ in group]), device)
-            starts = np.cumsum([len(photometry) for _, _, photometry in group])[:-1]
-            for (oid, _, photometry), part in zip(group, np.split(vectors, starts)):
-                writer.add(oid, part, photometry)
+        groups = _groups(store, bundle, problems, progress)
+        for group, vectors in _encoded(groups, bundle, device):
+            starts = np.cumsum([len(usable.frames) for usable in group])[:-1]
+            for usable, part in zip(group, np.split(vectors, starts)):
+                writer.add(usable.oid, part, usable.photometry)
         n_objects, n_frames = len(writer), writer.n_frames
         if not n_objects:
             first = f" First: {problems[0]}" if problems else ""
@@ -156,23 +166,41 @@ def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None,
 def _groups(
     store: CutoutStore, bundle: EncoderBundle, problems: list[Problem], progress: Progress
 ) -> Iterator[list[Usable]]:
-    """Objects in groups of about :data:`GROUP_FRAMES`, so that short ones do not slow the encoder."""
+    """Objects in groups of about :data:`GROUP_FRAMES`."""
     group: list[Usable] = []
-    n_frames = 0
+    n_grouped = n_frames = 0
     for done, oid in enumerate(store):
         progress("embed", done, len(store), f"objects, {counted(n_frames, 'frame')}")
         try:
             cutouts = store[oid]
             frames, photometry = read_usable(cutouts, problems)
-            inputs = bundle.inputs(frames, usable_facts(cutouts, bundle.config.frames))
+            group.append(Usable(oid, frames, photometry, usable_facts(cutouts, bundle.config.frames)))
         except RbztfError as error:
             problems.append(Problem(str(oid), str(error)))
             continue
-        group.append((oid, inputs, photometry))
         n_frames += len(frames)
-        if sum(len(photometry) for _, _, photometry in group) >= GROUP_FRAMES:
+        n_grouped += len(frames)
+        if n_grouped >= GROUP_FRAMES:
             yield group
-            group = []
+            group, n_grouped = [], 0
     if group:
         yield group
     progress("embed", len(store), len(store), f"objects, {counted(n_frames, 'frame')}")
+
+
+def _encoded(
+    groups: Iterator[list[Usable]], bundle: EncoderBundle, device: torch.device
+) -> Iterator[tuple[list[Usable], NDArray[np.float32]]]:
+    """Each group and its vectors, in order: a group a thread, each of which computes alone.
+
+    Threads that share each product instead wait for one another, and while frames are read.
+    """
+
+    def encode_group(group: list[Usable]) -> tuple[list[Usable], NDArray[np.float32]]:
+        frames = np.concatenate([usable.frames for usable in group])
+        facts = [usable.facts for usable in group if usable.facts is not None]
+        return group, bundle.embed(frames, device, FrameFacts.joined(facts) if facts else None)
+
+    n_threads = torch.get_num_threads()
+    with threads(1):
+        yield from map_threads(encode_group, groups, n_threads)

@@ -14,7 +14,7 @@ from rbztf.config import FramesSection
 from rbztf.models.vae.bundle import load_encoder
 from rbztf.models.vae.drift import VectorStatistics
 from rbztf.models.vae.encoder_inputs import make_inputs
-from rbztf.models.vae.encoding import encode
+from rbztf.models.vae.encoding import encode, folded
 from rbztf.models.vae.fit import fit_vae
 
 CPU = torch.device("cpu")
@@ -28,7 +28,9 @@ def test_embedding_gives_means_variances_and_loss() -> None:
     vectors = whole.embed(frames, device)
     assert vectors.shape == (3, whole.width) == (3, 9)
     assert np.array_equal(vectors[:, :8], plain.embed(frames, device))
-    assert np.array_equal(vectors[:, :8], encode(plain.encoder, make_inputs(frames, FramesSection()), device))
+    assert np.array_equal(
+        vectors[:, :8], encode(folded(plain.encoder), make_inputs(frames, FramesSection()), device)
+    )
     assert (whole.stamp.has_loss, plain.stamp.has_loss) == (True, False)
     assert whole.hash == plain.hash != tiny_encoder(4, seed=1).hash
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from rbztf.config import Config, parse_config
 from rbztf.errors import DataError, InputError
@@ -19,7 +19,7 @@ from rbztf.frames.background import SIDE_CHANNELS, FrameFacts
 from rbztf.models import bundle
 from rbztf.models.vae.drift import PREFIX, VectorStatistics
 from rbztf.models.vae.encoder_inputs import Inputs, make_inputs
-from rbztf.models.vae.encoding import encode, frame_losses, reconstruct
+from rbztf.models.vae.encoding import batches, encode, folded, frame_losses, reconstruct
 from rbztf.models.vae.network import AnyDecoder, Encoder, Vae, make_decoder, make_encoder
 from rbztf.stores.embeddings import EmbeddingInfo
 from rbztf.ztf import SIZE_PIX
@@ -124,12 +124,15 @@ class EncoderBundle:
             Latent means and side channels, log variances (those of side channels are 0) and,
             if there is a decoder, the VAE loss.
         """
-        return self.embed_inputs(self.inputs(frames, facts), device)
+        out = np.empty((len(frames), self.width), np.float32)
+        for rows in batches(len(frames)):
+            inputs = self.inputs(frames[rows], None if facts is None else facts[rows])
+            out[rows] = self.embed_inputs(inputs, device)
+        return out
 
     def embed_inputs(self, inputs: Inputs, device: torch.device) -> NDArray[np.float32]:
         """Turn normalised frames into vectors, as :meth:`embed` does."""
-        self.encoder.eval().to(device)
-        encoded = encode(self.encoder, inputs, device)
+        encoded = encode(self._network(device), inputs, device)
         means, log_variances = np.split(encoded, 2, axis=1)
         side = inputs.side[:, [SIDE_CHANNELS.index(name) for name in self.config.vae.side_channels]]
         parts = [means, side, log_variances, np.zeros_like(side)]
@@ -147,7 +150,17 @@ class EncoderBundle:
             If there is no decoder.
         """
         vae = self._vae.eval().to(device)
-        return reconstruct(vae, encode(self.encoder, inputs, device), device)
+        return reconstruct(vae, encode(self._network(device), inputs, device), device)
+
+    def _network(self, device: torch.device) -> nn.Sequential:
+        """The encoder's network as it runs fastest, made once for each device."""
+        if device not in self._networks:
+            self._networks[device] = folded(self.encoder.eval()).to(device)
+        return self._networks[device]
+
+    @cached_property
+    def _networks(self) -> dict[torch.device, nn.Sequential]:
+        return {}
 
     @cached_property
     def _vae(self) -> Vae:

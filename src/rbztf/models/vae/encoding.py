@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -17,7 +20,17 @@ from rbztf.models.vae.network import Encoder, Vae
 from rbztf.models.vae.objective import with_mask
 from rbztf.ztf import SIZE_PIX
 
-BATCH = 1024
+BATCH = 256
+"""Most frames of a batch: what is made of them on the way stays in a core's cache."""
+LEAST_BATCH = 16
+"""A smaller batch is filled up. A CPU adds up the products of fewer frames in another order,
+so that a vector would depend, in its last bits, on how many frames are encoded with it."""
+
+
+def batches(n_frames: int) -> Iterator[slice]:
+    """Rows of frames in batches of at most :data:`BATCH`, as equal as can be."""
+    bounds = np.linspace(0, n_frames, -(-n_frames // BATCH) + 1).astype(int).tolist()
+    return (slice(start, stop) for start, stop in pairwise(bounds))
 
 
 def folded(encoder: Encoder) -> nn.Sequential:
@@ -42,33 +55,38 @@ def folded(encoder: Encoder) -> nn.Sequential:
 
 
 @torch.inference_mode()
-def encode(encoder: Encoder, inputs: Inputs, device: torch.device) -> NDArray[np.float32]:
+def encode(network: nn.Sequential, inputs: Inputs, device: torch.device) -> NDArray[np.float32]:
     """Encode normalised frames.
 
     Parameters
     ----------
-    encoder : Encoder
-        In evaluation mode, on ``device``.
+    network : Sequential
+        From :func:`folded`, on ``device``.
     inputs : Inputs
         n frames.
 
     Returns
     -------
     ndarray (n, 2 * latent), float32
-        Latent means, then log variances.
+        Latent means, then log variances; those of a frame are the same whatever is encoded with it.
     """
-    network = folded(encoder)
-    out = np.empty((len(inputs), 2 * encoder.latent), np.float32)
-    for start in range(0, len(inputs), BATCH):
-        batch = encoder_input(encoder, inputs[start : start + BATCH], device)
-        out[start : start + BATCH] = network(batch).float().cpu().numpy()
+    first: Any
+    last: Any
+    first, last = network[0], network[-1]
+    out = np.empty((len(inputs), last.out_features), np.float32)
+    for rows in batches(len(inputs)):
+        batch = encoder_input(inputs[rows], first.in_channels, device)
+        n = len(batch)
+        if n < LEAST_BATCH:
+            batch = F.pad(batch, (0, 0, 0, 0, 0, 0, 0, LEAST_BATCH - n))
+        out[rows] = network(batch)[:n].float().cpu().numpy()
     return out
 
 
-def encoder_input(encoder: Encoder, inputs: Inputs, device: torch.device) -> Tensor:
-    """Input tensor of ``encoder``, (n, channels, 28, 28), channels last, on ``device``."""
+def encoder_input(inputs: Inputs, channels: int, device: torch.device) -> Tensor:
+    """Input of an encoder, (n, channels, 28, 28), channels last, on ``device``."""
     values = torch.from_numpy(np.ascontiguousarray(inputs.values))[:, None].to(device)
-    if encoder.channels > 1:
+    if channels > 1:
         states = torch.from_numpy(np.ascontiguousarray(inputs.states))[:, None].to(device)
         values = with_mask(values, states)
     return values.contiguous(memory_format=torch.channels_last)
@@ -94,15 +112,15 @@ def frame_losses(
     ndarray (n,), float32
     """
     out = np.empty(len(inputs), np.float32)
-    for start in range(0, len(inputs), BATCH):
-        part = inputs[start : start + BATCH]
+    for rows in batches(len(inputs)):
+        part = inputs[rows]
         values = torch.from_numpy(np.ascontiguousarray(part.values))[:, None].to(device)
-        mean, log_variance = torch.from_numpy(encoded[start : start + BATCH]).to(device).chunk(2, dim=1)
+        mean, log_variance = torch.from_numpy(encoded[rows]).to(device).chunk(2, dim=1)
         weights = None
         if vae.encoder.channels > 1:
             weights = torch.from_numpy((part.states == GOOD).astype(np.float32))[:, None].to(device)
         loss, _, _ = vae_loss(values, vae.decoder(mean), mean, log_variance, kl_weight, weights)
-        out[start : start + BATCH] = loss.cpu().numpy()
+        out[rows] = loss.cpu().numpy()
     return out
 
 
@@ -110,7 +128,7 @@ def frame_losses(
 def reconstruct(vae: Vae, encoded: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
     """Decode latent means; (n, 2 * latent) as from :func:`encode` to (n, 28, 28), normalised."""
     out = [
-        vae.decoder(torch.from_numpy(encoded[start : start + BATCH, : vae.encoder.latent]).to(device))[:, 0]
-        for start in range(0, len(encoded), BATCH)
+        vae.decoder(torch.from_numpy(encoded[rows, : vae.encoder.latent]).to(device))[:, 0]
+        for rows in batches(len(encoded))
     ]
     return torch.cat(out).cpu().numpy() if out else np.empty((0, SIZE_PIX, SIZE_PIX), np.float32)
