@@ -217,3 +217,55 @@ def test_features_may_come_through_a_pipe(
     )
     assert answer["objects"] == expected
     assert archive.requests.total == 0
+
+
+def test_frames_are_fetched_of_those_alone_that_are_asked_for(
+    models: dict[str, Path], archive: SimulatedArchive, sky: SimulatedSky, tmp_path: Path
+) -> None:
+    asked = sky.oids[16:]
+    data = ("--data", tmp_path / "c")
+    alone = {
+        entry["oid"]: entry
+        for entry in predict(models["full"], archive, *asked, "--data", tmp_path / "all")["objects"]
+    }
+    assert {entry["inputs"] for entry in alone.values()} == {"image+lightcurve"}
+    every = archive.requests.by_kind["image"]
+    found = predict(models["full"], archive, *asked, *data, "--frames-for", "3")
+    assert archive.requests.by_kind["image"] - every <= every // 2
+    rests = [entry["inputs"] for entry in found["objects"]]
+    assert [entry["oid"] for entry in found["objects"]] == list(asked)
+    assert (rests.count("image+lightcurve"), rests.count("lightcurve")) == (3, len(asked) - 3)
+    assert any("Frames were read of 3 of 8 objects (3)" in text for text in found["warnings"])
+    store = open_cutouts(tmp_path / "c")
+    with_frames = [oid for oid in asked if len(store[oid].frames)]
+    assert len(with_frames) == 3
+    for entry in found["objects"]:
+        if entry["inputs"] == "image+lightcurve":
+            assert entry["p_bogus"] == pytest.approx(alone[entry["oid"]]["p_bogus"], abs=1e-6)
+    curves = rbztf.predict(asked, model=models["full"], data=tmp_path / "all", frames=False)
+    lowest = sorted(curves.objects, key=lambda entry: entry.p_bogus)[:3]
+    assert {entry.oid for entry in lowest} == set(with_frames)
+    again = predict(models["full"], archive, *asked, *data, "--frames-for", "0<p<1")
+    assert {entry["inputs"] for entry in again["objects"]} == {"image+lightcurve"}
+    none = predict(models["full"], archive, *asked, "--data", tmp_path / "n", "--frames-for", "p>0.9999999")
+    assert {entry["inputs"] for entry in none["objects"]} == {"lightcurve"}
+
+
+def test_triage_that_makes_no_sense_is_refused(
+    models: dict[str, Path], sky: SimulatedSky, tmp_path: Path
+) -> None:
+    oid = sky.oids[16]
+    for text in ("p", "0.5<q<1", "0.9<p<0.2", "0", "-3", "", "p<x", "0.2<p<0.9.1"):
+        refused(
+            "predict",
+            oid,
+            "--frames-for",
+            text,
+            "--model",
+            models["full"],
+            says=["frames are wanted", "0.2<p<0.9"],
+        )
+    refused("predict", "--frames-for", "unsure", "--model", models["full"], says=["needs the objects"])
+    tiny_classifier(4).save(tmp_path / "classifier")
+    with pytest.raises(UsageError, match="does not score light curves alone"):
+        rbztf.predict([oid], model=tmp_path / "classifier", frames=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,13 @@ def predict(
         Path | None,
         typer.Option(help="Write a page that shows the objects, their frames and the blame.", metavar="DIR"),
     ] = None,
+    frames_for: Annotated[
+        str | None,
+        typer.Option(
+            help="Score light curves, then frames of these alone: 0.2<p<0.9, unsure, or N (with the lowest p).",
+            metavar="WHICH",
+        ),
+    ] = None,
     no_fetch: Annotated[
         bool, typer.Option("--no-fetch", help="Do not fetch objects that the data lack.")
     ] = False,
@@ -154,6 +162,7 @@ def predict(
         tell_idle_seed(show, "predict", seed)
         settings = resolve(show, "predict", config, set_, device=device)
         from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
+        from rbztf.errors import UsageError
         from rbztf.locks import remove
         from rbztf.models.decision.decisions import Goal
         from rbztf.prediction.part_tables import ENDINGS as TABLE_ENDINGS
@@ -166,6 +175,7 @@ def predict(
         from rbztf.verbs.paths import locate_optional
         from rbztf.verbs.predict import predict as run
         from rbztf.verbs.predict_table import predict_table, table_asked
+        from rbztf.verbs.triage import predict_triaged
         from rbztf.ztf import Oid
 
         if mask is not None:
@@ -197,7 +207,7 @@ def predict(
                 show.document(catalog.to_json())
             return
         refuse_without(context, "--hats", False, "region", "partitions")
-        per_object = bool(oids or oid or from_ or explain or mask or clean or report or as_json)
+        per_object = bool(oids or oid or from_ or frames_for or explain or mask or clean or report or as_json)
         table = None if per_object else table_asked(data, embeddings, features, settings)
         if table is not None and out is not None and out.suffix in TABLE_ENDINGS:
             scored = predict_table(
@@ -219,8 +229,15 @@ def predict(
         if out is not None:
             check_ending(out)
         wanted = [Oid(each) for each in [*(oids or ()), *(oid or ())]] + (read_oids(from_) if from_ else [])
-        result = run(
-            list(dict.fromkeys(wanted)) or None,
+        named = list(dict.fromkeys(wanted))
+        if frames_for is not None and not named:
+            raise UsageError("--frames-for needs the objects.", "Name them: OIDs, or --from FILE.")
+        score = (
+            partial(predict_triaged, named, frames_for)
+            if frames_for is not None
+            else partial(run, named or None)
+        )
+        result = score(
             model=model,
             data=data,
             embeddings=embeddings,

@@ -70,6 +70,9 @@ class Model(Decides, Protocol):
     def attributes_frames(self) -> bool:
         """Whether it can tell what each frame adds to the score."""
 
+    def reading_only(self, modality: Modality) -> Model | None:
+        """The part of it that reads nothing else; None if there is none."""
+
     def can_score(self, have: Collection[Modality]) -> bool:
         """Whether an object that has these modalities gets a score."""
 

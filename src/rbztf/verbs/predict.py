@@ -50,6 +50,7 @@ def predict(
     goal: Goal | None = None,
     explain: bool = False,
     force: bool = False,
+    frames: bool = True,
     fetch: bool = True,
     archive_url: str = ARCHIVE_URL,
     collection: str = COLLECTION,
@@ -83,6 +84,8 @@ def predict(
         Tell what each frame contributes, and the score without the worst; ensembles only.
     force : bool
         Decide also of objects whose input is outside what the model was trained on.
+    frames : bool
+        False scores light curves alone, whatever else the model reads; no frame is fetched or read.
     fetch : bool
         Fetch objects asked for that the data lack, into the cutout store.
     archive_url : str
@@ -104,7 +107,7 @@ def predict(
     """
     config = config or load_config()
     path = locate_model(model, config)
-    bundle = load_model(path)
+    bundle = load_model(path) if frames else _of_light_curves(path)
     if explain and not bundle.attributes_frames:
         raise UsageError(
             f"{path} cannot tell what single epochs contribute: no member of it votes frame by frame.",
@@ -117,7 +120,8 @@ def predict(
     device = choose_device(config.device)
     kept = None
     if parts is not None:
-        kept = Parts(parts, _request(path, places, collection, goal, explain, until_mjd, force))
+        request = _request(path, places, collection, goal, explain, until_mjd, force)
+        kept = Parts(parts, request if frames else {**request, "frames": False})
     known = dict(kept.known) if kept else {}
     run = PredictionRun(bundle, str(path), device, until_mjd, goal, explain, force)
     if oids is None:
@@ -147,6 +151,14 @@ def predict(
     predictions = tuple(known[oid] for oid in wanted if oid in known)
     warnings = (*notes, *run.warnings, *remarks(bundle, Tally.of(predictions, run.n_go_on)))
     return PredictResult(str(path), predictions, (*problems, *run.problems), warnings, places.cutouts)
+
+
+def _of_light_curves(path: Path) -> Model:
+    """The part of a model that reads light curves alone."""
+    part = load_model(path).reading_only(Modality.LIGHTCURVE)
+    if part is None:
+        raise UsageError(f"{path} does not score light curves alone.", "Give another --model.")
+    return part
 
 
 def _check_read(model: Model, path: Path, given: Mapping[Modality, Path | str | None]) -> None:

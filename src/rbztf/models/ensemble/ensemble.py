@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -121,6 +121,24 @@ class Ensemble:
                 for oid, p in zip(combination.oids.tolist(), combination.scores.tolist()):
                     known.setdefault(oid, {})[inputs] = p
         return known
+
+    def reading_only(self, modality: Modality) -> Ensemble | None:
+        """The part of it that reads nothing else; None if there is none.
+
+        Its scores are those that the whole gives to objects that have nothing else.
+        """
+        if (modality,) not in self.combinations:
+            return None
+        names = self.combinations[(modality,)].members
+        return replace(
+            self,
+            members={name: self.members[name] for name in names},
+            combinations={(modality,): self.combinations[(modality,)]},
+            kinds={have: kinds for have, kinds in self.kinds.items() if have == (modality,)},
+            encoder=self.encoder if modality is Modality.IMAGE else None,
+            feature_names=self.feature_names if modality is Modality.LIGHTCURVE else (),
+            ranges={kind: known for kind, known in self.ranges.items() if kind is modality},
+        )
 
     def can_score(self, have: Collection[Modality]) -> bool:
         """Whether an object that has these modalities gets a score that rests on any of them."""

@@ -109,6 +109,10 @@ class ClassifierBundle:
         """Latent means per frame that the network reads."""
         return self.selection.latent
 
+    def reading_only(self, modality: Modality) -> ClassifierBundle | None:
+        """Itself for images, which are all it reads."""
+        return self if modality is Modality.IMAGE else None
+
     def can_score(self, have: Collection[Modality]) -> bool:
         """Whether an object that has these modalities gets a score."""
         return Modality.IMAGE in have
