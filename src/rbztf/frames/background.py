@@ -63,7 +63,10 @@ class SkyLevel:
 
 def usable_frames(frames: Frames) -> NDArray[np.bool_]:
     """Which frames have at least one pixel with data, (n,) bool."""
-    return np.asarray(np.isfinite(frames).any(axis=(1, 2)))
+    usable: NDArray[np.bool_] = np.isfinite(frames[:, frames.shape[1] // 2, frames.shape[2] // 2])
+    others = np.flatnonzero(~usable)  # nearly all have their middle, which is enough
+    usable[others] = np.isfinite(frames[others]).any(axis=(1, 2))
+    return usable
 
 
 def sky_level(frames: Frames) -> SkyLevel:
@@ -81,7 +84,7 @@ def sky_level(frames: Frames) -> SkyLevel:
     n, size = len(frames), frames.shape[1] * frames.shape[2]
     pixels = np.where(np.isfinite(frames), frames, np.float32(np.nan))
     ordered = np.sort(pixels.reshape(n, size), axis=1)  # invalid pixels last
-    first = _middle(ordered, np.zeros(n, np.int64), np.isfinite(ordered).sum(axis=1))
+    first = _middle(ordered, np.zeros(n, np.int64), _n_finite(ordered))
     noise = _noise(pixels, first)
     reach = CLIP_SIGMA * noise
     low = (ordered < (first - reach)[:, None]).sum(axis=1)
@@ -91,12 +94,21 @@ def sky_level(frames: Frames) -> SkyLevel:
 
 def _noise(frames: Frames, sky: Floats) -> Floats:
     n_steps = frames.shape[1] * (frames.shape[2] - 1)
-    steps = np.abs(frames[:, :, 1:] - frames[:, :, :-1]).reshape(len(frames), n_steps)
+    steps = (frames[:, :, 1:] - frames[:, :, :-1]).reshape(len(frames), n_steps)
+    np.abs(steps, out=steps)
     steps.sort(axis=1)
-    middle = _middle(steps, np.zeros(len(frames), np.int64), np.isfinite(steps).sum(axis=1))
+    middle = _middle(steps, np.zeros(len(frames), np.int64), _n_finite(steps))
     floor = np.float32(LEAST_NOISE) * np.maximum(1, np.abs(sky))
     noise: Floats = np.maximum(np.float32(MAD_TO_SIGMA / np.sqrt(2)) * middle, floor).astype(np.float32)
     return noise
+
+
+def _n_finite(ordered: Frames) -> NDArray[np.int64]:
+    """How many numbers of each sorted row are finite, (n,); no row begins with infinity."""
+    counts = np.full(len(ordered), ordered.shape[1], np.int64)
+    cut = np.flatnonzero(~np.isfinite(ordered[:, -1]))
+    counts[cut] = np.isfinite(ordered[cut]).sum(axis=1)
+    return counts
 
 
 def _middle(ordered: Frames, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Floats:

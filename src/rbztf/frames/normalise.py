@@ -115,8 +115,11 @@ def _each_frame(statistics: _Statistics, raw: RawFrames, as_zero: bool, *, clip:
         return _rescale(statistics, flat, clip).reshape(frames.shape)
     if as_zero:
         return _rescale(statistics, np.where(finite, flat, np.float32(0)), clip).reshape(frames.shape)
-    out = np.zeros_like(flat)  # row by row: frames are few per object, clipped ones fewer
-    for row, valid in enumerate(finite):
+    out = np.zeros_like(flat)
+    whole = finite.all(axis=1)
+    out[whole] = _rescale(statistics, flat[whole], clip)
+    for row in np.flatnonzero(~whole):  # one by one: each has another number of valid pixels
+        valid = finite[row]
         if valid.any():
             values = _rescale(statistics, flat[row, valid][None], clip)[0]
             out[row] = values.min()
@@ -162,8 +165,11 @@ def _above_sky(unit_dn: Callable[[RawFrames], Floats], raw: RawFrames, as_zero: 
     """Subtract the sky and stretch; ``unit_dn`` gives the unit of each frame, (n,) float32 in DN."""
     frames = np.where(np.isfinite(raw.pixels), raw.pixels, 0) if as_zero else raw.pixels
     sky_dn, unit = raw.level.sky_dn, unit_dn(raw)
-    scaled = (frames - sky_dn[:, None, None]) / (SOFTENING * unit[:, None, None])
-    return np.nan_to_num(np.arcsinh(scaled), nan=0, posinf=0, neginf=0).astype(np.float32, copy=False)
+    scaled = frames - sky_dn[:, None, None]
+    scaled /= SOFTENING * unit[:, None, None]
+    np.arcsinh(scaled, out=scaled)
+    np.copyto(scaled, 0, where=~np.isfinite(scaled))
+    return scaled.astype(np.float32, copy=False)
 
 
 def measured_noise_dn(raw: RawFrames) -> Floats:

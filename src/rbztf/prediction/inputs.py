@@ -81,7 +81,7 @@ class FrameTimes:
     @classmethod
     def of_cutouts(cls, cutouts: ObjectCutouts) -> FrameTimes:
         """All frames of an object of the cutout store."""
-        columns = (cutouts.frame_column(name) for name in ("mjd", "hjd", "filefracday"))
+        columns = cutouts.frame_columns("mjd", "hjd", "filefracday")
         return cls(np.arange(len(cutouts.frames)), *columns)
 
 

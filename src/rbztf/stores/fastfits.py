@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +59,19 @@ class Cards(Mapping[str, "str | int | float | bool"]):
             raise KeyError(keyword)
         return _typed(match[2].decode("ascii", "replace"))
 
+    def __contains__(self, keyword: object) -> bool:
+        card = self._cards.get(str(keyword).encode("ascii").ljust(8))
+        return card is not None and _VALUE.match(card) is not None
+
     def __iter__(self) -> Iterator[str]:
         return (keyword.decode("ascii", "replace").rstrip() for keyword in reversed(self._cards))
 
     def __len__(self) -> int:
         return len(self._cards)
+
+    def starting(self, letter: bytes) -> bytes:
+        """The cards whose keywords start with ``letter``, as content for others."""
+        return b"".join(card for keyword, card in self._cards.items() if keyword.startswith(letter))
 
     def whole_number(self, keyword: str, default: int | None = None) -> int:
         """The whole number of a card that the file cannot be read without.
@@ -258,13 +267,18 @@ def read_table(content: bytes, hdu: Hdu) -> NDArray[np.void]:
         If it is anything else than that.
     """
     cards = hdu.cards
-    if cards.get("XTENSION") != "BINTABLE" or cards.get("PCOUNT") != 0:
-        raise NotPlain
-    fields = [_field(cards, number) for number in range(1, cards.whole_number("TFIELDS") + 1)]
-    dtype = np.dtype(fields)
-    if dtype.itemsize != cards.whole_number("NAXIS1"):
+    dtype = _row_type(cards.starting(b"T"))
+    as_told = dtype.itemsize == cards.whole_number("NAXIS1") and cards.get("PCOUNT") == 0
+    if cards.get("XTENSION") != "BINTABLE" or not as_told:
         raise NotPlain
     return np.frombuffer(content, dtype, cards.whole_number("NAXIS2"), hdu.data)
+
+
+@lru_cache(64)
+def _row_type(content: bytes) -> np.dtype[np.void]:
+    """The type of a table's rows, which all objects of a store share; of the cards that describe its columns."""
+    cards = Cards(content)
+    return np.dtype([_field(cards, number) for number in range(1, cards.whole_number("TFIELDS") + 1)])
 
 
 def _field(cards: Cards, number: int) -> tuple[str, str]:
@@ -285,8 +299,7 @@ def read_primary(content: bytes) -> tuple[Cards, NDArray[np.float32]]:
     Returns
     -------
     cards : Cards
-    image : ndarray (rows, columns), float32
-        Native byte order.
+    image : ndarray (rows, columns), float32, in native byte order
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,8 @@ def fits_content(path: Path) -> bytes:
         If it cannot be read, or is damaged.
     """
     with regular(path).open("rb") as stream:
-        content = stream.read(MAX_BYTES + 1)
+        size = os.fstat(stream.fileno()).st_size  # room for the most that is read takes longer than reading
+        content = stream.read(min(size, MAX_BYTES) + 1)
     if content.startswith(GZIP_MAGIC):
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
             content = unpacked.read(MAX_BYTES + 1)

@@ -83,26 +83,29 @@ class ObjectCutouts:
 
     def frame_photometry(self) -> NDArray[np.float64]:
         """Time (HJD, d), magnitude and its error of each frame, (n, 3) float64; NaN where unknown."""
-        columns = [self.frame_column(name).astype(np.float64) for name in PHOTOMETRY]
+        columns = [column.astype(np.float64) for column in self.frame_columns(*PHOTOMETRY)]
         return np.stack(columns, axis=1)
 
-    def frame_column(self, name: str) -> NDArray[Any]:
-        """A column of the table of epochs, one value a frame, (n,); its "unknown" value for a frame without epoch.
+    def frame_columns(self, *names: str) -> list[NDArray[Any]]:
+        """Columns of the table of epochs, one value a frame, (n,) each; the "unknown" value for a frame without epoch.
 
         Raises
         ------
         DataError
             If the table does not fit the frames.
         """
-        dtype, _, unknown = COLUMNS[name]
-        values = np.full(len(self.frames), unknown, dtype)
+        found = []
         with reading(self.path, f"has an {EPOCHS} table that does not fit its frames"):
             columns = self._columns
             index = np.asarray(columns["frame"])
             with_frame = index >= 0
-            if name in columns:
-                values[index[with_frame]] = np.asarray(columns[name])[with_frame]
-        return values
+            for name in names:
+                dtype, _, unknown = COLUMNS[name]
+                values = np.full(len(self.frames), unknown, dtype)
+                if name in columns:
+                    values[index[with_frame]] = np.asarray(columns[name])[with_frame]
+                found.append(values)
+        return found
 
     def plot(self, blamed: Sequence[Blame] = (), about: str = "") -> Figure:
         """Draw the light curve over a strip of frames; a prediction's own ``plot`` adds what it blames.

@@ -158,7 +158,7 @@ def _animate(cutouts: ObjectCutouts, blamed: Sequence[Blame], path: Path) -> lis
     shown = np.unique(np.linspace(0, n - 1, min(n, MOST_STILLS)).round().astype(int))
     dropped = {each.frame for each in blamed if each.dropped}
     shares = {each.frame: each.share for each in blamed}
-    times = cutouts.frame_column("hjd") - MJD_TO_JD
+    times = cutouts.frame_columns("hjd")[0] - MJD_TO_JD
     stills = [
         animation.Still(cutouts.frames[k], _caption(k, float(times[k]), shares.get(k)), k in dropped)
         for k in shown.tolist()

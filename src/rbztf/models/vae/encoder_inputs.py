@@ -93,7 +93,7 @@ def read_facts(cutouts: ObjectCutouts) -> FrameFacts:
     DataError
         If the table does not fit the frames.
     """
-    return FrameFacts(*(cutouts.frame_column(field.name) for field in fields(FrameFacts)))
+    return FrameFacts(*cutouts.frame_columns(*(field.name for field in fields(FrameFacts))))
 
 
 def read_usable(
@@ -118,6 +118,8 @@ def read_usable(
     if not usable.all():
         what = f"{np.sum(~usable)} of {len(usable)} frames are empty (NaN)."
         problems.append(Problem(str(cutouts.oid), what))
+    if usable.all():
+        return cutouts.frames, photometry
     return cutouts.frames[usable], photometry[usable]
 
 
