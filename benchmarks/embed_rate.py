@@ -4,38 +4,45 @@
 
 "minmax" is an encoder as the published ones are: their normaliser, no decoder. "vae" is that of ``configs/vae.yaml``,
 without its decoder and with it; the decoder gives the loss of each frame and computes about as much as the encoder,
-so its ratio is to encoder and decoder together. Weights are random: they change no rate. The network runs on tensors that are
-ready, on the threads that torch chooses; "in memory" is ``EncoderBundle.embed`` of frames in DN on the same threads. Turns
-are interleaved. Ratios of wall time count the second core where one stood idle, those of CPU time do not.
+so the network is then encoder and decoder. Weights are random: they change no rate.
+
+"network" runs on tensors that are ready, its batches side by side on as many threads as torch chooses; "shared" has
+those threads share each product, as torch does by itself; "in memory" is ``EncoderBundle.embed`` of frames in DN, shared as well;
+"embed" is ``rbztf.embed``, with its loading of the model. Turns are interleaved, rates the best of the rounds. Ratios are to
+the faster way of the network, by wall and by CPU time; the target is judged by CPU time, which other work on the machine
+changes less.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rbztf.config import Config, load_config
+from rbztf.models.training import threads
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.models.vae.encoder_inputs import Inputs, read_facts
+from rbztf.models.vae.encoding import batches as split
 from rbztf.models.vae.encoding import encoder_input, folded
 from rbztf.models.vae.network import make_vae
+from rbztf.parallel.threads import map_threads
 from rbztf.stores.cutouts import open_cutouts
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
 from rbztf.verbs.embed import embed
 from rbztf.ztf import SIZE_PIX
 
-READY_FRAMES = 8192
+READY_FRAMES = 16_384
 """Frames on which the network alone is timed."""
-BATCH = 1024
 CLIPPED_EACH = 50
 """One frame of so many is at the edge of the chip."""
 TARGETS = {"minmax": 0.8, "vae": 0.65}
@@ -71,39 +78,38 @@ def ready(bundle: EncoderBundle) -> Inputs:
     return Inputs(values, np.ones(values.shape, np.uint8), np.zeros((READY_FRAMES, 4), np.float32))
 
 
-def network_alone(bundle: EncoderBundle) -> Callable[[], int]:
+def network_alone(bundle: EncoderBundle, *, shared: bool) -> Callable[[], int]:
     """Run the network on tensors that are ready; gives the number of frames."""
     inputs = ready(bundle)
     network = folded(bundle.encoder)
-    batches = [
-        encoder_input(inputs[start : start + BATCH], bundle.encoder.channels, CPU)
-        for start in range(0, READY_FRAMES, BATCH)
-    ]
-    vae = bundle._vae if bundle.decoder is not None else None
+    batches = [encoder_input(inputs[rows], bundle.encoder.channels, CPU) for rows in split(len(inputs))]
+    decoder = bundle.decoder
 
     @torch.inference_mode()
+    def one(batch: Tensor) -> int:
+        latents = network(batch)
+        if decoder is not None:
+            decoder(latents[:, : bundle.encoder.latent])
+        return len(batch)
+
     def run() -> int:
-        for batch in batches:
-            latents = network(batch)
-            if vae is not None:
-                vae.decoder(latents[:, : vae.encoder.latent])
-        return READY_FRAMES
+        n_threads = torch.get_num_threads()
+        with nullcontext() if shared else threads(1):
+            return sum(map_threads(one, batches, 0 if shared else n_threads))
 
     return run
 
 
 def measure(steps: dict[str, Callable[[], int]], rounds: int) -> dict[str, dict[str, float]]:
-    """Median frames a second of each step, by wall and CPU time, after a round that does not count."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
-    for _ in range(rounds + 1):
+    """Frames a second of each step by wall and CPU time, the best of the rounds."""
+    found = {name: {"wall": 0.0, "cpu": 0.0} for name in steps}
+    for _ in range(rounds):
         for name, step in steps.items():
             wall, cpu = time.perf_counter(), time.process_time()
             n = step()
-            found[name].append((n / (time.perf_counter() - wall), n / (time.process_time() - cpu)))
-    return {
-        name: dict(zip(("wall", "cpu"), map(statistics.median, zip(*rates[1:]))))
-        for name, rates in found.items()
-    }
+            rates = {"wall": n / (time.perf_counter() - wall), "cpu": n / (time.process_time() - cpu)}
+            found[name] = {kind: max(rate, found[name][kind]) for kind, rate in rates.items()}
+    return found
 
 
 def compare(
@@ -123,12 +129,14 @@ def compare(
     def whole() -> int:
         return embed(work / title, store, work / "embeddings").n_frames
 
-    rates = measure({"network": network_alone(bundle), "in memory": in_memory, "embed": whole}, rounds)
+    steps = {"network": network_alone(bundle, shared=False), "shared": network_alone(bundle, shared=True)}
+    rates = measure({**steps, "in memory": in_memory, "embed": whole}, rounds)
+    fastest = {kind: max(rates[way][kind] for way in steps) for kind in ("wall", "cpu")}
     target = TARGETS.get(title)
     for name, rate in rates.items():
-        rate |= {f"{kind} ratio": rate[kind] / rates["network"][kind] for kind in ("wall", "cpu")}
+        rate |= {f"{kind} ratio": rate[kind] / fastest[kind] for kind in fastest}
         verdict = (
-            "" if name != "embed" or target is None or rate["wall ratio"] >= target else f"  under {target}"
+            "" if name != "embed" or target is None or rate["cpu ratio"] >= target else f"  under {target}"
         )
         print(
             f"{title:16} {name:10} {rate['wall']:7,.0f} frames/s {rate['cpu']:7,.0f} a CPU second   "
@@ -142,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=int, default=200)
     parser.add_argument("--frames", type=int, default=250, help="of each object")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--folder", type=Path, help="keep the store here, and use it if it is there")
     parser.add_argument("--json", type=Path, metavar="FILE")
