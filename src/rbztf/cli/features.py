@@ -19,6 +19,10 @@ def features(
         typer.Option(help="Table to write: .csv, .json, .parquet, .ecsv, .fits or .vot.", metavar="FILE"),
     ] = None,
     until: Annotated[float | None, typer.Option(help="Leave out later epochs.", metavar="MJD")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler: its address, or local.", metavar="ADDRESS")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Threads; 0 takes one a core.", metavar="N", min=0)] = 0,
     config: ConfigFile = None,
     set_: Set = None,
     as_json: Json = False,
@@ -29,7 +33,15 @@ def features(
         settings = resolve(show, "features", config, set_)
         from rbztf.verbs.features import make_features
 
-        result = make_features(data, out, until_mjd=until, config=settings, progress=show.progress)
+        result = make_features(
+            data,
+            out,
+            until_mjd=until,
+            scheduler=scheduler,
+            workers=workers,
+            config=settings,
+            progress=show.progress,
+        )
         if as_json:
             show.document(result.to_json())
         else:

@@ -72,6 +72,10 @@ def fetch(
     workers: Annotated[
         int, typer.Option(help="Requests at the same time, at most 10.", min=1, metavar="N")
     ] = 4,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler that cuts --images: its address, or local.", metavar="ADDRESS"),
+    ] = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Extend objects in the store to the collection.")
     ] = False,
@@ -124,7 +128,11 @@ def fetch(
             return _finish_labels(show, out, labels_url)
         if images is not None:
             return _finish(
-                show, verb.cut_images(images, targets, out=store, wait_s=wait, progress=show.progress), store
+                show,
+                verb.cut_images(
+                    images, targets, out=store, wait_s=wait, scheduler=scheduler, progress=show.progress
+                ),
+                store,
             )
         options: dict[str, Any] = {
             "out": store,
@@ -180,9 +188,9 @@ def _refuse_idle(
     if labels:
         refuse_idle(context, "--labels", "labels_url", "out")
     if images is not None:
-        refuse_idle(context, "--images", "targets", "out", "wait", "config", "set_")
+        refuse_idle(context, "--images", "targets", "out", "wait", "scheduler", "config", "set_")
     refuse_without(context, "--labels", labels, "labels_url")
-    refuse_without(context, "--images", images is not None, "targets")
+    refuse_without(context, "--images", images is not None, "targets", "scheduler")
     refuse_without(context, "--check", check is not None, "seal")
     refuse_without(context, "--position", position is not None, "radius")
     refuse_without(context, "--max-frames", max_frames is not None, "keep")

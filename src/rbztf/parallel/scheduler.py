@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from typing import Any, Protocol, TypeVar
@@ -97,6 +98,22 @@ class DaskWorkers:
 
     def _window(self) -> int:
         return max(LEAST_WINDOW, WINDOW * int(sum(self.client.nthreads().values())))
+
+
+def in_order(pool: Scheduler, work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    """Results of ``work(task)`` in the order of the tasks; what comes too soon is held."""
+    held: dict[int, Result] = {}
+    turn = 0
+    for number, result in pool.each(partial(_numbered, work), enumerate(tasks)):
+        held[number] = result
+        while turn in held:
+            yield held.pop(turn)
+            turn += 1
+
+
+def _numbered(work: Callable[[Any], Any], task: tuple[int, Any]) -> tuple[int, Any]:
+    number, given = task
+    return number, work(given)
 
 
 def _guarded(work: Callable[[Any], Any], task: Any) -> tuple[Any, RbztfError | None]:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rbztf.config import Config
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features.files import check_ending, is_ours, write_features
 from rbztf.features.lightcurve import features_from_cutouts
-from rbztf.features.snad_set import ALL_FLAGS
-from rbztf.features.table import Definition
+from rbztf.features.snad_set import ALL_FLAGS, FEATURE_NAMES
+from rbztf.features.table import Definition, FeatureTable
+from rbztf.parallel.scheduler import Scheduler, in_order, open_scheduler
 from rbztf.progress import Progress, silent
-from rbztf.stores.cutouts import open_cutouts
+from rbztf.stores.cutouts import CutoutStore, open_cutouts
 from rbztf.verbs.paths import locate, locate_optional
 
 DEFAULT_OUT = Path("features.csv")
+UNIT_OBJECTS = 200
+"""That one worker computes at a time: seconds."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ def make_features(
     oids: Iterable[int] | None = None,
     until_mjd: float | None = None,
     catflags: int = ALL_FLAGS,
+    scheduler: str | None = None,
+    workers: int = 0,
     config: Config | None = None,
     progress: Progress = silent,
 ) -> FeaturesResult:
@@ -75,6 +83,10 @@ def make_features(
         Leave out later epochs, days.
     catflags : int
         Leave out epochs with any of these bits of ``catflags`` (any at all if left out).
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same files, or ``local``; left out, native threads.
+    workers : int
+        Threads, or workers of ``local``; 0 takes one a core.
     config : Config, optional
         Fills in the paths left out.
 
@@ -93,9 +105,22 @@ def make_features(
     target = locate_optional("features", out, config) or DEFAULT_OUT
     _check_target(target)
     problems: list[Problem] = []
-    table = features_from_cutouts(
-        store, oids, until_mjd=until_mjd, catflags=catflags, progress=progress, problems=problems
-    )
+    if scheduler is None:
+        table = features_from_cutouts(
+            store,
+            oids,
+            until_mjd=until_mjd,
+            catflags=catflags,
+            n_threads=workers,
+            progress=progress,
+            problems=problems,
+        )
+    else:
+        wanted = [int(oid) for oid in (store if oids is None else dict.fromkeys(oids))]
+        with open_scheduler(scheduler, workers) as pool:
+            table = _by_workers(
+                pool, wanted, Unit(folder.absolute(), (), until_mjd, catflags), problems, progress
+            )
     n_known = int(table.known().sum())
     if not n_known:
         first = f" First: {problems[0]}" if problems else ""
@@ -109,6 +134,58 @@ def make_features(
         table.definition,
         time.perf_counter() - started,
         tuple(problems),
+    )
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Objects whose features one worker computes."""
+
+    folder: Path
+    oids: tuple[int, ...]
+    until_mjd: float | None
+    catflags: int
+
+
+def _compute(unit: Unit) -> tuple[FeatureTable, list[Problem]]:
+    problems: list[Problem] = []
+    table = features_from_cutouts(
+        _store(unit.folder),
+        unit.oids,
+        until_mjd=unit.until_mjd,
+        catflags=unit.catflags,
+        n_threads=1,
+        problems=problems,
+    )
+    return table, problems
+
+
+@lru_cache(maxsize=1)
+def _store(folder: Path) -> CutoutStore:
+    return open_cutouts(folder)
+
+
+def _by_workers(
+    pool: Scheduler, oids: Sequence[int], like: Unit, problems: list[Problem], progress: Progress
+) -> FeatureTable:
+    """The features of all objects, in their order, from the workers of a scheduler."""
+    units = [
+        replace(like, oids=tuple(oids[start : start + UNIT_OBJECTS]))
+        for start in range(0, len(oids), UNIT_OBJECTS)
+    ]
+    parts: list[FeatureTable] = []
+    progress("features", 0, len(oids), "objects")
+    for table, found in in_order(pool, _compute, units):
+        parts.append(table)
+        problems += found
+        progress("features", len(parts) * UNIT_OBJECTS, len(oids), "objects")
+    spans = [part.definition.span_mjd for part in parts if part.definition.span_mjd is not None]
+    span = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+    return FeatureTable(
+        np.concatenate([part.oids for part in parts]),
+        FEATURE_NAMES,
+        np.concatenate([part.values for part in parts]),
+        replace(parts[0].definition, span_mjd=span),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.archive.results import FetchResult
 from rbztf.archive.snad import LABELS_URL, LabelsResult, fetch_knowledge
 from rbztf.archive.verify_store import CheckResult, verify_store
+from rbztf.parallel.scheduler import open_scheduler
 from rbztf.progress import Progress, notify, silent
 from rbztf.verbs.fetch_plan import address, make_plan, make_settings, objects_at
 from rbztf.ztf import Band, Oid
@@ -241,6 +243,7 @@ def cut_images(
     *,
     out: Path | str = DEFAULT_OUT,
     wait_s: float | None = None,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> FetchResult:
     """Cut objects out of whole science images in a local folder, into the store ``out``.
@@ -254,6 +257,9 @@ def cut_images(
         their light curves.
     wait_s : float, optional
         Longest wait for other processes that write to the store; left out: without end.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same images and cut them, or ``local``; left out,
+        this process cuts.
 
     Raises
     ------
@@ -264,7 +270,10 @@ def cut_images(
     """
     out = Path(out)
     wanted = targets_of_store(out) if targets is None else read_targets(Path(targets))
-    return cut_folder(Path(images_dir), wanted, out, wait_s=wait_s, progress=progress)
+    with nullcontext() if scheduler is None else open_scheduler(scheduler) as pool:
+        return cut_folder(
+            Path(images_dir).absolute(), wanted, out, wait_s=wait_s, pool=pool, progress=progress
+        )
 
 
 def check_store(

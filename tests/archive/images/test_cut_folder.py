@@ -146,6 +146,17 @@ def test_objects_out_of_three_kinds_of_files(images: Path, tmp_path: Path) -> No
     assert not list((tmp_path / "out").glob(".cut*"))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_workers_of_a_scheduler_cut_the_same(images: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    write_targets(tmp_path / "targets.csv", places_of(WCS(header()), SHAPE, 10))
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "here")
+    result = cut_images(images, tmp_path / "targets.csv", out=tmp_path / "there", scheduler="local")
+    assert result.complete
+    for path in (tmp_path / "here").glob("*.fits"):
+        assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_new_images_extend_objects(images: Path, tmp_path: Path) -> None:
     places = places_of(WCS(header()), SHAPE, 10)
     write_targets(tmp_path / "targets.csv", places)

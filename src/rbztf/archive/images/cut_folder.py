@@ -28,6 +28,7 @@ from rbztf.archive.results import FetchResult, ObjectResult
 from rbztf.archive.validate import FRAME_FACTS
 from rbztf.errors import DataError, InputError, Problem, RbztfError
 from rbztf.files import reading, writing
+from rbztf.parallel.scheduler import Processes, Scheduler, in_order
 from rbztf.progress import Progress, silent
 from rbztf.stores.epochs import Columns, FrameStatus, blank_columns, header_facts
 from rbztf.stores.store_locks import IMAGES, Busy, Patience, StoreLocks
@@ -56,6 +57,7 @@ def cut_folder(
     out: Path,
     *,
     wait_s: float | None = None,
+    pool: Scheduler | None = None,
     progress: Progress = silent,
 ) -> FetchResult:
     """Cut every target out of every image of its field, CCD, quadrant and filter, into the store ``out``.
@@ -67,6 +69,8 @@ def cut_folder(
     ----------
     wait_s : float, optional
         Longest wait for other processes that write to the store; None: without end.
+    pool : Scheduler, optional
+        What reads and cuts images, a task an image; this process if left out. The store is written here.
 
     Raises
     ------
@@ -84,8 +88,35 @@ def cut_folder(
     patience = Patience(wait_s, progress)
     alone = f"the cuts of images in {out}"
     with StoreLocks(out) as locks, locks.held(IMAGES, patience, alone), writing(out):
-        result = _Run(images_dir, images, targets, out, locks, patience, progress)()
+        result = _Run(images_dir, images, targets, out, locks, patience, pool or Processes(1), progress)()
     return replace(result, problems=(*unread, *result.problems))
+
+
+@dataclass(frozen=True)
+class _ImageTask:
+    """An image and what to cut out of it; ``rows`` are the targets' numbers in their group."""
+
+    exposure: Exposure
+    path: Path
+    targets: list[Target]
+    rows: NDArray[np.int64]
+
+
+def _cut_image(task: _ImageTask) -> tuple[Cut, NDArray[np.float32], int] | str:
+    """All targets of one image, and its size in bytes; a sentence if it cannot be read."""
+    try:
+        image = read_quadrant(task.path)
+        x_pix, y_pix = _pixels_of(task.path, image, task.targets)
+    except DataError as error:
+        return error.message
+    frames, on_chip = cut(image.pixels, x_pix, y_pix)
+    near = is_near(image.pixels.shape, x_pix, y_pix)
+    facts = header_facts(image.header)
+    return (
+        Cut(task.exposure, task.path.name, facts, task.rows, on_chip, near),
+        frames,
+        task.path.stat().st_size,
+    )
 
 
 class _Run:
@@ -99,9 +130,10 @@ class _Run:
         out: Path,
         locks: StoreLocks,
         patience: Patience,
+        pool: Scheduler,
         progress: Progress,
     ) -> None:
-        self._locks, self._patience = locks, patience
+        self._locks, self._patience, self._pool = locks, patience, pool
         self._images_dir, self._images, self._out, self._progress = images_dir, images, out, progress
         self._groups: dict[Readout, list[Target]] = {}
         for target in targets:
@@ -143,12 +175,23 @@ class _Run:
 
     def _cut_group(self, group: list[_Needs], images: Images, cache: CutCache) -> None:
         """All targets of one quadrant."""
+        self._images_done += len(images)
+        tasks = []
         for exposure, path in images:
             wanted = [number for number, need in enumerate(group) if exposure.filefracday in need]
             if wanted and path.name not in cache.cuts:
-                self._cut_image(exposure, path, [group[n].target for n in wanted], np.array(wanted), cache)
-            self._images_done += 1
-            self._progress("images", self._images_done, self._n_images, path.name)
+                tasks.append(_ImageTask(exposure, path, [group[n].target for n in wanted], np.array(wanted)))
+        done = self._images_done - len(tasks)
+        self._progress("images", done, self._n_images)
+        for task, found in zip(tasks, in_order(self._pool, _cut_image, tasks)):
+            done += 1
+            if isinstance(found, str):
+                self._problems.append(Problem(str(task.path), found))
+            else:
+                taken, frames, n_bytes = found
+                self._n_bytes += n_bytes
+                cache.add(taken, frames)
+            self._progress("images", done, self._n_images, task.path.name)
         for number, cuts in cache.objects():
             self._merge_alone(group[number].target, cuts, has_images=bool(images))
             self._progress("objects", len(self._results), self._n_targets)
@@ -175,20 +218,6 @@ class _Run:
     def _fail(self, target: Target, problem: str) -> None:
         self._results.append(ObjectResult(target.oid, problem=problem))
         self._problems.append(Problem(str(int(target.oid)), problem))
-
-    def _cut_image(
-        self, exposure: Exposure, path: Path, targets: list[Target], rows: NDArray[np.int64], cache: CutCache
-    ) -> None:
-        try:
-            image = read_quadrant(path)
-            x_pix, y_pix = _pixels_of(path, image, targets)
-        except DataError as error:
-            self._problems.append(Problem(str(path), error.message))
-            return
-        self._n_bytes += path.stat().st_size
-        frames, on_chip = cut(image.pixels, x_pix, y_pix)
-        near = is_near(image.pixels.shape, x_pix, y_pix)
-        cache.add(Cut(exposure, path.name, header_facts(image.header), rows, on_chip, near), frames)
 
     def _merge_alone(self, target: Target, cuts: list[CutFrame], *, has_images: bool) -> None:
         """Put an object's cuts into its file, which no other process writes meanwhile."""
