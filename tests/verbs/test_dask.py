@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import run_well
+from helpers import run_well, tiny_encoder
 
 from rbztf.errors import UsageError
 from rbztf.features import rows as feature_rows
@@ -21,6 +21,7 @@ from rbztf.features.files import read_features
 from rbztf.simulate.dataset import write_dataset
 from rbztf.simulate.ordinary.table import ordinary_features
 from rbztf.simulate.sky import SimulatedSky
+from rbztf.verbs import embed as embed_verb
 from rbztf.verbs import features as features_verb
 from rbztf.verbs.predict_table import predict_table
 
@@ -74,6 +75,27 @@ def test_a_table_is_scored_the_same_while_a_worker_is_killed(
     predict_table(features, tmp_path / "there.csv", scheduler=cluster.scheduler_address)
     killer.join()
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
+
+
+def test_vectors_are_the_same(
+    cluster: Any, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_verb, "UNIT_OBJECTS", 5)
+    tiny_encoder(4).save(tmp_path / "encoder")
+    for name, words in (("here", ()), ("there", ("--scheduler", cluster.scheduler_address))):
+        run_well(
+            "embed",
+            "--model",
+            tmp_path / "encoder",
+            "--data",
+            cutouts,
+            "--out",
+            tmp_path / name,
+            "-q",
+            *words,
+        )
+    for file in ("vectors.npy", "objects.npy", "times.npy", "photometry.npy"):
+        assert (tmp_path / "here" / file).read_bytes() == (tmp_path / "there" / file).read_bytes()
 
 
 def test_a_scheduler_that_is_not_there(

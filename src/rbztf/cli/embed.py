@@ -19,6 +19,9 @@ def embed(
     check: Annotated[
         bool, typer.Option("--check", help="Warn of frames unlike those the encoder was trained on.")
     ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler: its address, or local.", metavar="ADDRESS")
+    ] = None,
     config: ConfigFile = None,
     set_: Set = None,
     device: Device = None,
@@ -32,7 +35,9 @@ def embed(
         settings = resolve(show, "embed", config, set_, device=device)
         from rbztf.verbs.embed import embed as run
 
-        result = run(model, data, out, config=settings, check=check, progress=show.progress)
+        result = run(
+            model, data, out, config=settings, check=check, scheduler=scheduler, progress=show.progress
+        )
         if as_json:
             show.document(result.to_json())
         else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from rbztf.models.training import choose_device, threads
 from rbztf.models.vae.bundle import EncoderBundle, load_encoder
 from rbztf.models.vae.drift import Comparison
 from rbztf.models.vae.encoder_inputs import read_usable, usable_facts
+from rbztf.parallel.scheduler import in_order, open_scheduler
 from rbztf.parallel.threads import map_threads
 from rbztf.progress import Progress, silent
 from rbztf.stores.cutouts import CutoutStore, open_cutouts
@@ -32,6 +35,8 @@ from rbztf.ztf import Oid
 DEFAULT_OUT = Path("embeddings")
 GROUP_FRAMES = 512
 """Frames that a thread encodes at once, or a few more, so that short objects do not slow it."""
+UNIT_OBJECTS = 50
+"""That one worker of a scheduler embeds at a time: about 25,000 frames, seconds."""
 CHECKED_FRAMES = 50_000
 """Frames whose vectors are compared with the training set's."""
 
@@ -85,6 +90,8 @@ def embed(
     *,
     config: Config | None = None,
     check: bool = False,
+    scheduler: str | None = None,
+    workers: int = 0,
     progress: Progress = silent,
 ) -> EmbedResult:
     """Turn every frame of a cutout folder into a vector.
@@ -101,6 +108,10 @@ def embed(
         Fills in the paths left out, and names the device.
     check : bool
         Compare the vectors with those of the encoder's training set, and warn of differences.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers see the same files, or ``local``; left out, threads of this process.
+    workers : int
+        Of ``local``; 0 takes one a core.
 
     Raises
     ------
@@ -111,7 +122,8 @@ def embed(
     """
     config = config or Config()
     started = time.perf_counter()
-    bundle = load_encoder(locate("model", model, config))
+    source = locate("model", model, config)
+    bundle = load_encoder(source)
     device = choose_device(config.device)
     folder = locate("cutouts", data, config)
     store = open_cutouts(folder)
@@ -119,11 +131,20 @@ def embed(
     problems: list[Problem] = []
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
         bundle.write_into(writer.beside("encoder"))
-        groups = _groups(store, bundle, problems, progress)
-        for group, vectors in _encoded(groups, bundle, device):
-            starts = np.cumsum([len(usable.frames) for usable in group])[:-1]
-            for usable, part in zip(group, np.split(vectors, starts)):
-                writer.add(usable.oid, part, usable.photometry)
+        if scheduler is None:
+            groups = _groups(store, list(store), bundle, problems, progress)
+            for group, vectors in _encoded(groups, bundle, device):
+                for entry in _split(group, vectors):
+                    writer.add(*entry)
+        else:
+            units = _units(store, source.absolute(), folder.absolute(), config.device)
+            with open_scheduler(scheduler, workers) as pool:
+                for done, (entries, found) in enumerate(in_order(pool, _embed_unit, units), 1):
+                    problems += found
+                    for entry in entries:
+                        writer.add(*entry)
+                    n_done = min(done * UNIT_OBJECTS, len(store))
+                    progress("embed", n_done, len(store), f"objects, {counted(writer.n_frames, 'frame')}")
         n_objects, n_frames = len(writer), writer.n_frames
         if not n_objects:
             first = f" First: {problems[0]}" if problems else ""
@@ -163,14 +184,59 @@ def compare_store(path: Path, bundle: EncoderBundle) -> tuple[Comparison | None,
     return comparison, comparison.warnings(bundle.checked_columns)
 
 
+Entry = tuple[int, NDArray[np.float32], NDArray[np.float64]]
+"""OID, vectors and photometry of an object."""
+
+
+def _split(group: list[Usable], vectors: NDArray[np.float32]) -> Iterator[Entry]:
+    starts = np.cumsum([len(usable.frames) for usable in group])[:-1]
+    for usable, part in zip(group, np.split(vectors, starts)):
+        yield int(usable.oid), part, usable.photometry
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Objects that one worker embeds; ``run`` tells this call from earlier ones, whose files a worker may know."""
+
+    run: str
+    model: Path
+    folder: Path
+    oids: tuple[Oid, ...]
+    device: str
+
+
+def _units(store: CutoutStore, model: Path, folder: Path, device: str) -> Iterator[Unit]:
+    oids, run = list(store), token_hex(8)
+    for start in range(0, len(oids), UNIT_OBJECTS):
+        yield Unit(run, model, folder, tuple(oids[start : start + UNIT_OBJECTS]), device)
+
+
+def _embed_unit(unit: Unit) -> tuple[list[Entry], list[Problem]]:
+    bundle, store = _opened(unit.run, unit.model, unit.folder)
+    problems: list[Problem] = []
+    groups = _groups(store, unit.oids, bundle, problems, silent)
+    done = _encoded(groups, bundle, choose_device(unit.device))
+    return [entry for group, vectors in done for entry in _split(group, vectors)], problems
+
+
+@lru_cache(maxsize=1)
+def _opened(run: str, model: Path, folder: Path) -> tuple[EncoderBundle, CutoutStore]:
+    """Once a process and call."""
+    return load_encoder(model), open_cutouts(folder)
+
+
 def _groups(
-    store: CutoutStore, bundle: EncoderBundle, problems: list[Problem], progress: Progress
+    store: CutoutStore,
+    oids: Sequence[Oid],
+    bundle: EncoderBundle,
+    problems: list[Problem],
+    progress: Progress,
 ) -> Iterator[list[Usable]]:
     """Objects in groups of about :data:`GROUP_FRAMES`."""
     group: list[Usable] = []
     n_grouped = n_frames = 0
-    for done, oid in enumerate(store):
-        progress("embed", done, len(store), f"objects, {counted(n_frames, 'frame')}")
+    for done, oid in enumerate(oids):
+        progress("embed", done, len(oids), f"objects, {counted(n_frames, 'frame')}")
         try:
             cutouts = store[oid]
             frames, photometry = read_usable(cutouts, problems)
@@ -185,7 +251,7 @@ def _groups(
             group, n_grouped = [], 0
     if group:
         yield group
-    progress("embed", len(store), len(store), f"objects, {counted(n_frames, 'frame')}")
+    progress("embed", len(oids), len(oids), f"objects, {counted(n_frames, 'frame')}")
 
 
 def _encoded(

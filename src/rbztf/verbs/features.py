@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,11 @@ def make_features(
         wanted = [int(oid) for oid in (store if oids is None else dict.fromkeys(oids))]
         with open_scheduler(scheduler, workers) as pool:
             table = _by_workers(
-                pool, wanted, Unit(folder.absolute(), (), until_mjd, catflags), problems, progress
+                pool,
+                wanted,
+                Unit(token_hex(8), folder.absolute(), (), until_mjd, catflags),
+                problems,
+                progress,
             )
     n_known = int(table.known().sum())
     if not n_known:
@@ -139,8 +144,9 @@ def make_features(
 
 @dataclass(frozen=True)
 class Unit:
-    """Objects whose features one worker computes."""
+    """Objects whose features one worker computes; ``run`` tells this call from earlier ones."""
 
+    run: str
     folder: Path
     oids: tuple[int, ...]
     until_mjd: float | None
@@ -150,7 +156,7 @@ class Unit:
 def _compute(unit: Unit) -> tuple[FeatureTable, list[Problem]]:
     problems: list[Problem] = []
     table = features_from_cutouts(
-        _store(unit.folder),
+        _store(unit.run, unit.folder),
         unit.oids,
         until_mjd=unit.until_mjd,
         catflags=unit.catflags,
@@ -161,7 +167,7 @@ def _compute(unit: Unit) -> tuple[FeatureTable, list[Problem]]:
 
 
 @lru_cache(maxsize=1)
-def _store(folder: Path) -> CutoutStore:
+def _store(run: str, folder: Path) -> CutoutStore:
     return open_cutouts(folder)
 
 

@@ -73,6 +73,8 @@ class Request:
     force: bool
     stamp: str
     """Hash of the model."""
+    run: str
+    """Tells this call from earlier ones, whose files a worker may still have open."""
 
     def described(self) -> dict[str, Any]:
         """All that decides a prediction."""
@@ -145,8 +147,9 @@ def predict_table(
         goal,
         force,
         model_hash(path),
+        token_hex(8),
     )
-    bundle, rows = _opened(request.model, request.stamp, request.features)
+    bundle, rows = _opened(request.run, request.model, request.features)
     if not bundle.can_score([Modality.LIGHTCURVE]):
         raise UsageError(f"{path} does not score light curves alone.", "Give another --model.")
     rows.check_distinct()
@@ -215,8 +218,8 @@ def _files(features: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _opened(model: Path, stamp: str, features: Path) -> tuple[Model, FeatureRows]:
-    """Once a process."""
+def _opened(run: str, model: Path, features: Path) -> tuple[Model, FeatureRows]:
+    """Once a process and call."""
     return load_model(model), open_rows(features)
 
 
@@ -226,7 +229,7 @@ def _score_unit(task: tuple[Request, int, Unit]) -> int:
     parts = PartTables(request.out, request.described())
     if parts.finished(number):  # by a worker that was taken for lost
         return number
-    model, rows = _opened(request.model, request.stamp, request.features)
+    model, rows = _opened(request.run, request.model, request.features)
     tally, problems = Tally(), list[Problem]()
 
     def tables() -> Iterator[ScoreTable]:
