@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 # Speed; the other scripts of benchmarks/ train for minutes to an hour and measure what models can do.
-SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed \
+SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed embed_rate \
 	fetch_rate kill_fetch cut_quadrant
 
 .PHONY: demo test test-min lint docs screenshots bench chaos fuzz clean

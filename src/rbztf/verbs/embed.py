@@ -267,6 +267,7 @@ def _encoded(
         facts = [usable.facts for usable in group if usable.facts is not None]
         return group, bundle.embed(frames, device, FrameFacts.joined(facts) if facts else None)
 
+    bundle.ready(device)
     n_threads = torch.get_num_threads()
     with threads(1):
         yield from map_threads(encode_group, groups, n_threads)

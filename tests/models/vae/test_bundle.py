@@ -66,3 +66,15 @@ def test_hidden_pixels_change_what_the_encoder_sees_only_through_the_mask() -> N
     other = frames.copy()
     other[:, :5] = np.inf
     assert np.array_equal(bundle.embed(frames, CPU), bundle.embed(other, CPU))
+
+
+def test_the_network_is_made_once_and_by_itself() -> None:
+    """It is kept for the bundle, not for one made of it with other weights, and leaves the encoder as it is."""
+    cpu, frames = torch.device("cpu"), random_frames(3)
+    made, other = tiny_encoder(4), tiny_encoder(4, seed=9)
+    before = made.hash
+    made.ready(cpu)
+    assert made._network(cpu) is made._network(cpu)
+    vectors = made.embed(frames, cpu)
+    assert not np.array_equal(replace(made, encoder=other.encoder).embed(frames, cpu), vectors)
+    assert replace(made).hash == before

@@ -152,6 +152,12 @@ class EncoderBundle:
         vae = self._vae.eval().to(device)
         return reconstruct(vae, encode(self._network(device), inputs, device), device)
 
+    def ready(self, device: torch.device) -> None:
+        """Bring what :meth:`embed` uses to ``device``, before several threads call it."""
+        self._network(device)
+        if self.decoder is not None:
+            self._vae.eval().to(device)
+
     def _network(self, device: torch.device) -> nn.Sequential:
         """The encoder's network as it runs fastest, made once for each device."""
         if device not in self._networks:
