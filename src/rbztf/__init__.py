@@ -16,6 +16,7 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     plot        plot
     clean       clean
     check       check
+    export      export
     models      list_models
     configs     list_configs, diff_configs
     doctor      doctor
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from rbztf.verbs.demo import demo as demo
     from rbztf.verbs.doctor import doctor as doctor
     from rbztf.verbs.embed import embed as embed
+    from rbztf.verbs.export import export as export
     from rbztf.verbs.features import make_features as make_features
     from rbztf.verbs.fetch import fetch as fetch
     from rbztf.verbs.import_published import import_published as import_published
@@ -87,6 +89,7 @@ _HOME = {
     "doctor": "rbztf.verbs.doctor",
     "embed": "rbztf.verbs.embed",
     "evaluate_models": "rbztf.verbs.cv",
+    "export": "rbztf.verbs.export",
     "fetch": "rbztf.verbs.fetch",
     "import_published": "rbztf.verbs.import_published",
     "label_queue": "rbztf.verbs.label",
