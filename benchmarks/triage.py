@@ -26,13 +26,13 @@ DRAWS = 500
 OBJECTS_A_REQUEST = 80
 
 
-def scores(path: Path, config: str) -> dict[int, tuple[int, float]]:
+def scores(path: Path, config: str, variant: str) -> dict[int, tuple[int, float]]:
     """Label and score of each object, of the first draw of folds."""
     found: dict[int, tuple[int, float]] = {}
     with path.open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
-            if row["config"] == config and row.get("draw", "0") in ("", "0"):
-                found.setdefault(int(row["oid"]), (int(row["label"]), float(row["score"])))
+            if (row["config"], row["variant"], row["draw"]) == (config, variant, "0"):
+                found[int(row["oid"])] = int(row["label"]), float(row["p_bogus"])
     return found
 
 
@@ -42,8 +42,8 @@ def main() -> None:
     parser.add_argument("--embeddings", type=Path, required=True, help="to count frames")
     parser.add_argument("--config", default="default")
     options = parser.parse_args()
-    fused = scores(options.scores, options.config)
-    alone = scores(options.scores, f"{options.config}: lightcurve only")
+    fused = scores(options.scores, options.config, "")
+    alone = scores(options.scores, f"{options.config}: lightcurve only", "")
     oids = [oid for oid in fused if oid in alone]
     store = open_embeddings(options.embeddings)
     frames = np.array([len(store[oid]) for oid in oids])

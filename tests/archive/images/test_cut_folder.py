@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,19 @@ from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.nddata.utils import NoOverlapError
 from astropy.wcs import WCS
+from helpers import tiny_encoder
 from numpy.typing import NDArray
 
 import rbztf
 from rbztf.archive.http_settings import HttpSettings
 from rbztf.archive.images.quadrants import cut, read_quadrant, sky_to_pixel
+from rbztf.config import load_config
 from rbztf.errors import DataError, InputError
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.sky import SimulatedSky
 from rbztf.times import mjd_of_filefracday
+from rbztf.verbs.embed import embed
+from rbztf.verbs.embed_images import embed_images
 from rbztf.verbs.fetch import check_store, cut_images, fetch
 
 SHAPE = (420, 390)
@@ -155,6 +160,27 @@ def test_workers_of_a_scheduler_cut_the_same(images: Path, tmp_path: Path) -> No
     assert result.complete
     for path in (tmp_path / "here").glob("*.fits"):
         assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("normaliser", ["minmax", "asinh_ccd"])
+def test_objects_embedded_out_of_images_have_the_vectors_of_their_cutouts(
+    images: Path, tmp_path: Path, normaliser: str
+) -> None:
+    oids = write_targets(tmp_path / "targets.csv", places_of(WCS(header()), SHAPE, 24))
+    config = load_config(None, ["vae.latent=4", f"frames.normaliser={normaliser}"], project_file=None)
+    replace(tiny_encoder(4), config=config).save(tmp_path / "encoder")
+    cut_images(images, tmp_path / "targets.csv", out=tmp_path / "cutouts")
+    embed(tmp_path / "encoder", tmp_path / "cutouts", tmp_path / "by-object")
+    result = embed_images(
+        images, tmp_path / "targets.csv", model=tmp_path / "encoder", out=tmp_path / "by-image", workers=1
+    )
+    one, other = (rbztf.open_embeddings(tmp_path / name) for name in ("by-object", "by-image"))
+    assert set(one) == set(other)
+    assert result.n_objects == len(one)
+    assert len(result.problems) == len(oids) - len(one)
+    for oid in one:
+        np.testing.assert_array_equal(one[oid], other[oid])
+        np.testing.assert_allclose(one.times(oid), other.times(oid), atol=1e-6)
 
 
 def test_new_images_extend_objects(images: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def _cut_image(task: _ImageTask) -> tuple[Cut, NDArray[np.float32], int] | str:
     """All targets of one image, and its size in bytes; a sentence if it cannot be read."""
     try:
         image = read_quadrant(task.path)
-        x_pix, y_pix = _pixels_of(task.path, image, task.targets)
+        x_pix, y_pix = pixels_of(task.path, image, task.targets)
     except DataError as error:
         return error.message
     frames, on_chip = cut(image.pixels, x_pix, y_pix)
@@ -246,7 +246,7 @@ class _Run:
             )
         if not state.has_light_curve:
             state.move_to(target.ra_deg, target.dec_deg)
-            state.add_epochs(_epochs([entry.cut for entry in cuts], target))
+            state.add_epochs(epochs_of_cuts([entry.cut for entry in cuts], target))
         if is_elsewhere(state, target):
             raise DataError(
                 "Another process changed its position while images were cut.", "Run the same command again."
@@ -261,7 +261,7 @@ class _Run:
         return state.finish(self._out, Filters(), frames)
 
 
-def _pixels_of(
+def pixels_of(
     path: Path, image: Quadrant, targets: list[Target]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where targets are on an image, as :func:`sky_to_pixel` has it.
@@ -285,7 +285,7 @@ def is_elsewhere(state: ObjectState, target: Target) -> bool:
     return separation_deg(state.ra_deg, state.dec_deg, target.ra_deg, target.dec_deg) > MAX_MOVE_DEG
 
 
-def _epochs(cuts: list[Cut], target: Target) -> Columns:
+def epochs_of_cuts(cuts: list[Cut], target: Target) -> Columns:
     """What images and their names tell of epochs that no light curve tells of."""
     columns = blank_columns(len(cuts))
     for row, taken in enumerate(cuts):
