@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rbztf.errors import UsageError, reason
 from rbztf.models.ensemble.network_member import FittedNetwork
 from rbztf.models.ensemble.pooled_network import PooledNetwork
 from rbztf.models.ensemble.row_encoding import RowEncoding
@@ -32,6 +33,11 @@ def written(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
         Examples. The first axis of each runs over objects, the second of those with three over frames.
     outputs : sequence of str
         Names; the first axis of each runs over objects.
+
+    Raises
+    ------
+    UsageError
+        If this version of PyTorch cannot.
     """
     import onnx
 
@@ -45,16 +51,22 @@ def written(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[s
         warnings.catch_warnings(action="ignore"),
     ):
         path = Path(name) / "network.onnx"
-        torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            path,
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        try:
+            torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                path,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except (TypeError, RuntimeError, ImportError) as error:
+            raise UsageError(
+                f"PyTorch {torch.__version__} cannot write the network as ONNX ({reason(error)}).",
+                "Export with the version of PyTorch in constraints.txt.",
+            ) from None
         return onnx.load(path)
 
 
