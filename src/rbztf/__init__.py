@@ -6,10 +6,10 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     fetch       fetch
     features    make_features
     train-vae   train_vae
-    embed       embed
+    embed       embed, embed_images (``--images``)
     train-rnn   train_rnn
     cv          cv, evaluate_models (``--models``), compare_scores (``--scores``)
-    predict     predict
+    predict     predict, predict_triaged (``--frames-for``), predict_table, predict_hats (``--hats``); rbztf.lsdb.score
     report      report
     label       label_queue, merge_labels (``--merge``)
     show        show
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from rbztf.verbs.demo import demo as demo
     from rbztf.verbs.doctor import doctor as doctor
     from rbztf.verbs.embed import embed as embed
+    from rbztf.verbs.embed_images import embed_images as embed_images
     from rbztf.verbs.export import export as export
     from rbztf.verbs.features import make_features as make_features
     from rbztf.verbs.fetch import fetch as fetch
@@ -66,10 +67,13 @@ if TYPE_CHECKING:
     from rbztf.verbs.label import merge_labels as merge_labels
     from rbztf.verbs.plot import plot as plot
     from rbztf.verbs.predict import predict as predict
+    from rbztf.verbs.predict_hats import predict_hats as predict_hats
+    from rbztf.verbs.predict_table import predict_table as predict_table
     from rbztf.verbs.report import report as report
     from rbztf.verbs.show import show as show
     from rbztf.verbs.train_rnn import train_rnn as train_rnn
     from rbztf.verbs.train_vae import train_vae as train_vae
+    from rbztf.verbs.triage import predict_triaged as predict_triaged
     from rbztf.ztf import Band as Band
     from rbztf.ztf import Label as Label
     from rbztf.ztf import Oid as Oid
@@ -88,6 +92,7 @@ _HOME = {
     "diff_configs": "rbztf.verbs.configs",
     "doctor": "rbztf.verbs.doctor",
     "embed": "rbztf.verbs.embed",
+    "embed_images": "rbztf.verbs.embed_images",
     "evaluate_models": "rbztf.verbs.cv",
     "export": "rbztf.verbs.export",
     "fetch": "rbztf.verbs.fetch",
@@ -104,6 +109,9 @@ _HOME = {
     "open_embeddings": "rbztf.stores.embeddings",
     "plot": "rbztf.verbs.plot",
     "predict": "rbztf.verbs.predict",
+    "predict_hats": "rbztf.verbs.predict_hats",
+    "predict_table": "rbztf.verbs.predict_table",
+    "predict_triaged": "rbztf.verbs.triage",
     "read_labels": "rbztf.stores.labels",
     "report": "rbztf.verbs.report",
     "show": "rbztf.verbs.show",

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import run_well, tiny_encoder
+from helpers import ROOT, run_well, tiny_encoder
 
 from rbztf.errors import UsageError
 from rbztf.features import rows as feature_rows
 from rbztf.features.binary_files import write_binary
-from rbztf.features.files import read_features
+from rbztf.features.files import read_features, write_features
 from rbztf.simulate.dataset import write_dataset
 from rbztf.simulate.ordinary.table import ordinary_features
 from rbztf.simulate.sky import SimulatedSky
@@ -104,3 +108,29 @@ def test_a_scheduler_that_is_not_there(
     monkeypatch.setattr("rbztf.parallel.scheduler.CONNECT_S", 1)
     with pytest.raises(UsageError, match="No Dask scheduler answers"):
         features_verb.make_features(cutouts, tmp_path / "f.csv", scheduler="tcp://127.0.0.1:9")
+
+
+def test_the_example_for_dask_jobqueue(tmp_path: Path) -> None:
+    """The one of docs/scale.md, with jobs that are processes here in place of Slurm's."""
+    pytest.importorskip("dask_jobqueue")
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    (code,) = (
+        block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "SLURMCluster" in block
+    )
+    code = code.replace(
+        "from dask_jobqueue import SLURMCluster", "from dask_jobqueue.local import LocalCluster"
+    )
+    code = code.replace(
+        'SLURMCluster(cores=1, memory="4GB", walltime="04:00:00")', 'LocalCluster(cores=1, memory="1GB")'
+    )
+    code = code.replace("jobs=2", "jobs=1")
+    assert "SLURM" not in code
+    table = ordinary_features(60, 1)
+    write_features(tmp_path / "features.parquet", replace(table, oids=633207400000001 + np.arange(60)))
+    (tmp_path / "run.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[-1] == "60"
+    assert (tmp_path / "scores.parquet").is_file()
