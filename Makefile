@@ -18,7 +18,7 @@ PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 # Speed; the other scripts of benchmarks/ train for minutes to an hour and measure what models can do.
 SPEED  := read_frames padding predict predict_ensemble training_loop vae_training embedding_speed embed_rate \
-	fetch_rate kill_fetch cut_quadrant embed_rate feature_rate scale_estimate
+	fetch_rate kill_fetch cut_quadrant feature_rate scale_estimate
 
 .PHONY: demo test test-min lint docs screenshots bench chaos fuzz clean
 
