@@ -39,10 +39,11 @@ from rbztf.archive.validate import check_frame
 from rbztf.config import load_config
 from rbztf.config.layers import read_file
 from rbztf.config.load import parse_config
-from rbztf.errors import DataError
+from rbztf.errors import DataError, Problem
 from rbztf.evaluation.folds import read_split
 from rbztf.evaluation.score_files import read_scores
 from rbztf.features.files import read_features, write_features
+from rbztf.features.rows import open_rows
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.formats import sums
 from rbztf.formats.npy import read_array
@@ -50,7 +51,9 @@ from rbztf.models import bundle, checkpoint
 from rbztf.models.catalogue import SHIPPED, SHIPPED_DEFAULT
 from rbztf.models.load import load_any
 from rbztf.models.rnn.published import read_state_dict
+from rbztf.prediction.part_tables import PartTables
 from rbztf.prediction.parts import Parts
+from rbztf.prediction.remarks import Tally
 from rbztf.reporting.sources import read_predictions
 from rbztf.stores.cutouts import open_cutouts, read_object
 from rbztf.stores.embeddings import open_embeddings
@@ -61,6 +64,7 @@ from rbztf.stores.object_file import read_epochs
 from rbztf.stores.oid_lists import read_oids
 from rbztf.stores.sealing import seal_file
 from rbztf.verbs.import_vectors import _packed_vectors
+from rbztf.verbs.predict_hats import _check_target
 from rbztf.verbs.report import _history
 from rbztf.yamltext import read_yaml
 
@@ -350,6 +354,20 @@ def finished(folder: Path) -> Path:
     return folder / "scores.csv.parts"
 
 
+def noted(folder: Path) -> Path:
+    """A unit of a table of predictions, and what is known of it."""
+    parts = PartTables(folder / "scores.csv", {"model": "x"})
+    parts.write(0, [], Tally(3, inputs={"lightcurve": 3}), [Problem("1", "it has no features.")])
+    return parts.folder
+
+
+def read_rows(path: Path) -> int:
+    """All rows of a table of features, unit by unit."""
+    rows = open_rows(path)
+    rows.check_distinct()
+    return sum(len(table) for unit in rows.units() for table in rows.read(unit))
+
+
 def seal_copy(path: Path) -> bool:
     """Give a copy of an object's file its sums."""
     copy = path.with_name(f"copy-{path.name}")
@@ -414,6 +432,14 @@ CASES = {
     "ensemble": Case(ensemble, load_any),
     "published files": Case(packed_files, read_zip),
     "parts of predictions": Case(finished, lambda path: Parts(path, {"model": "x"}).known),
+    "notes of predictions": Case(
+        noted, lambda path: PartTables(path.with_suffix(""), {"model": "x"}).read_note(0)
+    ),
+    "rows of features": Case(features("parquet"), read_rows),
+    "stamp of a catalog": Case(
+        text("rbztf.json", '{"catalog": "x", "force": false}'),
+        lambda path: _check_target(path.parent, {"catalog": "x", "force": False}),
+    ),
     "sealing": Case(one_object, seal_copy),
     "journal": Case(journal, read_journal),
     "cut cache": Case(cache, read_cache),

@@ -36,6 +36,7 @@ FUZZED = {
     "archive/journal.py": "journal",
     "archive/validate.py": "cutout",
     "csvfiles.py": "features.csv",
+    "features/rows.py": "rows of features",
     "formats/fits_table.py": "features.fits",
     "formats/npy.py": "array.npy",
     "formats/parquet.py": "features.parquet",
@@ -44,12 +45,14 @@ FUZZED = {
     "models/ensemble/network_member.py": "ensemble",
     "models/ensemble/trees_member.py": "ensemble",
     "models/rnn/published.py": "state dict",
+    "prediction/part_tables.py": "notes of predictions",
     "prediction/parts.py": "parts of predictions",
     "reporting/sources.py": "predictions.parquet",
     "stores/fitsimages.py": "frame",
     "stores/object_file.py": "epochs",
     "stores/sealing.py": "sealing",
     "textfiles.py": "labels.json",
+    "verbs/predict_hats.py": "stamp of a catalog",
 }
 """Modules with such a call, and the case that goes through it."""
 NOT_FOREIGN = {

@@ -225,23 +225,26 @@ class ParquetRows(FeatureRows):
         return units
 
     def _blocks(self, unit: Unit) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        names = [self._oid_name, *(self.header[place] for place in self._places)]
-        for oids, *columns in self._batches(unit, names):
-            yield _whole_numbers(oids), np.stack([_numbers(column) for column in columns], axis=1)
+        for oids, *columns in self._batches(unit, [self.header[place] for place in self._places]):
+            yield oids, np.stack(columns, axis=1)
 
     def _oids(self) -> Iterator[NDArray[np.int64]]:
         for unit in self.units():
-            for (oids,) in self._batches(unit, [self._oid_name]):
-                yield _whole_numbers(oids)
+            for (oids,) in self._batches(unit, []):
+                yield oids
 
-    def _batches(self, unit: Unit, names: Sequence[str]) -> Iterator[list[Any]]:
+    def _batches(self, unit: Unit, names: Sequence[str]) -> Iterator[list[NDArray[Any]]]:
+        """OIDs, then the columns ``names``, of some rows at a time."""
         first, last = (self._starts.index(row) for row in unit)
         with self._sound():
-            groups = list(range(first, last))
+            columns = [self._oid_name, *names]
             n_rows = 0
-            for batch in self._file.iter_batches(CHUNK, row_groups=groups, columns=list(names)):
+            for batch in self._file.iter_batches(CHUNK, row_groups=list(range(first, last)), columns=columns):
                 n_rows += len(batch)
-                yield [batch.column(name) for name in names]
+                yield [
+                    _whole_numbers(batch.column(columns[0])),
+                    *(_numbers(batch.column(name)) for name in names),
+                ]
             if n_rows != unit[1] - unit[0]:
                 raise ValueError("it has other rows than it says")
 

@@ -94,7 +94,7 @@ def choose_device(name: str = "auto") -> torch.device:
         If there is no such device here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _in_full_precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -103,4 +103,12 @@ def choose_device(name: str = "auto") -> torch.device:
         raise UsageError(f"Nothing here runs on {name!r}.", "Use auto, cpu, cuda or cuda:N.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"This machine has no CUDA device {name!r}.", "Use --device auto or --device cpu.")
+    return _in_full_precision(device)
+
+
+def _in_full_precision(device: torch.device) -> torch.device:
+    """The device, whose convolutions are in float32: the shortened TF32, which cuDNN takes by itself, gains
+    3 % of speed in embedding (benchmarks/README.md) and moves scores away from those of a CPU."""
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
     return device

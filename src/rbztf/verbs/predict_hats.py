@@ -145,7 +145,7 @@ def _check_target(out: Path, request: dict[str, Any]) -> None:
     if stamp.is_file():
         try:
             known = json.loads(stamp.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             known = None
         if known == json.loads(json_text(request)):
             return
