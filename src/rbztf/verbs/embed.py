@@ -35,6 +35,7 @@ from rbztf.ztf import Oid
 DEFAULT_OUT = Path("embeddings")
 GROUP_FRAMES = 512
 """Frames that a thread encodes at once, or a few more, so that short objects do not slow it."""
+GPU_GROUP_FRAMES = 8192
 UNIT_OBJECTS = 50
 """That one worker of a scheduler embeds at a time: about 25,000 frames, seconds."""
 CHECKED_FRAMES = 50_000
@@ -132,7 +133,7 @@ def embed(
     with EmbeddingWriter(target, bundle.stamp, bundle.width) as writer:
         bundle.write_into(writer.beside("encoder"))
         if scheduler is None:
-            groups = _groups(store, list(store), bundle, problems, progress)
+            groups = _groups(store, list(store), bundle, device, problems, progress)
             for group, vectors in _encoded(groups, bundle, device):
                 for entry in _split(group, vectors):
                     writer.add(*entry)
@@ -214,8 +215,8 @@ def _units(store: CutoutStore, model: Path, folder: Path, device: str) -> Iterat
 def _embed_unit(unit: Unit) -> tuple[list[Entry], list[Problem]]:
     bundle, store = _opened(unit.run, unit.model, unit.folder)
     problems: list[Problem] = []
-    groups = _groups(store, unit.oids, bundle, problems, silent)
-    done = _encoded(groups, bundle, choose_device(unit.device))
+    device = choose_device(unit.device)
+    done = _encoded(_groups(store, unit.oids, bundle, device, problems, silent), bundle, device)
     return [entry for group, vectors in done for entry in _split(group, vectors)], problems
 
 
@@ -229,10 +230,12 @@ def _groups(
     store: CutoutStore,
     oids: Sequence[Oid],
     bundle: EncoderBundle,
+    device: torch.device,
     problems: list[Problem],
     progress: Progress,
 ) -> Iterator[list[Usable]]:
-    """Objects in groups of about :data:`GROUP_FRAMES`."""
+    """Objects in groups of about :data:`GROUP_FRAMES`, or :data:`GPU_GROUP_FRAMES`."""
+    most = GROUP_FRAMES if device.type == "cpu" else GPU_GROUP_FRAMES
     group: list[Usable] = []
     n_grouped = n_frames = 0
     for done, oid in enumerate(oids):
@@ -246,7 +249,7 @@ def _groups(
             continue
         n_frames += len(frames)
         n_grouped += len(frames)
-        if n_grouped >= GROUP_FRAMES:
+        if n_grouped >= most:
             yield group
             group, n_grouped = [], 0
     if group:

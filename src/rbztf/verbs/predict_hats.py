@@ -150,7 +150,7 @@ def _check_target(out: Path, request: dict[str, Any]) -> None:
         if known == json.loads(json_text(request)):
             return
         raise UsageError(
-            f"{out} holds scores by another model or with other options.",
+            f"{out} holds scores by another model or with other options ({REQUEST}).",
             "Choose another --out, or remove it.",
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

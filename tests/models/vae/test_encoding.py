@@ -16,6 +16,9 @@ from rbztf.models.vae.losses import kl_divergence, log_cosh
 from rbztf.models.vae.network import Decoder, Encoder, Vae
 
 
+CPU = torch.device("cpu")
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_vector_does_not_depend_on_the_batch(n_threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit: one frame alone gives what it gives among others."""
@@ -32,11 +35,11 @@ def test_a_vector_does_not_depend_on_the_batch(n_threads: int, monkeypatch: pyte
 
 
 def test_batches_are_as_equal_as_can_be() -> None:
-    lengths = [rows.stop - rows.start for rows in encoding.batches(2 * encoding.BATCH + 1)]
+    lengths = [rows.stop - rows.start for rows in encoding.batches(2 * encoding.BATCH + 1, CPU)]
     assert sum(lengths) == 2 * encoding.BATCH + 1
     assert len(lengths) == 3
     assert max(lengths) - min(lengths) <= 1
-    assert list(encoding.batches(0)) == []
+    assert list(encoding.batches(0, CPU)) == []
 
 
 def test_the_loss_of_a_frame_is_that_of_its_mean(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,7 @@ class EncoderBundle:
             if there is a decoder, the VAE loss.
         """
         out = np.empty((len(frames), self.width), np.float32)
-        for rows in batches(len(frames)):
+        for rows in batches(len(frames), device):
             inputs = self.inputs(frames[rows], None if facts is None else facts[rows])
             out[rows] = self.embed_inputs(inputs, device)
         return out
