@@ -15,7 +15,6 @@ from rbztf.models.vae.encoding import encode, folded, frame_losses
 from rbztf.models.vae.losses import kl_divergence, log_cosh
 from rbztf.models.vae.network import Decoder, Encoder, Vae
 
-
 CPU = torch.device("cpu")
 
 
