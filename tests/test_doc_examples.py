@@ -24,6 +24,8 @@ from helpers import ROOT, run, run_well, tiny_encoder, tiny_ensemble
 
 import rbztf
 from rbztf.cli.app import VERBS
+from rbztf.features.binary_files import write_binary
+from rbztf.features.files import read_features, write_features
 from rbztf.simulate.archive.server import SimulatedArchive
 from rbztf.simulate.dataset import write_labels
 from rbztf.simulate.sky import SimulatedSky
@@ -53,7 +55,11 @@ ELSEWHERE = {
     "fetch --position": "tests/verbs/test_fetch_command.py",
     "fetch --labels": "tests/verbs/test_fetch_command.py",
     "fetch --images": "tests/archive/images",
+    "embed --images": "tests/archive/images",
+    "predict --hats": "tests/lsdb",
+    "predict --frames-for": "tests/verbs/test_predict_fetch.py",
 }
+PYTHON_ELSEWHERE = {"scale.md": "tests/lsdb and tests/verbs/test_dask.py"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -99,6 +105,9 @@ def made(sky: SimulatedSky, tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_encoder(4).save(Path("models/encoder"))
         run_well("embed", "--model", "models/encoder", "--data", "data/cutouts", "--out", "embeddings", "-q")
         run_well("features", "--data", "data/cutouts", "--out", "features.csv", "-q")
+        table = read_features("features.csv")
+        write_features("features.parquet", table)
+        write_binary(Path("feature_snad_clf_r_100.dat"), table.oids, table.values, table.names)
         config = {**tiny_ensemble("statistics", "votes", "curves"), "name": "tiny"}
         Path("tiny.yaml").write_text(yaml.safe_dump(config))
         data = ("--embeddings", "embeddings", "--features", "features.csv", "--labels", "labels.json")
@@ -154,7 +163,7 @@ def quickly(words: list[str], archive: SimulatedArchive) -> list[str]:
 
 
 PAGES_WITH_COMMANDS = [page for page in PAGES if any(not is_tested_elsewhere(c) for c in commands(page))]
-PAGES_WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+PAGES_WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and page.name not in PYTHON_ELSEWHERE]
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)

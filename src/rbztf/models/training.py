@@ -108,7 +108,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def _in_full_precision(device: torch.device) -> torch.device:
     """The device, whose convolutions are in float32: the shortened TF32, which cuDNN takes by itself, gains
-    3 % of speed in embedding (benchmarks/README.md) and moves scores away from those of a CPU."""
+    a fifth in embedding, nothing in training (benchmarks/README.md), and moves scores away from a CPU's."""
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
     return device
