@@ -105,7 +105,7 @@ def each_process(work: Callable[[Task], Result], tasks: Sequence[Task], workers:
                 pool.shutdown(wait=True, cancel_futures=True)
     raise RbztfError(
         f"Worker processes were killed {TRIES} times, possibly because memory ran out.",
-        "Try again with --workers 1.",
+        'Try again with --workers 1; a script of your own has to begin its work under if __name__ == "__main__".',
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import singledispatch
 from typing import Any
 
 import torch
@@ -59,22 +60,24 @@ def export_model(model: Model | EncoderBundle) -> Exported:
         For a model of a kind that cannot.
     """
     out = Exported()
-    if isinstance(model, EncoderBundle):
-        _add_encoder(out, model)
-        return out
-    if model.encoder is not None:
-        _add_encoder(out, model.encoder)
-    if isinstance(model, ClassifierBundle):
-        _add_classifier(out, model)
-    elif isinstance(model, Ensemble):
-        _add_ensemble(out, model)
-    else:
-        raise UsageError("The model is of a kind that has no export.", "See what there is: rbztf models.")
-    out.more["not_in_onnx"] = list(NOT_HERE)
+    _add(model, out)
     return out
 
 
-def _add_encoder(out: Exported, encoder: EncoderBundle) -> None:
+@singledispatch
+def _add(model: Any, out: Exported) -> None:
+    """Put the files of a model into ``out``."""
+    raise UsageError("The model is of a kind that has no export.", "See what there is: rbztf models.")
+
+
+def _add_what_both_have(model: Model, out: Exported) -> None:
+    out.more["not_in_onnx"] = list(NOT_HERE)
+    if model.encoder is not None:
+        _add(model.encoder, out)
+
+
+@_add.register
+def _add_encoder(encoder: EncoderBundle, out: Exported) -> None:
     network = folded(encoder.encoder).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     example = torch.zeros(2, encoder.encoder.channels, SIZE_PIX, SIZE_PIX)
     out.add(
@@ -89,7 +92,9 @@ def _add_encoder(out: Exported, encoder: EncoderBundle) -> None:
     )
 
 
-def _add_classifier(out: Exported, model: ClassifierBundle) -> None:
+@_add.register
+def _add_classifier(model: ClassifierBundle, out: Exported) -> None:
+    _add_what_both_have(model, out)
     width = len(model.standardisation.mean)
     example = {"vectors": torch.zeros(2, 3, width), "lengths": torch.tensor([3, 2])}
     more: dict[str, Any] = {"padding": PADDED}
@@ -108,7 +113,9 @@ def _add_classifier(out: Exported, model: ClassifierBundle) -> None:
     out.more["threshold"] = float(model.threshold)
 
 
-def _add_ensemble(out: Exported, model: Ensemble) -> None:
+@_add.register
+def _add_ensemble(model: Ensemble, out: Exported) -> None:
+    _add_what_both_have(model, out)
     names = {}
     for name, trained in model.members.items():
         names[name] = f"{name}.onnx"
@@ -152,17 +159,31 @@ def _add_member(out: Exported, file: str, name: str, trained: Fitted) -> None:
     more: dict[str, Any] = {"member": name, "outputs_of_a_training": ["bogus", *first.tag_names]}
     if _names(trained):
         more |= {"columns": list(_names(trained)), "unknown": "NaN where a column is unknown"}
-    if isinstance(first, FittedTrees):
-        trees = [member for member in trained if isinstance(member, FittedTrees)]
-        out.add(file, trees_model(trees), "gradient-boosted trees: rows of columns to logits", **more)
-    elif isinstance(first, FittedNetwork):
-        networks = [member for member in trained if isinstance(member, FittedNetwork)]
-        if first.network.reads_frames:
-            more["padding"] = PADDED
-        model = written(Pooled(networks).eval(), _example(networks), ["logits"])
-        out.add(file, model, "a network of frames, rows of columns, or both, to logits", **more)
-    else:
-        raise UsageError(f"The member {name} is of a kind that has no export.", "Export another model.")
+    model, about = _written(first, trained, more)
+    out.add(file, model, about, **more)
+
+
+@singledispatch
+def _written(first: Any, trained: Fitted, more: dict[str, Any]) -> tuple[Any, str]:
+    """The trainings of a member as one model of ONNX, and what it does; ``more`` gets what else is to be said."""
+    raise UsageError(f"The member {more['member']} is of a kind that has no export.", "Export another model.")
+
+
+@_written.register
+def _trees_written(
+    first: FittedTrees, trained: Sequence[FittedTrees], more: dict[str, Any]
+) -> tuple[Any, str]:
+    return trees_model(list(trained)), "gradient-boosted trees: rows of columns to logits"
+
+
+@_written.register
+def _network_written(
+    first: FittedNetwork, trained: Sequence[FittedNetwork], more: dict[str, Any]
+) -> tuple[Any, str]:
+    if first.network.reads_frames:
+        more["padding"] = PADDED
+    model = written(Pooled(list(trained)).eval(), _example(trained), ["logits"])
+    return model, "a network of frames, rows of columns, or both, to logits"
 
 
 def _example(trained: Sequence[FittedNetwork]) -> dict[str, Tensor]:
