@@ -18,6 +18,13 @@ def features(
         Path | None,
         typer.Option(help="Table to write: .csv, .json, .parquet, .ecsv, .fits or .vot.", metavar="FILE"),
     ] = None,
+    feature_set: Annotated[
+        str,
+        typer.Option(
+            help="snad (the 54 of SNAD's table), epochs (flags, PSF fit, gaps, flares) or both.",
+            metavar="SET",
+        ),
+    ] = "snad",
     until: Annotated[float | None, typer.Option(help="Leave out later epochs.", metavar="MJD")] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Dask scheduler: its address, or local.", metavar="ADDRESS")
@@ -36,6 +43,7 @@ def features(
         result = make_features(
             data,
             out,
+            feature_set=feature_set,
             until_mjd=until,
             scheduler=scheduler,
             workers=workers,

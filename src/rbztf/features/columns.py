@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.errors import InputError
+from rbztf.features.epoch_set import EPOCH_NAMES
 from rbztf.features.snad_set import FEATURE_NAMES
 from rbztf.features.table import FeatureTable
 from rbztf.wording import counted
@@ -23,7 +24,7 @@ LEAST_SHARE = 0.5
 """Of the features a model reads, below which an object counts as one without features."""
 SHOWN = 5
 """Names that a message repeats."""
-_KNOWN = {name.lower(): name for name in FEATURE_NAMES}
+_KNOWN = {name.lower(): name for name in (*FEATURE_NAMES, *EPOCH_NAMES)}
 _OF_THE_OBJECT = (
     "oid objectid object_id object id name obj_id source_id star_id ztf_id snad_id ztf_oid ra dec raj2000 dej2000 gal_l gal_b field fieldid ccd ccdid quadrant qid "
     "rcid filter filterid filter_code filtercode fid band source"
@@ -69,7 +70,7 @@ def name_warnings(names: Sequence[str], path: Path) -> list[str]:
     if not unknown:
         return []
     return [
-        f"{path} has {len(unknown)} columns that are not among the {len(FEATURE_NAMES)} known features ({_some(unknown)}). "
+        f"{path} has {len(unknown)} columns that are not among the {len(_KNOWN)} known features ({_some(unknown)}). "
         "They are used as features; take out what is not one."
     ]
 

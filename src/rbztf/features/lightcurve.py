@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from rbztf.errors import DataError, Problem, RbztfError, UsageError
 from rbztf.features import snad_set
+from rbztf.features.epoch_set import EPOCH_NAMES, epoch_features
+from rbztf.features.measured import column, times
+from rbztf.features.sets import FeatureSet
 from rbztf.features.snad_set import ALL_FLAGS, FEATURE_NAMES, MIN_EPOCHS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.parallel.processes import available_cores
@@ -49,24 +52,14 @@ def usable_photometry(
         or ``mjd`` of an epoch whose ``hjd`` is unknown; ascending, the first epoch of
         those at the same time. No NaN, no error of 0 or less.
     """
-    n = len(epochs)
-    hjd = _column(epochs, "hjd", n)
-    time_d = np.where(np.isfinite(hjd), hjd - MJD_TO_JD, _column(epochs, "mjd", n))
-    series = np.stack([time_d, _column(epochs, "mag", n), _column(epochs, "magerr", n)])
-    flags = np.nan_to_num(_column(epochs, "catflags", n)).astype(np.int64)
+    series = np.stack([times(epochs), column(epochs, "mag"), column(epochs, "magerr")])
+    flags = np.nan_to_num(column(epochs, "catflags")).astype(np.int64)
     good = np.isfinite(series).all(axis=0) & (series[2] > 0) & (flags & catflags == 0)
     if until_mjd is not None:
         good &= series[0] <= until_mjd
     series = series[:, good]
     _, first = np.unique(series[0], return_index=True)
     return series[:, first]
-
-
-def _column(epochs: Table, name: str, n: int) -> NDArray[np.float64]:
-    """A column as float64, NaN where it is masked or lacking."""
-    if name not in epochs.colnames:
-        return np.full(n, np.nan)
-    return np.asarray(np.ma.filled(np.ma.asarray(epochs[name], np.float64), np.nan))
 
 
 def light_curve_features(
@@ -127,17 +120,49 @@ def check_until(until_mjd: float | None) -> None:
     )
 
 
+def features_of_epochs(
+    tables: Sequence[Table],
+    which: FeatureSet,
+    *,
+    until_mjd: float | None = None,
+    catflags: int = ALL_FLAGS,
+    n_threads: int = 1,
+) -> tuple[NDArray[np.float64], list[Photometry]]:
+    """The features of some objects, and the epochs that they rest on.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        The epochs of each object; see :func:`usable_photometry`.
+    which : FeatureSet
+
+    Returns
+    -------
+    ndarray (len(tables), len(which.names)), float64
+        All NaN where epochs are too few.
+    list of ndarray (3, n_i), float64
+        Of :func:`usable_photometry`.
+    """
+    curves = [usable_photometry(epochs, until_mjd=until_mjd, catflags=catflags) for epochs in tables]
+    parts = [features_of(curves, n_threads)] if which.has_snad else []
+    if which.has_epochs:
+        rows = [epoch_features(epochs, until_mjd=until_mjd, catflags=catflags) for epochs in tables]
+        parts.append(np.array(rows).reshape(len(tables), len(EPOCH_NAMES)))
+    return np.concatenate(parts, axis=1), curves
+
+
 def features_from_cutouts(
     store: CutoutStore,
     oids: Iterable[int] | None = None,
     *,
+    feature_set: FeatureSet = FeatureSet.SNAD,
     until_mjd: float | None = None,
     catflags: int = ALL_FLAGS,
     n_threads: int = 0,
     progress: Progress = silent,
     problems: list[Problem] | None = None,
 ) -> FeatureTable:
-    """The 54 features of the objects of a cutout store, from their epochs.
+    """The features of the objects of a cutout store, from their epochs.
 
     Parameters
     ----------
@@ -145,6 +170,8 @@ def features_from_cutouts(
         From :func:`rbztf.stores.cutouts.open_cutouts`.
     oids : iterable of int, optional
         Objects, in the order of the answer; all of the store if left out.
+    feature_set : FeatureSet
+        SNAD's 54 if left out.
     until_mjd, catflags
         See :func:`usable_photometry`.
     n_threads : int
@@ -156,15 +183,15 @@ def features_from_cutouts(
     Returns
     -------
     FeatureTable
-        With its definition: package and recipe, ``catflags``, span of the epochs used.
+        With its definition: packages and recipes, ``catflags``, span of the epochs used.
 
     Raises
     ------
     UsageError
-        If the package light-curve is not installed, or ``until_mjd`` is not an MJD.
+        If SNAD's are wanted and the package light-curve is not installed, or ``until_mjd`` is not an MJD.
     """
     check_until(until_mjd)
-    source = snad_set.source()
+    source = feature_set.source()
     problems = [] if problems is None else problems
     wanted = list(store if oids is None else dict.fromkeys(oids))
     kept: list[int] = []
@@ -172,28 +199,35 @@ def features_from_cutouts(
     spans: list[float] = []
     for start in range(0, len(wanted), AT_ONCE):
         progress("features", start, len(wanted), "objects")
-        curves = []
+        tables = {}
         for oid in wanted[start : start + AT_ONCE]:
             try:
-                series = _read(store, oid, until_mjd, catflags)
+                tables[int(oid)] = _read(store, oid)
             except RbztfError as error:
                 problems.append(Problem(str(int(oid)), str(error)))
-                continue
+        values, curves = features_of_epochs(
+            list(tables.values()),
+            feature_set,
+            until_mjd=until_mjd,
+            catflags=catflags,
+            n_threads=n_threads or available_cores(),
+        )
+        for oid, series in zip(tables, curves):
             if series.shape[1] < MIN_EPOCHS:
                 what = f"{series.shape[1]} usable epochs are too few for features ({MIN_EPOCHS} are needed)."
-                problems.append(Problem(str(int(oid)), what))
+                problems.append(Problem(str(oid), what))
             else:
                 spans += [series[0, 0], series[0, -1]]
-            kept.append(int(oid))
-            curves.append(series)
-        rows.append(features_of(curves, n_threads or available_cores()))
+        kept += tables
+        rows.append(values)
     progress("features", len(wanted), len(wanted), "objects")
+    names = feature_set.names
     span = (float(min(spans)), float(max(spans))) if spans else None
-    values = np.concatenate(rows) if rows else np.empty((0, len(FEATURE_NAMES)))
-    return FeatureTable(np.array(kept, np.int64), FEATURE_NAMES, values, Definition(source, catflags, span))
+    found = np.concatenate(rows) if rows else np.empty((0, len(names)))
+    return FeatureTable(np.array(kept, np.int64), names, found, Definition(source, catflags, span))
 
 
-def _read(store: CutoutStore, oid: int, until_mjd: float | None, catflags: int) -> Photometry:
+def _read(store: CutoutStore, oid: int) -> Table:
     if oid not in store:
         raise DataError(f"It is not in {store.folder}.", "Fetch it first.")
-    return usable_photometry(store.epochs(oid), until_mjd=until_mjd, catflags=catflags)
+    return store.epochs(oid)

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+JOINED = " + "
+"""Between the recipes of a table of several sets of features."""
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -21,7 +24,8 @@ class Definition:
     Attributes
     ----------
     source : str
-        Recipe and version, such as ``light-curve 0.13, rbztf set 1``; empty if unknown.
+        Recipe and version, such as ``light-curve 0.13, rbztf set 1``, or several, joined by :data:`JOINED`;
+        empty if unknown.
     catflags : int or None
         Bits of the epochs' ``catflags`` for which an epoch was left out; None if unknown.
     span_mjd : (float, float) or None
@@ -33,8 +37,9 @@ class Definition:
     span_mjd: tuple[float, float] | None = None
 
     def same_as(self, other: Definition) -> bool:
-        """Whether both are known and the recipes are the same (the time span may differ)."""
-        return bool(self.source) and (self.source, self.catflags) == (other.source, other.catflags)
+        """Whether both are known and all recipes of ``other`` are among these (the time span may differ)."""
+        recipes, others = (set(made.source.split(JOINED)) for made in (self, other))
+        return bool(self.source and other.source) and others <= recipes and self.catflags == other.catflags
 
     def ends_before(self, mjd: float | None) -> bool:
         """Whether ``mjd`` is later than the last epoch; False where either is unknown."""

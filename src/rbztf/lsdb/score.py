@@ -9,6 +9,7 @@ from rbztf.config import load_config
 from rbztf.errors import UsageError
 from rbztf.features import snad_set
 from rbztf.features.lightcurve import check_until
+from rbztf.features.sets import FeatureSet
 from rbztf.lsdb.partitions import COLUMNS, HatsColumns, Job, check_columns, empty_scores, score_partition
 from rbztf.models.decision.decisions import Goal
 from rbztf.models.load import load_model
@@ -63,8 +64,14 @@ def score(
     check_until(until_mjd)
     snad_set.package()
     path = locate_model(model, load_config()).absolute()
-    if not load_model(path).can_score([Modality.LIGHTCURVE]):
+    loaded = load_model(path)
+    if not loaded.can_score([Modality.LIGHTCURVE]):
         raise UsageError(f"{path} does not score light curves alone.", "Give another model.")
+    if FeatureSet.of(loaded.feature_names).has_epochs:
+        raise UsageError(
+            f"{path} reads features of the PSF fit of each epoch, which catalogs do not have.",
+            "Give a model of SNAD's features alone.",
+        )
     schema = catalog.meta
     nested = schema[columns.lightcurve].array.field_names if columns.lightcurve in schema.columns else []
     check_columns(list(schema.columns), list(nested), columns)

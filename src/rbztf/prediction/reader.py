@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from rbztf.errors import DataError, Problem, UsageError
-from rbztf.features import snad_set
 from rbztf.features.columns import counting_fault, is_enough, lacking_warnings
 from rbztf.features.files import read_features
-from rbztf.features.lightcurve import check_until, photometry_features, usable_photometry
+from rbztf.features.lightcurve import check_until, features_of_epochs
+from rbztf.features.sets import FeatureSet
 from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.frames.background import usable_frames
@@ -204,7 +204,12 @@ class ObjectReader:
 
     @cached_property
     def _can_compute(self) -> bool:
-        return snad_set.can_compute()
+        return self._feature_set.can_compute()
+
+    @cached_property
+    def _feature_set(self) -> FeatureSet:
+        """What to compute from epochs for the features that the model reads."""
+        return FeatureSet.of(self.model.feature_names)
 
     @cached_property
     def _table(self) -> FeatureTable | None:
@@ -238,10 +243,10 @@ class ObjectReader:
         if dropped_hjd is not None:
             epochs = epochs[~np.isin(np.asarray(epochs["hjd"], float), dropped_hjd)]
         catflags = trained.catflags if trained.catflags is not None else ALL_FLAGS
-        series = usable_photometry(epochs, until_mjd=self.until_mjd, catflags=catflags)
-        definition = Definition(snad_set.source(), catflags)
-        values = photometry_features(series)[None, :]
-        table = FeatureTable(np.array([oid]), snad_set.FEATURE_NAMES, values, definition)
+        which = self._feature_set
+        values, (series,) = features_of_epochs([epochs], which, until_mjd=self.until_mjd, catflags=catflags)
+        definition = Definition(which.source(), catflags)
+        table = FeatureTable(np.array([oid]), which.names, values, definition)
         return ObjectFeatures(
             table.columns(self.model.feature_names).values[0],
             definition.same_as(trained),

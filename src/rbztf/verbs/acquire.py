@@ -11,8 +11,8 @@ import numpy as np
 from rbztf.archive.irsa import ARCHIVE_URL, COLLECTION
 from rbztf.archive.results import FetchResult
 from rbztf.errors import Problem, RbztfError, UsageError
-from rbztf.features import snad_set
 from rbztf.features.files import read_features
+from rbztf.features.sets import FeatureSet
 from rbztf.models.model import Model
 from rbztf.models.objects.object_set import Modality
 from rbztf.prediction.inputs import InputPaths
@@ -67,7 +67,7 @@ def check_package(model: Model, paths: InputPaths) -> list[str]:
     if Modality.LIGHTCURVE not in model.modalities or paths.features is not None:
         return []
     try:
-        snad_set.package()
+        FeatureSet.of(model.feature_names).check_package()
     except UsageError as error:
         if not model.can_score([Modality.IMAGE]):
             raise
@@ -78,7 +78,7 @@ def check_package(model: Model, paths: InputPaths) -> list[str]:
 def lacking(oids: Sequence[Oid], model: Model, paths: InputPaths) -> set[Oid]:
     """Objects of which something that the model reads is nowhere and can be fetched."""
     reads_frames = reads_cutouts(model)
-    if not reads_frames and not (model.feature_names and snad_set.can_compute()):
+    if not reads_frames and not (model.feature_names and FeatureSet.of(model.feature_names).can_compute()):
         return set()
     known: set[int] = set()
     if Modality.IMAGE in model.modalities and paths.embeddings is not None:

@@ -16,7 +16,8 @@ from rbztf.config import Config
 from rbztf.errors import DataError, Problem, UsageError
 from rbztf.features.files import check_ending, is_ours, write_features
 from rbztf.features.lightcurve import features_from_cutouts
-from rbztf.features.snad_set import ALL_FLAGS, FEATURE_NAMES
+from rbztf.features.sets import FeatureSet
+from rbztf.features.snad_set import ALL_FLAGS
 from rbztf.features.table import Definition, FeatureTable
 from rbztf.parallel.scheduler import Scheduler, in_order, open_scheduler
 from rbztf.progress import Progress, silent
@@ -61,6 +62,7 @@ def make_features(
     out: Path | str | None = None,
     *,
     oids: Iterable[int] | None = None,
+    feature_set: FeatureSet | str = FeatureSet.SNAD,
     until_mjd: float | None = None,
     catflags: int = ALL_FLAGS,
     scheduler: str | None = None,
@@ -68,7 +70,7 @@ def make_features(
     config: Config | None = None,
     progress: Progress = silent,
 ) -> FeaturesResult:
-    """Compute the 54 light-curve features of the objects of a cutout folder.
+    """Compute the light-curve features of the objects of a cutout folder.
 
     Parameters
     ----------
@@ -80,6 +82,9 @@ def make_features(
         replaced, another file is not.
     oids : iterable of int, optional
         Objects; all in the folder if left out.
+    feature_set : FeatureSet or str
+        ``snad`` (the 54 of SNAD's table, if left out), ``epochs`` (flags, PSF fit, gaps, the weight of single
+        epochs, flares) or ``both``.
     until_mjd : float, optional
         Leave out later epochs, days.
     catflags : int
@@ -94,8 +99,8 @@ def make_features(
     Raises
     ------
     UsageError, InputError
-        For a missing path, a file in the way, a time that is not an MJD, or if the package
-        light-curve is not installed.
+        For a missing path, a file in the way, a time that is not an MJD, another set of features, or if
+        the package light-curve is not installed, which ``epochs`` does not need.
     DataError
         If not one object has enough usable epochs.
     """
@@ -103,6 +108,7 @@ def make_features(
     started = time.perf_counter()
     folder = locate("cutouts", data, config)
     store = open_cutouts(folder)
+    which = FeatureSet.named(feature_set)
     target = locate_optional("features", out, config) or DEFAULT_OUT
     _check_target(target)
     problems: list[Problem] = []
@@ -110,6 +116,7 @@ def make_features(
         table = features_from_cutouts(
             store,
             oids,
+            feature_set=which,
             until_mjd=until_mjd,
             catflags=catflags,
             n_threads=workers,
@@ -122,7 +129,7 @@ def make_features(
             table = _by_workers(
                 pool,
                 wanted,
-                Unit(token_hex(8), folder.absolute(), (), until_mjd, catflags),
+                Unit(token_hex(8), folder.absolute(), (), which, until_mjd, catflags),
                 problems,
                 progress,
             )
@@ -149,6 +156,7 @@ class Unit:
     run: str
     folder: Path
     oids: tuple[int, ...]
+    feature_set: FeatureSet
     until_mjd: float | None
     catflags: int
 
@@ -158,6 +166,7 @@ def _compute(unit: Unit) -> tuple[FeatureTable, list[Problem]]:
     table = features_from_cutouts(
         _store(unit.run, unit.folder),
         unit.oids,
+        feature_set=unit.feature_set,
         until_mjd=unit.until_mjd,
         catflags=unit.catflags,
         n_threads=1,
@@ -189,7 +198,7 @@ def _by_workers(
     span = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
     return FeatureTable(
         np.concatenate([part.oids for part in parts]),
-        FEATURE_NAMES,
+        like.feature_set.names,
         np.concatenate([part.values for part in parts]),
         replace(parts[0].definition, span_mjd=span),
     )
