@@ -590,7 +590,7 @@ def test_bookkeeping_columns_change_nothing_and_the_label_is_refused(at: Folders
     done = run_well("train-rnn", *words, "--features", tmp_path / "pipe", "--json")
     writer.join()
     assert (
-        "1 columns that are not among the 54 known features ('more')"
+        "1 columns that are not among the 91 known features ('more')"
         in strict_json(done.stdout)["warnings"][0]
     )
 
