@@ -52,9 +52,9 @@ def test_features_are_the_same(
     cluster: Any, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(features_verb, "UNIT_OBJECTS", 3)
-    run_well("features", "--data", cutouts, "--out", tmp_path / "here.csv", "-q")
-    words = ("--scheduler", cluster.scheduler_address)
-    run_well("features", "--data", cutouts, "--out", tmp_path / "there.csv", "-q", *words)
+    words = ("features", "--data", cutouts, "--feature-set", "both", "-q")
+    run_well(*words, "--out", tmp_path / "here.csv")
+    run_well(*words, "--out", tmp_path / "there.csv", "--scheduler", cluster.scheduler_address)
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
     assert len(read_features(tmp_path / "here.csv")) == 12
 

@@ -13,6 +13,7 @@ import yaml
 from helpers import refused, run_well, strict_json, tiny_ensemble
 
 import rbztf
+from rbztf.errors import UsageError
 from rbztf.features import snad_set
 from rbztf.features.epoch_set import EPOCH_NAMES, epoch_features
 from rbztf.features.files import read_features, write_features
@@ -20,6 +21,7 @@ from rbztf.features.lightcurve import light_curve_features
 from rbztf.features.sets import FeatureSet
 from rbztf.features.snad_set import FEATURE_NAMES, SNAD_TABLE, known_definition
 from rbztf.features.table import Definition
+from rbztf.lsdb import score
 from rbztf.models.ensemble.bundle import load_ensemble
 from rbztf.simulate.dataset import label_entries
 from rbztf.simulate.ordinary.table import ordinary_features
@@ -102,7 +104,7 @@ def test_another_set_is_refused(at: Folders, tmp_path: Path) -> None:
 
 def test_the_epochs_need_no_package(at: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise rbztf.errors.UsageError("It is not installed.", "Install it.")
+        raise UsageError("It is not installed.", "Install it.")
 
     monkeypatch.setattr(snad_set, "package", missing)
     rbztf.make_features(at["cutouts"], tmp_path / "f.csv", feature_set="epochs")
@@ -156,6 +158,11 @@ def test_models_of_one_set(at: Folders, tmp_path: Path, name: str, monkeypatch: 
         entries = predicted(folder, "--features", table)["objects"]
         assert [entry["p_bogus"] for entry in by_cutouts] == [entry["p_bogus"] for entry in entries]
         assert all(entry["features_verified"] for entry in (*by_cutouts, *entries))
+
+
+def test_catalogs_have_no_psf_fit(model: Path) -> None:
+    with pytest.raises(UsageError, match="reads features of the PSF fit"):
+        score(None, model=model)
 
 
 def test_ordinary_objects_without_these_features_are_warned_of(at: Folders, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def read_features(path: Path | str) -> FeatureTable:
         CSV, ECSV, JSON, FITS, VOTable or Parquet, told apart by their content, a pipe too, or one of
         SNAD's binary files (:mod:`rbztf.features.binary_files`), with the
         column ``oid`` and a column a feature, such as the SNAD table or what :func:`write_features`
-        wrote. Columns that keep books (see :func:`is_feature`) are left out; the case of the 54 known
+        wrote. Columns that keep books (see :func:`is_feature`) are left out; the case of the known
         names does not count. A cell that is empty, ``nan`` or infinite is NaN. The line
         ``# definition: {…}`` above the header of CSV, ``definition`` in JSON and ``FEATDEF`` in the
         metadata of the others say how the features were made. A table without it is taken for SNAD's
