@@ -160,7 +160,8 @@ def test_tables_are_written_with_their_intervals(tmp_path: Path) -> None:
     entries = [evaluation("a", 1), evaluation("b", 2, rich=False)]
     write_tables(tmp_path, entries)
     written = {path.stem for path in tmp_path.iterdir()}
-    assert written == {"metrics", "by_length", "by_magnitude", "operating_points", "doubt"}
+    always = {"metrics", "operating_points", "risk_coverage", "at_priors"}
+    assert written == always | {"by_length", "by_magnitude", "doubt"}
     with (tmp_path / "metrics.csv").open() as stream:
         rows = {(row["config"], row["metric"]): row for row in csv.DictReader(stream)}
     area = entries[0].metrics["roc_auc"]
@@ -172,6 +173,14 @@ def test_tables_are_written_with_their_intervals(tmp_path: Path) -> None:
     assert {row["config"] for row in lengths} == {"a"}
     assert sum(int(row["n"]) for row in lengths) == N
     assert float(lengths[0]["roc_auc"]) == entries[0].tables["by_length"][0]["roc_auc"]["value"]
+    with (tmp_path / "risk_coverage.csv").open() as stream:
+        (row, *others) = csv.DictReader(stream)
+    assert len(others) == 13
+    risk = entries[0].tables["risk_coverage"]
+    assert (float(row["coverage"]), float(row["error"])) == (1, risk["rows"][0]["error"]["value"])
+    assert [float(row["aurc_low"]), float(row["aurc_high"])] == risk["aurc"]["ci95"]
+    with (tmp_path / "at_priors.csv").open() as stream:
+        assert [float(row["prior"]) for row in csv.DictReader(stream)] == [0.5, 0.1, 0.02] * 2
     with (tmp_path / "operating_points.csv").open() as stream:
         assert [(row["config"], row["point"]) for row in csv.DictReader(stream)] == [
             ("a", "decision"),

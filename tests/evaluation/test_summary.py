@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import make_oid, strict_json
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from rbztf.evaluation.metrics import METRICS, evaluate_fold
 from rbztf.evaluation.score_files import write_scores
@@ -60,6 +60,12 @@ def test_the_contract_of_an_entry() -> None:
         assert fold["n_objects"] == len(scored)
         assert fold["roc_auc"] == pytest.approx(roc_auc_score(scored.labels, scored.scores))
     assert found["padding"] == "masked"
+    risk = found["risk_coverage"]
+    assert set(risk) == {"aurc", "rows"}
+    assert [row["coverage"] for row in risk["rows"]] == [1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5]
+    assert risk["rows"][0]["error"]["value"] == pytest.approx(1 - found["accuracy"]["pooled"])
+    assert [row["prior"] for row in found["at_priors"]] == [0.5, 0.1, 0.02]
+    assert set(found["at_priors"][0]) == {"prior", "brier", "ece", "recall", "false_alarms", "precision"}
 
 
 def test_what_cannot_be_known_is_null_in_json() -> None:
@@ -156,6 +162,15 @@ def test_tables_by_length_magnitude_and_class() -> None:
     assert by_length[0]["roc_auc"]["value"] == pytest.approx(
         roc_auc_score(scored.labels[inside], scored.scores[inside])
     )
+    assert by_length[0]["brier"]["value"] == pytest.approx(
+        brier_score_loss(scored.labels[inside], scored.scores[inside])
+    )
+    assert by_length[0]["mean_score"] == pytest.approx(scored.scores[inside].mean())
+    assert by_length[0]["share_artefacts"] == pytest.approx(scored.labels[inside].mean())
+    for row in by_length:
+        for name in ("roc_auc", "accuracy", "brier", "ece"):
+            assert row[name]["ci95"][0] < row[name]["ci95"][1]
+        assert row["ece"]["value"] >= abs(row["mean_score"] - row["share_artefacts"]) - 1e-12
     length = roc_auc_score(scored.labels, scored.n_frames)
     assert made.tables["length_auc"]["value"] == pytest.approx(max(length, 1 - length))
     by_magnitude = made.tables["by_magnitude"]

@@ -14,7 +14,7 @@ from rbztf.evaluation.scores import Scored
 from rbztf.plots.evaluation import reliability_bins
 
 OIDS = [make_oid(i + 1, field=300 + i % 9) for i in range(90)]
-PLOTS = ("roc.png", "reliability.png", "groups.png")
+PLOTS = ("roc.png", "reliability.png", "risk_coverage.png", "groups.png")
 
 
 def write(path: Path, name: str, noise: float, oids: list[int] = OIDS) -> Path:
@@ -56,6 +56,9 @@ def test_figures_are_recomputed_and_models_compared_from_files_alone(folder: Pat
     assert answer["warnings"] == answer["problems"] == []
     names = {path.name for path in (folder / "run").iterdir()}
     assert names >= {"metrics.json", "scores.csv", "metrics.csv", "roc.png", "reliability.png"}
+    assert names >= {"risk_coverage.csv", "risk_coverage.png", "at_priors.csv"}
+    assert good["risk_coverage"]["aurc"]["value"] < answer["models"][1]["risk_coverage"]["aurc"]["value"]
+    assert [row["prior"] for row in good["at_priors"]] == [0.5, 0.1, 0.02]
     again = strict_json(run_well("cv", "--scores", "run/scores.csv", "--out", "again", "--json").stdout)
     for one, other in zip(answer["models"], again["models"]):
         assert {**one, "split": ""} == {**other, "split": ""}

@@ -47,6 +47,7 @@ def text_of(path: Path) -> str:
     [
         ("roc", ["gru: AUC 0.", "40 objects", "False alarms"]),
         ("calibration", ["gru: ECE", "Share of artefacts"]),
+        ("risk", ["gru: area 0.", "40 objects", "Coverage", "Error rate"]),
         ("histogram", ["real (20)", "artefact (20)", "threshold"]),
         ("field", ["40 objects", "CCD", "600", "601", "602"]),
     ],

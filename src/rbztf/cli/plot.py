@@ -18,7 +18,7 @@ def plot(
     kind: Annotated[
         PlotKind,
         typer.Argument(
-            help="Of cross-validations: roc, calibration, histogram. Of objects: frames, lightcurve. "
+            help="Of cross-validations: roc, calibration, risk, histogram. Of objects: frames, lightcurve. "
             "Of an embedding store: latents. Of scores: field, the share of bogus by field and CCD.",
             show_default=False,
         ),

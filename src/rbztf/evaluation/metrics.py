@@ -93,11 +93,17 @@ def brier(fold: Scored, weights: Array) -> Array:
     return _mean(weights, np.square(fold.scores - fold.labels))
 
 
-def ece(fold: Scored, weights: Array) -> Array:
-    """Expected calibration error over 10 bins of equal mass, (draws,)."""
+def ece(fold: Scored, weights: Array, mass: Array | None = None) -> Array:
+    """Expected calibration error over 10 bins of equal mass, (draws,).
+
+    Parameters
+    ----------
+    mass : ndarray (n,), float64, optional
+        Of each object, for the bounds of the bins; default the same of all.
+    """
     order = np.argsort(fold.scores, kind="stable")
     gaps = np.zeros(len(weights))
-    for members in np.array_split(order, N_CALIBRATION_BINS):
+    for members in _equal_bins(order, mass):
         gaps += np.abs(weights[:, members] @ (fold.scores[members] - fold.labels[members]))
     return np.asarray(gaps / weights.sum(axis=1))
 
@@ -123,6 +129,16 @@ def _share(cumulative: Array) -> Array:
     total = cumulative[:, -1:]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(cumulative / np.where(total > 0, total, np.nan))
+
+
+def _equal_bins(order: NDArray[np.intp], mass: Array | None) -> list[NDArray[np.intp]]:
+    """Places of the objects in each bin; an object is where the middle of its mass falls."""
+    if mass is None:
+        return np.array_split(order, N_CALIBRATION_BINS)
+    ordered = mass[order]
+    middle = (np.cumsum(ordered) - ordered / 2) / ordered.sum()
+    place = np.minimum((middle * N_CALIBRATION_BINS).astype(int), N_CALIBRATION_BINS - 1)
+    return [order[place == k] for k in range(N_CALIBRATION_BINS)]
 
 
 def _with_origin(curve: Array) -> Array:

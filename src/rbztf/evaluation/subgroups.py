@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.evaluation.bootstrap import interval, share
-from rbztf.evaluation.metrics import accuracy, roc_auc
+from rbztf.evaluation.metrics import accuracy, brier, ece, roc_auc
 from rbztf.evaluation.scores import Array, Scored
 from rbztf.features.table import FeatureTable
 from rbztf.stores.labels import LabelTable
@@ -111,7 +111,7 @@ def called_table(scored: Scored, masks: Mapping[str, Mask], weights: Array) -> d
 
 
 def quartile_table(scored: Scored, values: Array, weights: Array) -> list[Row]:
-    """AUC and accuracy in bins of equal numbers of objects by some ``values``.
+    """AUC, accuracy and calibration in bins of equal numbers of objects by some ``values``.
 
     Parameters
     ----------
@@ -122,8 +122,9 @@ def quartile_table(scored: Scored, values: Array, weights: Array) -> list[Row]:
     Returns
     -------
     list of dict
-        ``from``, ``to`` (least and largest value in the bin), ``n``, ``artefacts``, ``roc_auc``
-        and ``accuracy`` (at the threshold), each of these two with interval.
+        ``from``, ``to`` (least and largest value in the bin), ``n``, ``artefacts``, ``roc_auc``,
+        ``accuracy`` (at the threshold), ``brier`` and ``ece``, each of these four with interval;
+        ``mean_score`` and ``share_artefacts``, which are equal where the scores are right on average.
     """
     rows = []
     for mask in _bins(values):
@@ -136,6 +137,10 @@ def quartile_table(scored: Scored, values: Array, weights: Array) -> list[Row]:
                 "artefacts": count(scored, mask & (scored.labels == 1)),
                 "roc_auc": _figure(roc_auc, inside, weight),
                 "accuracy": _figure(accuracy, inside, weight),
+                "brier": _figure(brier, inside, weight),
+                "ece": _figure(ece, inside, weight),
+                "mean_score": float(inside.scores.mean()),
+                "share_artefacts": float(inside.labels.mean()),
             }
         )
     return rows

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from rbztf.evaluation.bootstrap import Estimate, estimates, field_weights, interval, pooled_metrics, spread
-from rbztf.evaluation.coverage import doubt
+from rbztf.evaluation.coverage import doubt, risk_coverage
 from rbztf.evaluation.length_bias import length_auc
 from rbztf.evaluation.metrics import METRICS, evaluate_fold
-from rbztf.evaluation.operating_points import operating_points
+from rbztf.evaluation.operating_points import at_priors, operating_points
 from rbztf.evaluation.scores import Scored, by_draw, pool
 from rbztf.evaluation.subgroups import called_table, class_masks, kind_table, quartile_table, tag_masks
 from rbztf.stores.labels import LabelTable
@@ -38,8 +38,8 @@ class Evaluation:
     extra : dict
         Further entries for ``--json``.
     tables : dict
-        ``by_class``, ``by_length``, ``length_auc``, ``by_magnitude``, ``operating_points`` and
-        ``doubt``, as far as there is what they need.
+        ``by_class``, ``by_length``, ``length_auc``, ``by_magnitude``, ``operating_points``,
+        ``risk_coverage``, ``at_priors`` and ``doubt``, as far as there is what they need.
     part_of : str
         Of an ablation, the name of the whole model; it is compared with that alone.
     """
@@ -160,6 +160,7 @@ def _tables(
     (weights,) = field_weights([scored.fields], draws)
     tags = tag_masks(scored, labels)
     tables: dict[str, Any] = {"operating_points": operating_points(folds, tags, weights)}
+    tables |= {"risk_coverage": risk_coverage(scored, weights), "at_priors": at_priors(scored, weights)}
     if any(entry.tags for entry in labels.values()):
         tables["by_class"] = called_table(scored, class_masks(scored, labels), weights)
     if scored.n_frames is not None:

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     """Write ``metrics.csv`` and each of ``by_tag``, ``by_class``, ``by_length``, ``by_magnitude``,
-    ``operating_points``, ``doubt`` and ``kinds`` that has rows.
+    ``operating_points``, ``risk_coverage``, ``at_priors``, ``doubt`` and ``kinds`` that has rows.
 
     A figure with an interval takes three columns: ``NAME``, ``NAME_low`` and ``NAME_high``.
     """
@@ -76,6 +76,15 @@ def _operating_points(entry: Evaluation) -> Iterator[Row]:
             yield {"point": point, "tag": tag, **limits, **row}
 
 
+def _risk_coverage(entry: Evaluation) -> Iterator[Row]:
+    found = entry.tables.get("risk_coverage", {"rows": []})
+    return ({**row, "aurc": found["aurc"]} for row in found["rows"])
+
+
+def _at_priors(entry: Evaluation) -> Iterator[Row]:
+    return iter(entry.tables.get("at_priors", []))
+
+
 def _doubt(entry: Evaluation) -> Iterator[Row]:
     found = entry.tables.get("doubt", {})
     for figure in ("coverage", "unsure", "accuracy_when_sure"):
@@ -95,6 +104,8 @@ _TABLES: dict[str, Callable[[Evaluation], Iterator[Row]]] = {
     "by_length": _by_length,
     "by_magnitude": _by_magnitude,
     "operating_points": _operating_points,
+    "risk_coverage": _risk_coverage,
+    "at_priors": _at_priors,
     "doubt": _doubt,
     "kinds": _kinds,
 }

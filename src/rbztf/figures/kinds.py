@@ -10,6 +10,7 @@ class PlotKind(StrEnum):
 
     ROC = "roc"
     CALIBRATION = "calibration"
+    RISK = "risk"
     HISTOGRAM = "histogram"
     FRAMES = "frames"
     LIGHTCURVE = "lightcurve"

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: ROC curves, reliability diagram, share called bogus by tag and class."""
+"""Figures of an evaluation: ROC and risk-coverage curves, reliability diagram, share called bogus by group."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rbztf.evaluation.bootstrap import field_weights
+from rbztf.evaluation.coverage import Accepted
 from rbztf.evaluation.metrics import N_CALIBRATION_BINS, roc_curve
 from rbztf.evaluation.scores import Array, Scored, pool
 from rbztf.evaluation.summary import Evaluation
@@ -23,6 +24,8 @@ DRAWS = 200
 LOWEST_RATE = 2e-3
 LINEAR = np.linspace(0, 1, 201)
 LOGARITHMIC = np.geomspace(LOWEST_RATE, 1, 120)
+COVERAGES = np.linspace(0.05, 1, 191)
+"""Shares of the objects for which an error rate is drawn; fewer are too few to have one."""
 SHOWN_GROUPS = 16
 LONGEST_NAME = 40
 LEGEND_WIDTH = 11.5
@@ -33,9 +36,10 @@ SCORE_BINS = np.linspace(0, 1, 41).tolist()
 
 
 def evaluation_plots(evaluations: Sequence[Evaluation], folder: Path) -> None:
-    """Write ``roc.png``, ``reliability.png`` and ``groups.png`` of the models into ``folder``."""
+    """Write ``roc.png``, ``reliability.png``, ``risk_coverage.png`` and ``groups.png`` into ``folder``."""
     roc(evaluations, folder / "roc.png")
     reliability(evaluations, folder / "reliability.png")
+    risk_coverage(evaluations, folder / "risk_coverage.png")
     groups(evaluations, folder / "groups.png")
 
 
@@ -62,7 +66,7 @@ def draw_roc(evaluations: Sequence[Evaluation], width_in: float) -> Figure:
         low, high = area.pooled_ci95
         label = f"{short_name(entry)}: AUC {area.pooled:.3f} [{low:.3f}, {high:.3f}]"
         for axes, grid in ((whole, LINEAR), (few, LOGARITHMIC)):
-            curve, below, above = _band(pool(list(entry.folds.values())), grid)
+            curve, below, above = _band(entry, grid)
             axes.plot(grid, curve, color=colour, label=label)
             axes.fill_between(grid, below, above, color=colour, alpha=0.15, linewidth=0)
     for axes, grid in ((whole, LINEAR), (few, LOGARITHMIC)):
@@ -123,6 +127,35 @@ def draw_reliability(evaluations: Sequence[Evaluation], width_in: float) -> Figu
     )
     axes.legend(fontsize=8, loc="upper left", frameon=False)
     below.set(xlabel="Predicted probability of bogus", ylabel="Objects")
+    return figure
+
+
+def risk_coverage(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Write the risk-coverage curves."""
+    save(draw_risk_coverage(evaluations, 6.0), path)
+
+
+def draw_risk_coverage(evaluations: Sequence[Evaluation], width_in: float) -> Figure:
+    """Error rate among the surest objects, as their share grows (:mod:`rbztf.evaluation.coverage`)."""
+    height = 0.72 * width_in + 0.2 * len(evaluations)
+    figure = Figure(figsize=(width_in, height), layout="constrained")
+    axes = figure.subplots()
+    for entry, colour in zip(evaluations, colours(len(evaluations))):
+        area = entry.tables["risk_coverage"]["aurc"]
+        low, high = area["ci95"]
+        label = f"{short_name(entry)}: area {area['value']:.3f} [{low:.3f}, {high:.3f}]"
+        scored, weights = _resampled(entry)
+        curve, below, above = _within(Accepted.of(scored, weights).error(COVERAGES))
+        axes.plot(COVERAGES, curve, color=colour, label=label)
+        axes.fill_between(COVERAGES, below, above, color=colour, alpha=0.15, linewidth=0)
+    axes.set(xlabel="Coverage: share of the objects, the surest first", xlim=(0, 1), ylim=(0, None))
+    axes.set_ylabel("Error rate among them, at the threshold")
+    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "20 %", "40 %", "60 %", "80 %", "100 %"])
+    axes.set_title(
+        f"{counted(evaluations[0].n_objects, 'object')}, out of fold; bands: 95 % over fields",
+        fontsize="medium",
+    )
+    _legend_below(figure, *axes.get_legend_handles_labels())
     return figure
 
 
@@ -208,13 +241,22 @@ def _legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str])
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
-def _band(scored: Scored, grid: Array) -> tuple[Array, Array, Array]:
-    """ROC curve at false-alarm rates ``grid``, and its 95 % band over fields."""
+def _resampled(entry: Evaluation) -> tuple[Scored, Array]:
+    """Pooled scores, and weights (1 + draws, n): of all objects once, then of resampled fields."""
+    scored = pool(list(entry.folds.values()))
     (weights,) = field_weights([scored.fields], DRAWS)
-    weights = np.concatenate([np.ones((1, len(scored))), weights])
+    return scored, np.concatenate([np.ones((1, len(scored))), weights])
+
+
+def _band(entry: Evaluation, grid: Array) -> tuple[Array, Array, Array]:
+    """ROC curve at false-alarm rates ``grid``, and its 95 % band over fields."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        fpr, tpr = roc_curve(scored, weights)
-    curves = np.array([np.interp(grid, x, y) for x, y in zip(fpr, tpr)])
+        fpr, tpr = roc_curve(*_resampled(entry))
+    return _within(np.array([np.interp(grid, x, y) for x, y in zip(fpr, tpr)]))
+
+
+def _within(curves: Array) -> tuple[Array, Array, Array]:
+    """The first curve, and what 95 % of the others lie between."""
     defined = curves[1:][np.isfinite(curves[1:]).all(axis=1)]
     if not len(defined):
         return curves[0], curves[0], curves[0]

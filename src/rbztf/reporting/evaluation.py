@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rbztf.evaluation.bootstrap import field_weights
+from rbztf.evaluation.coverage import Accepted
 from rbztf.evaluation.metrics import Ranked, roc_curve
 from rbztf.evaluation.scores import Array, Scored, pool
 from rbztf.evaluation.summary import Evaluation
@@ -16,6 +17,8 @@ from rbztf.plots.evaluation import reliability_bins
 DRAWS = 200
 """Resamplings of the fields behind a band."""
 GRID = np.linspace(0, 1, 201)
+LEAST_COVERAGE = 0.05
+"""Share of the objects below which no error rate is drawn: they are too few to have one."""
 EDGES = np.linspace(0, 1, 41)
 
 
@@ -55,6 +58,9 @@ def _model(entry: Evaluation) -> dict[str, Any]:
         "metrics": [_metric(name, value.to_json()) for name, value in entry.metrics.items()],
         "roc": _roc(scored, weights),
         "pr": _precision(scored, weights),
+        "risk": _risk(scored, weights),
+        "risk_coverage": entry.tables["risk_coverage"],
+        "at_priors": entry.tables["at_priors"],
         "reliability": dict(zip(("predicted", "found", "low", "high"), points)),
         "histogram": {
             name: np.histogram(scored.scores[scored.labels == label], EDGES)[0].tolist()
@@ -90,6 +96,14 @@ def _precision(scored: Scored, weights: Array) -> dict[str, list[float]]:
         places = np.minimum(np.searchsorted(x, GRID, side="left"), len(y) - 1)
         curves.append(np.where(np.isfinite(x[-1]), y[places], np.nan))
     return _band(np.array(curves))
+
+
+def _risk(scored: Scored, weights: Array) -> dict[str, list[float | None]]:
+    """Error rate among the surest objects at each coverage of the grid, with its 95 % band."""
+    drawn = GRID >= LEAST_COVERAGE
+    band = _band(Accepted.of(scored, weights).error(GRID[drawn]))
+    empty: list[float | None] = [None] * int(np.sum(~drawn))
+    return {name: [*empty, *values] for name, values in band.items()}
 
 
 def _band(curves: Array) -> dict[str, list[float]]:

@@ -77,7 +77,7 @@ def plot(
     Parameters
     ----------
     kind : PlotKind
-        ``roc``, ``calibration`` and ``histogram`` of cross-validations; ``frames`` and ``lightcurve`` of
+        ``roc``, ``calibration``, ``risk`` and ``histogram`` of cross-validations; ``frames`` and ``lightcurve`` of
         objects; ``latents`` of an embedding store; ``field``: share of bogus by field and CCD.
     what : one or many
         Run folders of ``cv`` or their ``scores.csv``; OIDs for ``frames`` and ``lightcurve``; for ``field`` also
@@ -130,6 +130,13 @@ def _calibration(request: _Request) -> tuple[Figure, str]:
 
     evaluations = _evaluations(request)
     return draw_reliability(evaluations, min(request.width_in, 5.0)), _named(evaluations)
+
+
+def _risk(request: _Request) -> tuple[Figure, str]:
+    from rbztf.plots.evaluation import draw_risk_coverage
+
+    evaluations = _evaluations(request)
+    return draw_risk_coverage(evaluations, min(request.width_in, 6.0)), _named(evaluations)
 
 
 def _histogram(request: _Request) -> tuple[Figure, str]:
@@ -203,6 +210,7 @@ def _and_not(drawn: str, lacking: Mapping[str, int]) -> str:
 DRAWN: dict[PlotKind, Callable[[_Request], tuple[Figure, str]]] = {
     PlotKind.ROC: _roc,
     PlotKind.CALIBRATION: _calibration,
+    PlotKind.RISK: _risk,
     PlotKind.HISTOGRAM: _histogram,
     PlotKind.FRAMES: _frames,
     PlotKind.LIGHTCURVE: _lightcurve,

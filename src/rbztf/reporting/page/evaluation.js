@@ -28,7 +28,7 @@ RBZTF.results = (() => {
     }, data, place);
     plots.push(plot);
   }
-  function banded(title, note, x, y, key, diagonal) {
+  function banded(title, note, x, y, key, diagonal, fitted = false) {
     const place = element("div", { class: "chart", role: "img", "aria-label": `${title}; values in the tables` });
     const results = RBZTF.page.results, palette = colours();
     const draw = () => {
@@ -41,7 +41,8 @@ RBZTF.results = (() => {
         bands.push({ series: [at + 1, at], fill: `${colour}33` });
       });
       if (diagonal) { data.push(results.grid); series.push({ stroke: RBZTF.colour("flagged"), dash: [3, 4], width: 1, points: { show: false } }); }
-      chart(place, x, y, data, series, bands);
+      const most = Math.max(0.01, ...data.slice(1).flat());
+      chart(place, x, y, data, series, bands, null, fitted ? { y: () => [0, most * 1.05] } : {});
     };
     return [card(title, note, place), draw];
   }
@@ -122,6 +123,18 @@ RBZTF.results = (() => {
     return [card(name, `A line for each of ${runs.length} ${runs.length === 1 ? "training" : "folds"}.`, element("p", { class: "legend" }, ...legend), place), draw];
   }
 
+  const shares = (rows, names) => rows.map((row) => names.map((name) => (row[name] === null ? "" : number(row[name].value, 3) + interval(row[name].ci95))));
+  function surest(model) {
+    const { aurc, rows } = model.risk_coverage;
+    return card("Errors among the surest", `Objects by the distance of their score from the threshold, in log odds. Area under the curve ${number(aurc.value, 3)}${interval(aurc.ci95)}.`,
+      table(["coverage", "objects", "error rate, 95 %"], shares(rows, ["error"]).map((cells, i) => [`${Math.round(100 * rows[i].coverage)} %`, String(rows[i].n), ...cells])));
+  }
+  function priors(model) {
+    const names = ["brier", "ece", "precision", "recall"];
+    if (!model.at_priors.length) return [];
+    return [wide(card("At other shares of artefacts", "Scores shifted and objects weighted to the share; precision and recall of calling bogus at P ≥ 0.5. 95 % intervals over fields.",
+      table(["artefacts", "Brier score", "calibration error", "precision", "recall"], shares(model.at_priors, names).map((cells, i) => [`${number(100 * model.at_priors[i].prior, 0)} %`, ...cells]))))];
+  }
   function confusion(model) {
     const c = model.confusion;
     return card("At the threshold", `${model.n_objects} objects, each at its own fold's threshold.`, table(["", "called bogus", "called real"], [["artefacts", String(c.bogus_found), String(c.bogus_missed)], ["real objects", String(c.real_called_bogus), String(c.real_kept)]]));
@@ -180,11 +193,12 @@ RBZTF.results = (() => {
     const charts = [
       banded("ROC curve", "Out-of-fold scores pooled; bands: 95 % over fields.", "false alarms: share of real called bogus", "share of artefacts found", "roc", true),
       banded("Precision and recall", "At the share of artefacts among these objects.", "recall: share of artefacts found", "precision", "pr", false),
+      banded("Errors among the surest", "Objects decided in the order of their distance from the threshold; bands: 95 % over fields.", "coverage: share of the objects, the surest first", "error rate among them", "risk", false, true),
       reliability(), histogram(model),
     ];
     const learned = learning();
     place.replaceChildren(element("h2", { text: "Evaluation" }), element("div", { class: "line" }, names, element("span", { class: "grow" }), results.models.length > 1 ? element("label", {}, "tables of ", select) : ""),
-      element("div", { class: "cards" }, ...charts.map(([made]) => made), metrics, confusion(model), groups("Found, by tag", model.by_tag, "recall"), groups("False alarms, by class", model.by_class, "share"), ...comparison()), worst(),
+      element("div", { class: "cards" }, ...charts.map(([made]) => made), metrics, confusion(model), surest(model), ...priors(model), groups("Found, by tag", model.by_tag, "recall"), groups("False alarms, by class", model.by_class, "share"), ...comparison()), worst(),
       ...(learned.length ? [element("h2", { text: "Learning curves" }), element("div", { class: "cards" }, ...learned.map(([made]) => made))] : []));
     for (const [, make] of [...charts, ...learned]) make();
   }
