@@ -347,9 +347,11 @@ def test_a_cross_validation_and_its_mistakes(page: Page, browser: Any, pages: Pa
     browser.get((pages / "cv/index.html").as_uri())
     page.wait("RBZTF.table?.table && document.querySelectorAll('.tabulator-row').length > 0")
     page.click("#tab-evaluation")
-    page.wait("document.querySelectorAll('#evaluation .chart canvas').length === 7")
+    page.wait("document.querySelectorAll('#evaluation .chart canvas').length === 8")
     titles = page("[...document.querySelectorAll('#evaluation h3')].map((each) => each.textContent)")
-    assert {"ROC curve", "Precision and recall", "Calibration", "Scores", "At the threshold"} <= set(titles)
+    assert {"ROC curve", "Precision and recall", "Calibration", "Scores", "At the threshold"} <= {*titles}
+    assert titles.count("Errors among the surest") == 2  # curve and table
+    assert "At other shares of artefacts" in titles
     assert any(" minus first" in title for title in titles)
     assert titles[-3:] == ["first", "first", "votes " + HOSTILE.replace("\x1b", "\\x1b")]
     labels = page("[...document.querySelectorAll('#evaluation .chart')].map((each) => each.ariaLabel)")
@@ -368,7 +370,7 @@ def test_the_evaluation_of_few_objects_holds_no_number_that_is_none(
     browser.get((pages / "small-cv/index.html").as_uri())
     page.wait("RBZTF.table?.table && document.querySelectorAll('.tabulator-row').length > 0")
     page.click("#tab-evaluation")
-    page.wait("document.querySelectorAll('#evaluation .chart canvas').length === 5")
+    page.wait("document.querySelectorAll('#evaluation .chart canvas').length === 6")
     said = page("document.querySelector('#evaluation').textContent")
     assert "ROC AUC" in said
     assert not re.search(r"NaN|undefined|null|Infinity", said)
