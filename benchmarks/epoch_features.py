@@ -33,11 +33,16 @@ from rbztf.stores.epochs import COLUMNS, epoch_table
 from rbztf.verbs.cv import cv
 
 FEWEST_EPOCHS = 100
+FLARE = "M_dwarf_flare"
 OF_FLAGS = ("flagged_share_epochs", "bad_share_epochs")
 OF_THE_FIT = tuple(name for name in EPOCH_NAMES if name.startswith(("chi_", "sharp_")))
 VARIANTS: dict[str, tuple[str, ...]] = {
     "SNAD's 54": FEATURE_NAMES,
     "epochs": EPOCH_NAMES,
+    "epochs, chi and sharp alone": OF_THE_FIT,
+    "epochs, no flags, chi, sharp": tuple(
+        name for name in EPOCH_NAMES if name not in (*OF_FLAGS, *OF_THE_FIT)
+    ),
     "both": (*FEATURE_NAMES, *EPOCH_NAMES),
     "both, no flags": tuple(name for name in (*FEATURE_NAMES, *EPOCH_NAMES) if name not in OF_FLAGS),
     "both, no flags, chi, sharp": tuple(
@@ -63,7 +68,7 @@ def _table(found: dict[str, np.ndarray]) -> Table:
 
 
 def judge(table: FeatureTable, sky: SimulatedSky, config: Config) -> None:
-    """Print the AUC of each variant, and the gain over SNAD's 54 on the same objects."""
+    """Print the AUC of each variant, the gain over SNAD's 54 on the same objects, and how many flares are called bogus."""
     evaluations: list[Evaluation] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -78,7 +83,7 @@ def judge(table: FeatureTable, sky: SimulatedSky, config: Config) -> None:
             )
             evaluations.append(replace(result.evaluations[0], name=name))
     draws = config.cv.bootstrap
-    print("| features | number | AUC | gain over SNAD's 54 |\n|---|---|---|---|")
+    print("| features | number | AUC | gain over SNAD's 54 | flares called bogus |\n|---|---|---|---|---|")
     for found in evaluations:
         auc = found.metrics["roc_auc"]
         low, high = auc.pooled_ci95
@@ -87,9 +92,16 @@ def judge(table: FeatureTable, sky: SimulatedSky, config: Config) -> None:
             (pair,) = compare([evaluations[0], found], draws)
             difference = pair["difference"]["roc_auc"]
             gain = "{:+.4f} [{:+.4f}, {:+.4f}]".format(difference["pooled"], *difference["pooled_ci95"])
-        print(
-            f"| {found.name} | {len(VARIANTS[found.name])} | {auc.pooled:.4f} [{low:.4f}, {high:.4f}] | {gain} |"
+        flares = found.by_tag[FLARE]
+        alarm_low, alarm_high = flares["ci95"]
+        cells = (
+            found.name,
+            f"{len(VARIANTS[found.name])}",
+            f"{auc.pooled:.4f} [{low:.4f}, {high:.4f}]",
+            gain,
+            f"{flares['called_bogus']:.2f} [{alarm_low:.2f}, {alarm_high:.2f}] of {flares['n']}",
         )
+        print(f"| {' | '.join(cells)} |")
 
 
 def ranges(real: list[Table], simulated: np.ndarray) -> None:
