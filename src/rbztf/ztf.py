@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -54,8 +54,42 @@ class Label(IntEnum):
     ARTEFACT = 1
 
 
+class LabelRule(StrEnum):
+    """Which labelled objects count.
+
+    ``rb-ztf``: all; artefact if the tag is there (Semenikhin 2024). ``snad2025``: the same without those of
+    :func:`is_ambiguous`, as SNAD's classifiers of 2025 are trained and judged.
+    """
+
+    RB_ZTF = "rb-ztf"
+    SNAD2025 = "snad2025"
+
+
 ARTEFACT_TAG = "artefact"
 UNCERTAIN_TAG = "uncertain"
+AMBIGUOUS_WHOLE = (
+    {"Galaxy"},
+    {"Galaxy", UNCERTAIN_TAG},
+    {"interaction"},
+    {"1-point"},
+    {"LSB", UNCERTAIN_TAG},
+    {"M_dwarf_flare", UNCERTAIN_TAG},
+    {"VAR", UNCERTAIN_TAG},
+)
+"""Tags that, where an object has these and no other, do not tell whether it is real."""
+AMBIGUOUS_ANY = frozenset({"STAR", "Asteroid", "Comet"})
+"""Tags of which each alone leaves that open."""
+
+
+def is_ambiguous(tags: Collection[str]) -> bool:
+    """Whether the label of an object with these tags is open, by SNAD's rule of 2025.
+
+    The rule is that of SNAD's real-bogus classifiers (github.com/snad-space/snad-binary-classifiers).
+    """
+    found = frozenset(tags)
+    return found in AMBIGUOUS_WHOLE or bool(found & AMBIGUOUS_ANY) or {ARTEFACT_TAG, UNCERTAIN_TAG} <= found
+
+
 ARTEFACT_KINDS = ("ghost", "track", "column", "spike", "defocusing", "bright_star", "frame_edge")
 """Artefact kinds with enough examples in the SNAD knowledge base to be predicted."""
 FRAME_KINDS = (*ARTEFACT_KINDS, "cosmic")

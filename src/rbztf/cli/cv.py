@@ -15,6 +15,7 @@ from rbztf.cli.options import (
     Embeddings,
     Features,
     Json,
+    LabelRuleOption,
     Labels,
     Ordinary,
     Out,
@@ -28,9 +29,11 @@ from rbztf.cli.screen import Screen, screen
 from rbztf.config import DEFAULT_CLASSIFIER, CvSection, check_usage
 from rbztf.errors import UsageError
 from rbztf.wording import counted
+from rbztf.ztf import LabelRule
 
 if TYPE_CHECKING:
     from rbztf.config import Config, Resolved
+    from rbztf.evaluation.summary import Evaluation
     from rbztf.verbs.cv_result import CvResult
 
 
@@ -66,6 +69,7 @@ def cv(
         typer.Option(help="Draws of the folds, seeds SEED, SEED+1 … (default 1).", metavar="N", min=1),
     ] = None,
     data: Data = None,
+    label_rule: LabelRuleOption = None,
     ablate: Annotated[
         bool,
         typer.Option("--ablate", help="Also show what parts of an ensemble can do, from the same trainings."),
@@ -98,6 +102,7 @@ def cv(
                 data__features=features,
                 data__ordinary=ordinary,
                 data__cutouts=data,
+                data__label_rule=label_rule,
                 device=device,
                 seed=seed,
             )
@@ -238,15 +243,23 @@ def _show_trained(show: Screen, result: CvResult) -> None:
     """Each metric of each model, over folds and pooled, then the differences between models."""
     whole = [entry for entry in result.evaluations if not entry.part_of]
     first, several = whole[0], len(whole) > 1
+    rules = [rule for rule in first.by_rule if rule != LabelRule.RB_ZTF]
     rows = []
     for metric, title in SHOWN_METRICS.items():
         for place, entry in enumerate(whole):
             found = entry.metrics[metric]
             figures = [_with_interval(found), _bounded(found.pooled, found.pooled_ci95)]
+            figures += [_pooled(entry, rule, metric) for rule in rules]
             rows.append([title if place == 0 else "", *([entry.variant] if several else []), *figures])
     columns = ["", *(["model"] if several else []), "mean ± spread [95 %]", "pooled [95 %]"]
+    columns += [f"{rule}, pooled [95 %]" for rule in rules]
     title = f"{counted(first.n_objects, 'object')}, {counted(len(first.folds), 'fold')} ({first.split})"
     show.table(title, columns, rows, left=2 if several else 1)
+    for rule in rules:
+        n = first.n_objects - first.by_rule[rule].n_objects
+        show.say(
+            f"{rule}: the same scores without {counted(n, 'object')} whose label is open by SNAD's rule of 2025"
+        )
     if result.comparison:
         rows = [
             [
@@ -258,6 +271,13 @@ def _show_trained(show: Screen, result: CvResult) -> None:
         columns = ["models", "mean [95 %]", "pooled [95 %]"]
         show.table("Difference in AUC on the same objects, paired", columns, rows)
     show.say(f"Scores, metrics, tables, plots: {result.out}")
+
+
+def _pooled(entry: Evaluation, rule: LabelRule, metric: str) -> str:
+    if rule not in entry.by_rule:
+        return ""
+    found = entry.by_rule[rule].metrics[metric]
+    return _bounded(found.pooled, found.pooled_ci95)
 
 
 def _difference(found: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ import typer
 
 from rbztf.config import Config, RenamedSetting, Resolved, check_usage, resolve_config
 from rbztf.errors import UsageError
+from rbztf.ztf import LabelRule
 
 if TYPE_CHECKING:
     from rbztf.cli.screen import Screen
@@ -50,6 +51,12 @@ Ordinary = Annotated[
     Path | None,
     typer.Option(
         help="The same CSV of ordinary objects, which nobody picked: trees learn them as real.", metavar="CSV"
+    ),
+]
+LabelRuleOption = Annotated[
+    LabelRule | None,
+    typer.Option(
+        help="Train on all labelled objects (rb-ztf, the default), or not on ambiguous ones (snad2025)."
     ),
 ]
 Labels = Annotated[Path | None, typer.Option(help="SNAD JSON, or CSV with oid,label.", metavar="FILE")]

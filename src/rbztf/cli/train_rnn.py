@@ -14,6 +14,7 @@ from rbztf.cli.options import (
     Embeddings,
     Features,
     Json,
+    LabelRuleOption,
     Labels,
     Ordinary,
     Quiet,
@@ -36,6 +37,7 @@ def train_rnn(
     features: Features = None,
     ordinary: Ordinary = None,
     data: Data = None,
+    label_rule: LabelRuleOption = None,
     out: Annotated[Path | None, typer.Option(help="Classifier bundle to write.", metavar="DIR")] = None,
     set_: Set = None,
     device: Device = None,
@@ -52,6 +54,7 @@ def train_rnn(
             data__features=features,
             data__ordinary=ordinary,
             data__cutouts=data,
+            data__label_rule=label_rule,
             device=device,
             seed=seed,
         )

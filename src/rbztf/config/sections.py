@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from rbztf.ztf import Band
+from rbztf.ztf import Band, LabelRule
 
 
 class Section(BaseModel):
@@ -99,6 +99,8 @@ class DataSection(Section):
     cutouts: Path | None = None
     model: Path | None = None
     bands: tuple[Band, ...] = (Band.R,)
+    label_rule: LabelRule = LabelRule.RB_ZTF
+    """Which labelled objects are trained on: all (``rb-ztf``), or not those whose label is open (``snad2025``)."""
     min_frames: int = Field(5, ge=1)
     """Frames below which an object is scored without them, or not at all (the published classifiers never saw fewer)."""
 
@@ -247,6 +249,8 @@ class EnsembleSection(Section):
     """Latents that vary less than this share of the most variable one are left out."""
     uncertain_weight: float = Field(1.0, gt=0, le=1)
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
+    ambiguous_weight: float = Field(1.0, gt=0, le=1)
+    """Likewise of objects whose label is open by the rule ``snad2025``, with ``data.label_rule: rb-ztf``."""
     error_rate: float = Field(0.05, gt=0, lt=1)
     """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
 

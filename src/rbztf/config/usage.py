@@ -26,10 +26,10 @@ READS = {
         "data": "cutouts",
         "training": _LOOP,
     },
-    "train-rnn": {"": "name device seed", "data": "labels bands min_frames", "vae": "latent"},
+    "train-rnn": {"": "name device seed", "data": "labels bands label_rule min_frames", "vae": "latent"},
     "cv": {
         "": "name device seed",
-        "data": "labels bands min_frames cutouts",
+        "data": "labels bands label_rule min_frames cutouts",
         "vae": "latent",
         "cv": "split folds repeats bootstrap",
     },
@@ -75,6 +75,7 @@ COUNT = {
     "data.min_frames": "It counts for train-rnn and cv.",
     "data.labels": "It counts for train-rnn and cv.",
     "data.bands": "It counts for train-rnn and cv.",
+    "data.label_rule": "It counts for train-rnn and cv.",
     "data.features": "It counts for members of an ensemble whose inputs hold lightcurve.",
     "data.ordinary": "It counts for members of an ensemble whose inputs hold lightcurve.",
     "data.embeddings": "It counts where classifier.inputs are vectors.",
@@ -84,7 +85,8 @@ COUNT = {
 }
 """Where settings count, of single ones or of sections."""
 OF_ALL = ("data.", "cv.split", "cv.folds", "cv.repeats", "cv.bootstrap")
-"""Settings that the first of several configurations decides for all."""
+"""Settings that the first of several configurations decides for all, but for :data:`OF_EACH`."""
+OF_EACH = ("data.label_rule",)
 MODEL = ("frames", "vae", "classifier", "training", "ensemble")
 """Sections that describe a model and its training."""
 SCORING = ("embed", "predict", "clean", "features", "label", "fetch", "cv --models", "cv --scores")
@@ -164,7 +166,7 @@ def _check_file(layer: Layer, verb: str, config: Config, first: Config) -> None:
         subject = f"'{printable(key)}' ({layer.origin})"
         if unread and not _may_stand(key, value, verb, config):
             raise ConfigError(f"{subject} has no effect on {unread}.", _advice(key, verb, config))
-        if key.startswith(OF_ALL) and _value(config, key) != _value(first, key):
+        if key.startswith(OF_ALL) and key not in OF_EACH and _value(config, key) != _value(first, key):
             raise ConfigError(
                 f"{subject} has no effect beside another value in the first configuration.",
                 "Leave it out, or give both the same.",

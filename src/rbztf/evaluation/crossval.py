@@ -63,7 +63,7 @@ class FoldTask:
     ordinary : FeatureTable or None
         Of ordinary objects, to train on beside the labelled ones.
     train, test : LabelTable
-        Objects of the other folds, and of this one, in their order.
+        Objects of the other folds that count by the configuration's rule, and all of this one, in their order.
     checkpoint : Path or None
         Beginning of the names of what is kept for going on.
     """
@@ -176,7 +176,7 @@ def cross_validate(
                     features,
                     ordinary,
                     fold,
-                    labels.only(train),
+                    labels.only(train).by_rule(config.data.label_rule),
                     labels.only(test),
                     checkpoints / f"{name}.safetensors" if checkpoints else None,
                     f"{config.name or 'default'}, fold {fold}",

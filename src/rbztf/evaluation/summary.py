@@ -15,8 +15,34 @@ from rbztf.evaluation.length_bias import length_auc
 from rbztf.evaluation.metrics import METRICS, evaluate_fold
 from rbztf.evaluation.operating_points import at_priors, operating_points
 from rbztf.evaluation.scores import Scored, by_draw, pool
-from rbztf.evaluation.subgroups import called_table, class_masks, kind_table, quartile_table, tag_masks
+from rbztf.evaluation.subgroups import (
+    called_table,
+    class_masks,
+    kind_table,
+    quartile_table,
+    tag_masks,
+    tags_of,
+)
 from rbztf.stores.labels import LabelTable
+from rbztf.ztf import LabelRule, is_ambiguous
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """Metrics of the objects that count by a rule of labels.
+
+    Attributes
+    ----------
+    n_objects : int
+    metrics : dict of str to Estimate
+    """
+
+    n_objects: int
+    metrics: dict[str, Estimate]
+
+    def to_json(self) -> dict[str, Any]:
+        """As in ``cv --json``."""
+        return {"n_objects": self.n_objects, **_metrics_json(self.metrics)}
 
 
 @dataclass(frozen=True)
@@ -40,6 +66,8 @@ class Evaluation:
     tables : dict
         ``by_class``, ``by_length``, ``length_auc``, ``by_magnitude``, ``operating_points``,
         ``risk_coverage``, ``at_priors`` and ``doubt``, as far as there is what they need.
+    by_rule : dict of LabelRule to RuleFigures
+        The same scores by each rule of labels; nothing where the labels have no tags.
     part_of : str
         Of an ablation, the name of the whole model; it is compared with that alone.
     """
@@ -52,6 +80,7 @@ class Evaluation:
     seconds: float
     extra: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
+    by_rule: dict[LabelRule, RuleFigures] = field(default_factory=dict)
     part_of: str = ""
 
     @property
@@ -63,22 +92,18 @@ class Evaluation:
     @property
     def n_objects(self) -> int:
         """Objects scored, each once however many draws of the folds there are."""
-        return len({oid for fold in self.folds.values() for oid in fold.oids.tolist()})
+        return _count(list(self.folds.values()))
 
     def to_json(self) -> dict[str, Any]:
         """One entry of ``models`` in ``cv --json``."""
-        flat = {name: value.to_json() for name, value in self.metrics.items() if "." not in name}
-        at_rate = {
-            name.partition(".")[2]: value.to_json() for name, value in self.metrics.items() if "." in name
-        }
         return {
             "config": self.name,
             **({"part_of": self.part_of} if self.part_of else {}),
             "split": self.split,
             "folds": len(self.folds),
             "n_objects": self.n_objects,
-            **flat,
-            "tpr_at_fpr": at_rate,
+            **_metrics_json(self.metrics),
+            **({"label_rules": rules} if (rules := self._rules_json()) else {}),
             "by_tag": self.by_tag,
             **self.tables,
             "per_fold": [_fold_json(number, fold) for number, fold in self.folds.items()],
@@ -86,6 +111,15 @@ class Evaluation:
             "seconds": round(self.seconds, 2),
             **self.extra,
         }
+
+    def _rules_json(self) -> dict[str, Any]:
+        return {str(rule): figures.to_json() for rule, figures in self.by_rule.items()}
+
+
+def _metrics_json(metrics: Mapping[str, Estimate]) -> dict[str, Any]:
+    flat = {name: value.to_json() for name, value in metrics.items() if "." not in name}
+    at_rate = {name.partition(".")[2]: value.to_json() for name, value in metrics.items() if "." in name}
+    return {**flat, "tpr_at_fpr": at_rate}
 
 
 def summarise(
@@ -115,7 +149,8 @@ def summarise(
     parts = list(folds.values())
     by_tag, tables = _tables(parts, labels, draws)
     metrics = estimates(parts, spread(parts, draws))
-    return Evaluation(name, split, folds, metrics, by_tag, seconds, dict(extra or {}), tables)
+    by_rule = _by_rule(parts, metrics, labels, draws)
+    return Evaluation(name, split, folds, metrics, by_tag, seconds, dict(extra or {}), tables, by_rule)
 
 
 def compare(evaluations: Sequence[Evaluation], draws: int) -> list[dict[str, Any]]:
@@ -175,6 +210,26 @@ def _tables(
     if found is not None:
         tables["doubt"] = found
     return called_table(scored, tags, weights), tables
+
+
+def _by_rule(
+    folds: Sequence[Scored], metrics: dict[str, Estimate], labels: LabelTable, draws: int
+) -> dict[LabelRule, RuleFigures]:
+    """Figures by each rule, of the same scores; ``metrics`` are those of all objects."""
+    tags = [[tags_of(labels, oid) for oid in fold.oids.tolist()] for fold in folds]
+    if not any(map(any, tags)):
+        return {}
+    clear = [np.array([not is_ambiguous(found) for found in part], bool) for part in tags]
+    kept = [fold.only(mask) for fold, mask in zip(folds, clear)]
+    made = {LabelRule.RB_ZTF: RuleFigures(_count(folds), metrics)}
+    if all(len(fold) for fold in kept):
+        made[LabelRule.SNAD2025] = RuleFigures(_count(kept), estimates(kept, spread(kept, draws)))
+    return made
+
+
+def _count(folds: Sequence[Scored]) -> int:
+    """Objects, each once however many draws of the folds there are."""
+    return len({oid for fold in folds for oid in fold.oids.tolist()})
 
 
 def _described(

@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Write ``metrics.csv`` and each of ``by_tag``, ``by_class``, ``by_length``, ``by_magnitude``,
+    """Write ``metrics.csv`` and each of ``label_rules``, ``by_tag``, ``by_class``, ``by_length``, ``by_magnitude``,
     ``operating_points``, ``risk_coverage``, ``at_priors``, ``doubt`` and ``kinds`` that has rows.
 
     A figure with an interval takes three columns: ``NAME``, ``NAME_low`` and ``NAME_high``.
@@ -49,6 +49,14 @@ def _metrics(entry: Evaluation) -> Iterator[Row]:
             "std": value.std,
             "pooled": {"value": value.pooled, "ci95": value.pooled_ci95},
         }
+
+
+def _label_rules(entry: Evaluation) -> Iterator[Row]:
+    for rule, figures in entry.by_rule.items():
+        for name, value in figures.metrics.items():
+            mean = {"value": value.mean, "ci95": value.ci95}
+            pooled = {"value": value.pooled, "ci95": value.pooled_ci95}
+            yield {"rule": rule, "n": figures.n_objects, "metric": name, "mean": mean, "pooled": pooled}
 
 
 def _by_tag(entry: Evaluation) -> Iterator[Row]:
@@ -99,6 +107,7 @@ def _kinds(entry: Evaluation) -> Iterator[Row]:
 
 _TABLES: dict[str, Callable[[Evaluation], Iterator[Row]]] = {
     "metrics": _metrics,
+    "label_rules": _label_rules,
     "by_tag": _by_tag,
     "by_class": _by_class,
     "by_length": _by_length,

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from rbztf.csvfiles import csv_rows
 from rbztf.errors import InputError, Problem
 from rbztf.textfiles import json_list, read_text
-from rbztf.ztf import ARTEFACT_KINDS, ARTEFACT_TAG, AUXILIARY_TAGS, UNCERTAIN_TAG, Band, Label, Oid
+from rbztf.ztf import (
+    ARTEFACT_KINDS,
+    ARTEFACT_TAG,
+    AUXILIARY_TAGS,
+    UNCERTAIN_TAG,
+    Band,
+    Label,
+    LabelRule,
+    Oid,
+    is_ambiguous,
+)
 
 WHAT = "The label file"
 HELP = (
@@ -58,6 +68,12 @@ class LabelTable(Mapping[Oid, Labelled]):
         """The objects observed in one of ``bands``."""
         undecided = [oid for oid in self.undecided if oid.band in bands]
         return LabelTable([entry for entry in self.values() if entry.oid.band in bands], undecided)
+
+    def by_rule(self, rule: LabelRule) -> LabelTable:
+        """The objects that count by ``rule``."""
+        if rule is LabelRule.RB_ZTF:
+            return self
+        return LabelTable([entry for entry in self.values() if not is_ambiguous(entry.tags)], self.undecided)
 
     def only(self, oids: Iterable[int]) -> LabelTable:
         """The objects ``oids``, in that order."""

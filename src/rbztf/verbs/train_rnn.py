@@ -76,7 +76,8 @@ def train_rnn(
     config = config or load_config(project_file=None, default=DEFAULT_CLASSIFIER)
     target = Path(out) if out is not None else DEFAULT_OUT
     scratch = target.with_name(f"{target.name}.training")
-    table = labels_in_bands(labels, config)
+    everything = labels_in_bands(labels, config)
+    table = everything.by_rule(config.data.label_rule)
     inputs = locate_inputs([config], embeddings, features, ordinary, data, scratch / "embeddings", progress)
     config, path = inputs.configs[0], inputs.embeddings
     device = choose_device(config.device)
@@ -96,8 +97,8 @@ def train_rnn(
     with threads(0 if device.type == "cuda" else 1):
         result = train(run, config, device)
     shutil.rmtree(scratch, ignore_errors=True)
-    missed = left_out(table, counts, problems)
-    warnings += [*told, *inputs.warnings, *left_out_warnings(table, missed), *seen_labels(encoder)]
+    missed = left_out(table, counts, problems, ambiguous=len(everything) - len(table))
+    warnings += [*told, *inputs.warnings, *left_out_warnings(everything, missed), *seen_labels(encoder)]
     if path and not encoder:
         warnings.append(
             f"{path} does not hold the encoder of its vectors: the model can score vectors, not frames."

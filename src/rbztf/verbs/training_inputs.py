@@ -142,6 +142,7 @@ def left_out(
     counts: Collection[Oid],
     problems: Sequence[Problem],
     split: Collection[Oid] | None = None,
+    ambiguous: int = 0,
 ) -> dict[str, int]:
     """How many labelled objects are not used, by reason.
 
@@ -151,8 +152,11 @@ def left_out(
         Of :func:`~rbztf.models.objects.read.usable_objects`.
     split : collection of Oid, optional
         Objects of the folds.
+    ambiguous : int
+        Objects beside ``labels`` that do not count by ``data.label_rule``.
     """
     found = {
+        "ambiguous by data.label_rule": ambiguous,
         "without vectors or features": len(labels) - len(counts) - len(problems),
         "with too few usable frames or damaged vectors": len(problems),
         "not in the split": len(set(counts) - set(split)) if split is not None else 0,

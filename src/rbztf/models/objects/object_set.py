@@ -15,7 +15,7 @@ from rbztf.features.latent_statistics import image_features
 from rbztf.features.table import FeatureTable
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.stores.labels import LabelTable
-from rbztf.ztf import AUXILIARY_TAGS, UNCERTAIN_TAG, field_of
+from rbztf.ztf import AUXILIARY_TAGS, UNCERTAIN_TAG, field_of, is_ambiguous
 
 Vectors = NDArray[np.float32]
 Index = NDArray[Any]
@@ -182,21 +182,26 @@ def tag_targets(labels: LabelTable, oids: Sequence[int]) -> NDArray[np.float32]:
     return np.array(rows, np.float32).reshape(len(rows), len(AUXILIARY_TAGS))
 
 
-def label_objects(objects: ObjectSet, labels: LabelTable, uncertain_weight: float = 1.0) -> LabelledSet:
+def label_objects(
+    objects: ObjectSet, labels: LabelTable, uncertain_weight: float = 1.0, ambiguous_weight: float = 1.0
+) -> LabelledSet:
     """``objects`` with what experts said of them.
 
     Parameters
     ----------
     uncertain_weight : float
         Weight in training of objects tagged ``uncertain``; others weigh 1.
+    ambiguous_weight : float
+        Of those whose label is open (:func:`rbztf.ztf.is_ambiguous`); of both, the smaller one.
     """
     oids = objects.oids.tolist()
     uncertain = np.array([UNCERTAIN_TAG in labels[oid].tags for oid in oids], bool)
+    ambiguous = np.array([is_ambiguous(labels[oid].tags) for oid in oids], bool)
     return LabelledSet(
         objects,
         labels.labels(oids),
         field_of(objects.oids),
         tag_targets(labels, oids),
-        np.where(uncertain, uncertain_weight, 1.0),
+        np.minimum(np.where(uncertain, uncertain_weight, 1.0), np.where(ambiguous, ambiguous_weight, 1.0)),
         tuple(AUXILIARY_TAGS),
     )

@@ -144,7 +144,9 @@ def read_labelled(
         Ordinary objects beside them.
     """
     objects = read_objects(list(labels), embeddings, features, config)
-    data = label_objects(objects, labels, config.ensemble.uncertain_weight if config.ensemble else 1.0)
+    section = config.ensemble
+    weights = (section.uncertain_weight, section.ambiguous_weight) if section else ()
+    data = label_objects(objects, labels, *weights)
     if ordinary is None:
         return data
     no_frames = [np.empty((0, objects.sequences[0].shape[1]), np.float32)] * len(ordinary)
