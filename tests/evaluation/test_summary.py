@@ -18,7 +18,7 @@ from rbztf.evaluation.subgroups import MIN_TAGGED, tag_masks
 from rbztf.evaluation.summary import Evaluation, compare, summarise
 from rbztf.stores.labels import Labelled, LabelTable
 from rbztf.textfiles import json_text
-from rbztf.ztf import Label, Oid
+from rbztf.ztf import Label, LabelRule, Oid
 
 N = 120
 RNG = np.random.default_rng(2)
@@ -217,3 +217,34 @@ def test_every_figure_can_be_recomputed_from_the_scores(tmp_path: Path) -> None:
                 float(mine[0]["threshold"]),
             )
             assert evaluate_fold(again) == pytest.approx(evaluate_fold(fold), abs=1e-6)
+
+
+def test_both_rules_of_labels_are_told_from_the_same_scores() -> None:
+    open_labels = LabelTable(
+        [
+            replace(entry, tags=entry.tags | ({"STAR"} if i % 4 == 0 else set()))
+            for i, entry in enumerate(LABELS.values())
+        ]
+    )
+    whole = evaluation("bigru", 0.3)
+    found = summarise("bigru", "random", whole.folds, open_labels, draws=60, seconds=0.0)
+    assert found.metrics == whole.metrics
+    rules = strict_json(json_text(found.to_json()))["label_rules"]
+    assert list(rules) == ["rb-ztf", "snad2025"]
+    assert rules["rb-ztf"]["n_objects"] == N
+    assert rules["rb-ztf"]["roc_auc"] == found.to_json()["roc_auc"]
+    assert rules["snad2025"]["n_objects"] == N - N // 4
+    scored = pool(list(whole.folds.values()))
+    kept = np.array([OIDS.index(Oid(oid)) % 4 > 0 for oid in scored.oids.tolist()])
+    expected = roc_auc_score(scored.labels[kept], scored.scores[kept])
+    assert rules["snad2025"]["roc_auc"]["pooled"] == pytest.approx(expected)
+    assert found.by_rule[LabelRule.SNAD2025].metrics["accuracy"].pooled == pytest.approx(
+        ((scored.scores >= 0.5) == scored.labels)[kept].mean()
+    )
+
+
+def test_without_tags_there_is_one_rule() -> None:
+    plain = LabelTable([replace(entry, tags=frozenset()) for entry in LABELS.values()])
+    found = summarise("bigru", "random", evaluation("bigru", 0.3).folds, plain, draws=20, seconds=0.0)
+    assert not found.by_rule
+    assert "label_rules" not in found.to_json()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rbztf.errors import InputError
 from rbztf.stores.labels import read_labels, read_usable
-from rbztf.ztf import Band, Label, Oid
+from rbztf.ztf import Band, Label, LabelRule, Oid, is_ambiguous
 
 A, B, C = make_oid(1), make_oid(2), make_oid(3, fid=1)
 
@@ -210,3 +210,51 @@ def test_tags_of_networks_are_known_whatever_their_case_and_others_stay(tmp_path
     (tmp_path / "l.json").write_text(json.dumps([{"oid": A, "tags": tags}]))
     found = read_labels(tmp_path / "l.json")[A].tags
     assert found == {"SN", "AGN", "Pulsating", "ghost", "M", "L", "N", "g"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "ambiguous"),
+    [
+        ({"1-point"}, True),
+        ({"1-point", "non-catalogued"}, False),
+        ({"Galaxy"}, True),
+        ({"Galaxy", "uncertain"}, True),
+        ({"Galaxy", "SN"}, False),
+        ({"interaction"}, True),
+        ({"LSB", "uncertain"}, True),
+        ({"LSB"}, False),
+        ({"M_dwarf_flare", "uncertain"}, True),
+        ({"M_dwarf_flare"}, False),
+        ({"VAR", "uncertain"}, True),
+        ({"VAR"}, False),
+        ({"STAR", "VAR"}, True),
+        ({"Comet"}, True),
+        ({"Asteroid", "non-catalogued"}, True),
+        ({"artefact", "uncertain", "ghost"}, True),
+        ({"artefact", "ghost"}, False),
+        ({"artefact", "Galaxy"}, False),
+        (set(), False),
+    ],
+)
+def test_which_labels_are_open_by_snads_rule(tags: set[str], ambiguous: bool) -> None:
+    assert is_ambiguous(frozenset(tags)) is ambiguous
+    assert is_ambiguous(list(tags)) is ambiguous
+
+
+def test_a_rule_leaves_out_open_labels(tmp_path: Path) -> None:
+    entries = [snad(A, "1-point"), snad(B, "artefact", "track"), snad(C, "artefact", "uncertain")]
+    labels = read_labels(write(tmp_path / "l.json", entries))
+    assert list(labels.by_rule(LabelRule.RB_ZTF)) == [A, B, C]
+    assert list(labels.by_rule(LabelRule.SNAD2025)) == [B]
+    plain = read_labels(write(tmp_path / "l.csv", f"oid,label\n{A},1\n{B},unsure\n"))
+    kept = plain.by_rule(LabelRule.SNAD2025)
+    assert list(kept) == [A]
+    assert kept.undecided == {B}
+
+
+def test_open_labels_of_the_published_file() -> None:
+    red = read_labels(need(UPSTREAM / "akb.ztf.snad.space.json")).in_bands([Band.R])
+    kept = red.by_rule(LabelRule.SNAD2025)
+    assert len(red) - len(kept) == 159
+    assert sum(entry.tags == {"1-point"} for entry in red.values()) == 52
+    assert not any(entry.tags == {"1-point"} for entry in kept.values())

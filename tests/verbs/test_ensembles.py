@@ -644,3 +644,30 @@ def test_labelled_objects_that_are_not_used_are_counted(at: Folders, tmp_path: P
         "20 of 40 labelled objects are left out: 8 without vectors or features, 12 not in the split."
         in done.stderr
     )
+
+
+def test_open_labels_are_left_out_of_the_training_by_rule(at: Folders, tmp_path: Path) -> None:
+    """Four objects have the tag STAR: training leaves them out, and cv scores them all the same."""
+    entries = json.loads(at["labels"].read_text())
+    for entry in [entry for entry in entries if "artefact" not in entry["tags"]][:4]:
+        entry["tags"] = ["STAR"]
+    (tmp_path / "labels.json").write_text(json.dumps(entries))
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(tiny_ensemble("statistics")))
+    words = ["--config", tmp_path / "c.yaml", "--labels", tmp_path / "labels.json"]
+    words += ["--embeddings", at["embeddings"], "--json", "-q"]
+    done = strict_json(
+        run_well("train-rnn", *words, "--label-rule", "snad2025", "--out", tmp_path / "m").stdout
+    )
+    assert done["left_out"] == {"ambiguous by data.label_rule": 4}
+    assert done["n_objects"] == N_OBJECTS - 4
+    answers = {}
+    for rule in ("rb-ztf", "snad2025"):
+        run = ("cv", *words, "--folds", 2, "--workers", 1, "--label-rule", rule, "--out", tmp_path / rule)
+        answers[rule] = strict_json(run_well(*run).stdout)["models"][0]
+        assert answers[rule]["n_objects"] == N_OBJECTS
+        assert answers[rule]["label_rules"]["snad2025"]["n_objects"] == N_OBJECTS - 4
+    assert answers["rb-ztf"]["brier"] != answers["snad2025"]["brier"]
+    done = run_well("cv", *words[:-2], "--folds", 2, "--workers", 1, "--out", tmp_path / "shown")
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert "snad2025, pooled" in shown
+    assert "without 4 objects whose label is open" in shown
