@@ -52,6 +52,7 @@ SECTIONS = {
         "report",
         "label_queue",
         "merge_labels",
+        "doubt",
         "show",
         "plot",
         "clean",

@@ -12,6 +12,7 @@ Each verb of the command line is a function here, which ``help(rbztf.predict)`` 
     predict     predict, predict_triaged (``--frames-for``), predict_table, predict_hats (``--hats``); rbztf.lsdb.score
     report      report
     label       label_queue, merge_labels (``--merge``)
+    doubt       doubt
     show        show
     plot        plot
     clean       clean
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from rbztf.verbs.cv_scores import compare_scores as compare_scores
     from rbztf.verbs.demo import demo as demo
     from rbztf.verbs.doctor import doctor as doctor
+    from rbztf.verbs.doubt import doubt as doubt
     from rbztf.verbs.embed import embed as embed
     from rbztf.verbs.embed_images import embed_images as embed_images
     from rbztf.verbs.export import export as export
@@ -91,6 +93,7 @@ _HOME = {
     "demo": "rbztf.verbs.demo",
     "diff_configs": "rbztf.verbs.configs",
     "doctor": "rbztf.verbs.doctor",
+    "doubt": "rbztf.verbs.doubt",
     "embed": "rbztf.verbs.embed",
     "embed_images": "rbztf.verbs.embed_images",
     "evaluate_models": "rbztf.verbs.cv",

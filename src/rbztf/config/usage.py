@@ -45,6 +45,7 @@ READS = {
     "clean": {"": "device", "data": "model cutouts embeddings features"},
     "report": {"": "device", "data": "model cutouts embeddings labels", "cv": "bootstrap"},
     "label": {"data": "labels"},
+    "doubt": {"data": "model labels"},
     "show": {"data": "cutouts"},
     "plot": {"data": "cutouts embeddings labels", "cv": "bootstrap"},
     "fetch": {"data": "cutouts"},
@@ -89,7 +90,7 @@ OF_ALL = ("data.", "cv.split", "cv.folds", "cv.repeats", "cv.bootstrap")
 OF_EACH = ("data.label_rule",)
 MODEL = ("frames", "vae", "classifier", "training", "ensemble")
 """Sections that describe a model and its training."""
-SCORING = ("embed", "predict", "clean", "features", "label", "fetch", "cv --models", "cv --scores")
+SCORING = ("embed", "predict", "clean", "features", "label", "doubt", "fetch", "cv --models", "cv --scores")
 """Verbs that train nothing."""
 
 

@@ -24,9 +24,19 @@ WHAT = "The scores file"
 NEXT = "Give what rbztf predict --out has written, a run folder of rbztf cv, or its scores.csv."
 SCORES = "scores.csv"
 """In a run folder of cv."""
-FACTS = ("inputs", "input_check", "input_reason", "prior", "p_out_of_fold", "p_without", "n_dropped", "model")
+FACTS = (
+    "inputs",
+    "input_check",
+    "input_reason",
+    "prior",
+    "p_out_of_fold",
+    "p_without",
+    "p_of_label",
+    "n_dropped",
+    "model",
+)
 """Values of a prediction that the page of an object names beside those of the table."""
-_PROBABILITIES = ("p_bogus", "p_low", "p_high", "p_out_of_fold", "p_without")
+_PROBABILITIES = ("p_bogus", "p_low", "p_high", "p_out_of_fold", "p_without", "p_of_label")
 _COUNTS = ("n_frames", "n_missing", "n_dropped")
 _NUMBERS = (*_PROBABILITIES, *_COUNTS, "threshold", "mag", "prior")
 _TEXTS = ("decision", "inputs", "input_check", "input_reason", "model")
@@ -121,6 +131,7 @@ def _typed(record: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError("it has no p_bogus.", NEXT)
     found |= {name: _number(record.get(name)) for name in _NUMBERS}
     found |= {name: _text(record.get(name)) for name in _TEXTS}
+    found["label"] = text if (text := _text(record.get("label"))) in ("real", "bogus") else ""
     found["in_training"] = _truth(record.get("in_training"))
     kinds = record.get("kinds")
     if not isinstance(kinds, Mapping):
@@ -172,6 +183,7 @@ def _entry(content: Mapping[str, Any]) -> Entry:
         n_missing=counts["n_missing"],
         mag=content.get("mag"),
         in_training=content.get("in_training"),
+        label=content.get("label") or "",
         facts={name: value for name, value in facts.items() if value not in (None, "")},
         blamed=content["blamed"],
     )

@@ -162,11 +162,11 @@ def write_disagreements(path: Path, merged: Iterable[Merged]) -> None:
     rows = [
         {
             "oid": int(each.oid),
-            "file": _cell(said.file),
+            "file": spreadsheet_cell(said.file),
             "verdict": said.verdict,
-            "kind": _cell(said.kind),
-            "comment": _cell(said.comment),
-            "when": _cell(said.when),
+            "kind": spreadsheet_cell(said.kind),
+            "comment": spreadsheet_cell(said.comment),
+            "when": spreadsheet_cell(said.when),
             "kept": each.kept,
         }
         for each in merged
@@ -184,13 +184,13 @@ def _row(each: Merged) -> dict[str, Any]:
         "oid": int(each.oid),
         "label": "" if each.kept == UNSURE else each.kept,
         "verdict": each.kept,
-        "kind": _cell(next((said.kind for said in same if said.kind), "")),
-        "comment": _cell(" | ".join(comments)[:LONGEST]),
-        "when": _cell(max((said.when for said in same), default="")),
+        "kind": spreadsheet_cell(next((said.kind for said in same if said.kind), "")),
+        "comment": spreadsheet_cell(" | ".join(comments)[:LONGEST]),
+        "when": spreadsheet_cell(max((said.when for said in same), default="")),
     }
 
 
-def _cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
     """As the page of ``rbztf report`` writes it: what a spreadsheet would take for a formula gets an apostrophe."""
     text = _CONTROL.sub(" ", text)
     return f"'{text}" if _FORMULA.match(text) else text

@@ -146,7 +146,7 @@ def label_queue(
     """
     out = Path(out)
     inputs = [path for path in (scores, labels, embeddings, features) if isinstance(path, Path | str)]
-    _check_out(out, [out], [Path(path) for path in inputs])
+    check_csv_out(out, [out], [Path(path) for path in inputs])
     if number < 1:
         raise UsageError(f"A queue of {number} objects is none.", "Give 1 or more.")
     if embeddings is not None and features is not None:
@@ -190,7 +190,7 @@ def merge_labels(
         )
     out, paths = Path(out), [Path(path) for path in files]
     beside = out.with_name(f"{out.stem}-disagreements.csv")
-    _check_out(out, [out, beside], paths)
+    check_csv_out(out, [out, beside], paths)
     merged = merge(paths, OnConflict(on_conflict))
     write_disagreements(beside, merged)
     write_merged(out, merged)
@@ -204,7 +204,7 @@ def merge_labels(
     )
 
 
-def _check_out(out: Path, written: Sequence[Path], inputs: Sequence[Path]) -> None:
+def check_csv_out(out: Path, written: Sequence[Path], inputs: Sequence[Path]) -> None:
     if out.suffix.lower() != ".csv":
         raise UsageError(f"{out} is no name of a CSV.", "Let it end in .csv.")
     for path in written:

@@ -3,7 +3,7 @@
 RBZTF.object = (() => {
   const { element, number, byId } = RBZTF;
   const FACTS = { seeing: ["seeing", " pix"], airmass: ["airmass", ""], maglimit: ["limit", " mag"], chi: ["chi", ""], sharp: ["sharp", ""], catflags: ["catflags", ""], infobits: ["infobits", ""], field: ["field", ""], ccdid: ["CCD", ""], qid: ["quadrant", ""] };
-  const SAID = { inputs: "from", p_out_of_fold: "P out of fold", p_without: "P without the blamed epochs" }; // the rest of the page says the others
+  const SAID = { inputs: "from", p_out_of_fold: "P out of fold", p_without: "P without the blamed epochs", p_of_label: "P of the label" }; // the rest of the page says the others
   const LARGE = 8; // most blamed frames that are shown large
   const STRETCH_KEY = "rbztf:stretch";
   let data = null, shares = new Map(), epochOf = new Map(), place = 0, parts = {};
