@@ -251,6 +251,8 @@ class EnsembleSection(Section):
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
     ambiguous_weight: float = Field(1.0, gt=0, le=1)
     """Likewise of objects whose label is open by the rule ``snad2025``, with ``data.label_rule: rb-ztf``."""
+    doubt_weight: float = Field(1.0, gt=0, le=1)
+    """Weight of objects whose label inner out-of-fold scores contradict, in a second training; 1: there is none."""
     error_rate: float = Field(0.05, gt=0, lt=1)
     """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
 

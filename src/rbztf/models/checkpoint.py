@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,12 @@ def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tens
         moments.setdefault(int(index), {})[key] = tensor
     content = optimiser.state_dict()
     optimiser.load_state_dict({"state": moments, "param_groups": content["param_groups"]})
+
+
+def mean_history(curves: Sequence[History]) -> History:
+    """Row by row over trainings, as far as all of them went, with what all of them know."""
+    rows = []
+    for together in zip(*curves):
+        shared = [name for name in together[0] if all(name in row for row in together)]
+        rows.append({name: float(np.mean([row[name] for row in together])) for name in shared})
+    return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from rbztf.errors import DataError
 from rbztf.features.table import FeatureTable
 from rbztf.formats.sums import write_sums
 from rbztf.models import checkpoint
-from rbztf.models.checkpoint import History
+from rbztf.models.checkpoint import History, mean_history
+from rbztf.models.decision.label_errors import find_label_errors
 from rbztf.models.ensemble.bundle import read_finished, write_member
 from rbztf.models.ensemble.ensemble import Ensemble, Fitted, KindScale
 from rbztf.models.ensemble.member import Member, member_class, needed
@@ -87,7 +88,8 @@ def train_members(
 ) -> TrainedMembers:
     """Train every member once without each of ``ensemble.folds`` inner folds of whole fields.
 
-    Ordinary objects are divided among the folds as they come.
+    Ordinary objects are divided among the folds as they come. With ``ensemble.doubt_weight`` below 1 all is
+    trained twice: the second time objects weigh so whose label the scores of the first contradict.
 
     Parameters
     ----------
@@ -101,6 +103,37 @@ def train_members(
     UsageError
         If ``scratch`` belongs to another configuration or other data.
     """
+    section = config.ensemble
+    assert section is not None
+    trained = _train(data, config, device, scratch, progress, stage)
+    if section.doubt_weight == 1:
+        return trained
+    down = np.where(_doubted(section, trained, data), section.doubt_weight, 1.0)
+    again = None if scratch is None else scratch.with_name(f"{scratch.name}-again")
+    return _train(replace(data, weights=data.weights * down), config, device, again, progress, stage)
+
+
+def _doubted(section: EnsembleSection, trained: TrainedMembers, data: LabelledSet) -> NDArray[np.bool_]:
+    """Whether confident learning takes the label of each object for an error, by all that is known of it."""
+    p_bogus, doubted = np.full(len(data), np.nan), np.zeros(len(data), bool)
+    for have, found in _combine(
+        section, trained.members, trained, data
+    ).items():  # more modalities come later
+        p_bogus[data.objects.has_all(have)] = found.scores
+    known = np.isfinite(p_bogus)
+    doubted[known] = find_label_errors(data.labels[known], p_bogus[known]).doubted
+    return doubted
+
+
+def _train(
+    data: LabelledSet,
+    config: Config,
+    device: torch.device,
+    scratch: Path | None,
+    progress: Progress,
+    stage: str,
+) -> TrainedMembers:
+    """As :func:`train_members`, with the weights that the objects have."""
     section = config.ensemble
     assert section is not None
     _check(data, section)
@@ -139,18 +172,9 @@ def train_members(
             done += 1
             progress(f"{stage}: trainings", done, total, f"{name}, {time.perf_counter() - started:.0f} s")
     fitted_members = {name: tuple(trained) for name, trained in members.items()}
-    histories = {name: _mean_curve(found) for name, found in curves.items()}
+    histories = {name: mean_history(found) for name, found in curves.items()}
     known = {name: history for name, history in histories.items() if history}
     return TrainedMembers(fitted_members, logits, tags, ordinary, known)
-
-
-def _mean_curve(curves: Sequence[History]) -> History:
-    """Row by row over trainings, as far as all of them went, with what all of them know."""
-    rows = []
-    for together in zip(*curves):
-        shared = [name for name in together[0] if all(name in row for row in together)]
-        rows.append({name: float(np.mean([row[name] for row in together])) for name in shared})
-    return rows
 
 
 def combine(
