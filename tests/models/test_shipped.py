@@ -101,10 +101,10 @@ def test_artefacts_are_found_by_the_same_limits() -> None:
     known = model().combinations[CURVE]
     artefacts = shift(known.scores[known.labels == 1], model().prior, 0.02)
     words = model().decision_rule(CURVE).decide(artefacts, AT_2_PERCENT).words
-    assert (words == "bogus").mean() >= 0.5
+    assert (words == "bogus").mean() >= 0.65
     assert (words == "real").mean() <= 0.15
     of_fields = figure("artefacts at a prior of 0.02 and an error rate of 0.05, field folds")
-    assert of_fields[0] >= 50
+    assert of_fields[0] >= 65
     assert of_fields[6] <= 15
     assert of_fields[0] == pytest.approx(100 * (words == "bogus").mean(), abs=8)
 
@@ -126,4 +126,4 @@ def test_real_ordinary_objects_are_left_in_peace() -> None:
     scores, decided = decide(table)
     assert scores.p_bogus.mean() <= 0.02
     assert not (decided.words == "bogus").any()
-    assert (decided.words == "unsure").sum() <= 2
+    assert (decided.words == "unsure").sum() <= 1

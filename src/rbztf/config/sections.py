@@ -255,6 +255,8 @@ class EnsembleSection(Section):
     """Weight of objects whose label inner out-of-fold scores contradict, in a second training; 1: there is none."""
     error_rate: float = Field(0.05, gt=0, lt=1)
     """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
+    limits_from: Literal["all", "clear"] = "all"
+    """Labelled objects that conformal limits rest on: all, or those whose label is not open by ``snad2025``."""
 
     def idle(self) -> dict[str, str]:
         with_frames = any("image" in member.inputs for member in self.members.values())

@@ -132,6 +132,8 @@ class InnerScores:
         Share of artefacts that the scores are calibrated for.
     ordinary : ndarray (m,), float64
         Scores of ordinary objects, which count at another prior alone.
+    clear : ndarray (n,), bool, or None
+        Objects that conformal limits rest on; None for all. Thresholds rest on all.
     """
 
     labels: NDArray[np.int64]
@@ -139,6 +141,7 @@ class InnerScores:
     error_rate: float
     prior: float
     ordinary: Array = field(default_factory=lambda: np.empty(0))
+    clear: NDArray[np.bool_] | None = None
 
     def decide(self, scores: Array, goal: Goal) -> Decisions:
         """By a threshold within the limits of ``goal``, or conformal if it has none.
@@ -151,11 +154,11 @@ class InnerScores:
         rate = self.error_rate if goal.error_rate is None else goal.error_rate
         inner: tuple[NDArray[np.int64], Array, Array | None] = self.labels, self.scores, None
         if goal.prior is None:
-            fitted = conformal.fit(self.labels, self.scores, rate)
+            fitted = conformal.fit(*self._of_limits, rate)
         else:
-            asked = Population.of(self.labels, self.scores, self.ordinary, self.prior, goal.prior)
+            asked = self._population(self.labels, self.scores, goal.prior)
             inner = asked.labels, asked.scores, asked.weights
-            fitted = conformal.fit_population(asked, rate)
+            fitted = conformal.fit_population(self._population(*self._of_limits, goal.prior), rate)
         if goal.is_threshold:
             cut = threshold_at(*inner, max_false_alarm=goal.max_false_alarm, max_missed=goal.max_missed)
             return _called(scores, cut)
@@ -167,6 +170,15 @@ class InnerScores:
             fitted.limit_real * every,
             fitted.limit_bogus * every,
         )
+
+    @property
+    def _of_limits(self) -> tuple[NDArray[np.int64], Array]:
+        """Labels and scores of the objects that conformal limits rest on."""
+        clear = slice(None) if self.clear is None else self.clear
+        return self.labels[clear], self.scores[clear]
+
+    def _population(self, labels: NDArray[np.int64], scores: Array, prior: float) -> Population:
+        return Population.of(labels, scores, self.ordinary, self.prior, prior)
 
 
 def _called(scores: Array, threshold: float) -> Decisions:

@@ -86,6 +86,14 @@ def at_prior(scores: ObjectScores, trained: float | None, prior: float | None) -
     )
 
 
+def rarity(trained: float, prior: float) -> float:
+    """Odds of artefacts at ``prior`` over those at ``trained``, at most 1.
+
+    It is also the share of picked objects among the real ones: artefacts come with as many of them as in training.
+    """
+    return min(1.0, prior / (1 - prior) * (1 - trained) / trained)
+
+
 @dataclass(frozen=True)
 class Population:
     """Scored objects that stand for those asked about.
@@ -97,8 +105,7 @@ class Population:
     prior : float
         Share of artefacts.
     rarity : float
-        Odds of artefacts over those of the training, at most 1. It is also the share of picked ones
-        among the real objects: artefacts come with as many of them as in training.
+        Of artefacts, and share of picked ones among the real objects (:func:`rarity`).
     """
 
     artefacts: Array
@@ -123,9 +130,8 @@ class Population:
             Of ordinary objects; may be empty, and then the picked ones stand for all that are real.
         """
         check_prior(prior)
-        rarity = min(1.0, prior / (1 - prior) * (1 - trained) / trained)
         scores, ordinary = (shift(part, trained, prior) for part in (scores, ordinary))
-        return cls(scores[labels == 1], scores[labels == 0], ordinary, prior, rarity)
+        return cls(scores[labels == 1], scores[labels == 0], ordinary, prior, rarity(trained, prior))
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -37,10 +37,11 @@ PARTS = {
     "labels": torch.int64,
     "oids": torch.int64,
     "ordinary": torch.float64,
+    "clear": torch.bool,
 }
 """Of a combination, each as a tensor."""
-NEWER_PARTS = ("oids", "ordinary")
-"""Which older bundles lack."""
+NEWER_PARTS = ("oids", "ordinary", "clear")
+"""Which older bundles lack, or models that do not need them."""
 PRIORS = (1e-9, 1 - 1e-9)
 """Least and largest share of artefacts that a model can have been trained with."""
 
@@ -58,6 +59,8 @@ def save_ensemble(model: Ensemble, folder: Path) -> None:
         }
         if combination.oids is not None:
             tensors[f"combination.{number}.oids"] = torch.from_numpy(combination.oids)
+        if combination.clear is not None:
+            tensors[f"combination.{number}.clear"] = torch.from_numpy(combination.clear)
         entry: dict[str, Any] = {
             "inputs": [str(modality) for modality in have],
             "members": list(combination.members),
@@ -185,6 +188,11 @@ def _check_combinations(
                 raise ValueError("scores of its training objects that are probabilities")
         if set(np.unique(combination.labels).tolist()) != {0, 1}:
             raise ValueError("labels of its training objects, 0 and 1")
+        clear = combination.clear
+        if clear is not None and (
+            clear.shape != combination.labels.shape or len(set(combination.labels[clear].tolist())) < 2
+        ):
+            raise ValueError("objects of both classes that its limits rest on")
         oids = combination.labels if combination.oids is None else combination.oids
         if not combination.scores.shape == combination.labels.shape == oids.shape:
             raise ValueError("scores of its training objects")

@@ -164,7 +164,7 @@ class Ensemble:
         known = self.combinations[self._usable(inputs or self.modalities)]
         assert self.config.ensemble is not None
         rate = self.config.ensemble.error_rate
-        return InnerScores(known.labels, known.scores, rate, self.prior, known.ordinary)
+        return InnerScores(known.labels, known.scores, rate, self.prior, known.ordinary, known.clear)
 
     def score(self, objects: ObjectSet, device: torch.device | None = None) -> ObjectScores:
         """Score objects; each alone has the score it has in any company (to 1e-6)."""

@@ -276,9 +276,26 @@ def _combine(
         ordinary = np.stack([trained.ordinary[name] for name in names], axis=1)
         ordinary = ordinary[np.isfinite(ordinary).all(axis=1)]
         combinations[have] = replace(
-            fitted, oids=data.objects.oids[index], ordinary=fitted.probabilities(ordinary)
+            fitted,
+            oids=data.objects.oids[index],
+            ordinary=fitted.probabilities(ordinary),
+            clear=_clear(section, data, index),
         )
     return combinations
+
+
+def _clear(section: EnsembleSection, data: LabelledSet, index: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Which of the objects at ``index`` conformal limits rest on; None for all."""
+    if section.limits_from == "all" or data.clear is None:
+        return None
+    clear = data.clear[index]
+    if len(np.unique(data.labels[index][clear])) < 2:
+        raise DataError(
+            f"Of {len(index)} training objects {clear.sum()} have a label that is not open, all of one class, "
+            "so no limit of decisions can rest on them.",
+            "Give more objects, or set ensemble.limits_from to all.",
+        )
+    return clear
 
 
 def _scale_kinds(

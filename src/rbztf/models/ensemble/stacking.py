@@ -39,6 +39,8 @@ class Combination:
         Of these objects; None in bundles that did not keep them.
     ordinary : ndarray (m,), float64
         Probabilities of ordinary objects, each by members that were not trained on it.
+    clear : ndarray (n,), bool, or None
+        Which training objects conformal limits rest on; None for all.
     """
 
     members: tuple[str, ...]
@@ -48,6 +50,7 @@ class Combination:
     labels: NDArray[np.int64]
     oids: NDArray[np.int64] | None = None
     ordinary: Array = field(default_factory=lambda: np.empty(0))
+    clear: NDArray[np.bool_] | None = None
 
     @classmethod
     def fit(cls, members: Sequence[str], logits: Array, labels: NDArray[np.int64]) -> Combination:

@@ -146,6 +146,8 @@ class LabelledSet:
         Names of the k auxiliary tags.
     ordinary : ObjectSet
         Ordinary objects beside them: nobody picked or labelled them, and nearly all are real.
+    clear : ndarray (n,), bool, or None
+        Whether the label of each object is not open (:func:`rbztf.ztf.is_ambiguous`); None if all are clear.
     """
 
     objects: ObjectSet
@@ -155,6 +157,7 @@ class LabelledSet:
     weights: NDArray[np.float64]
     tag_names: tuple[str, ...]
     ordinary: ObjectSet = field(default_factory=lambda: ObjectSet([], _no_features(np.empty(0, np.int64))))
+    clear: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -169,6 +172,7 @@ class LabelledSet:
             self.weights[index],
             self.tag_names,
             self.ordinary,
+            None if self.clear is None else self.clear[index],
         )
 
 
@@ -204,4 +208,5 @@ def label_objects(
         tag_targets(labels, oids),
         np.minimum(np.where(uncertain, uncertain_weight, 1.0), np.where(ambiguous, ambiguous_weight, 1.0)),
         tuple(AUXILIARY_TAGS),
+        clear=~ambiguous,
     )
