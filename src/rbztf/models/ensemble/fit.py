@@ -279,23 +279,9 @@ def _combine(
             fitted,
             oids=data.objects.oids[index],
             ordinary=fitted.probabilities(ordinary),
-            clear=_clear(section, data, index),
+            clear=data.clear_at(index) if section.limits_from == "clear" else None,
         )
     return combinations
-
-
-def _clear(section: EnsembleSection, data: LabelledSet, index: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-    """Which of the objects at ``index`` conformal limits rest on; None for all."""
-    if section.limits_from == "all" or data.clear is None:
-        return None
-    clear = data.clear[index]
-    if len(np.unique(data.labels[index][clear])) < 2:
-        raise DataError(
-            f"Of {len(index)} training objects {clear.sum()} have a label that is not open, all of one class, "
-            "so no limit of decisions can rest on them.",
-            "Give more objects, or set ensemble.limits_from to all.",
-        )
-    return clear
 
 
 def _scale_kinds(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.errors import DataError
 from rbztf.features.latent_statistics import image_features
 from rbztf.features.table import FeatureTable
 from rbztf.models.objects.frame_reader import FrameReader
@@ -174,6 +175,25 @@ class LabelledSet:
             self.ordinary,
             None if self.clear is None else self.clear[index],
         )
+
+    def clear_at(self, index: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Which of the objects at ``index`` have a clear label; None if nothing is said of that.
+
+        Raises
+        ------
+        DataError
+            If these are not of both classes, so that no limit of decisions can rest on them.
+        """
+        if self.clear is None:
+            return None
+        clear = self.clear[index]
+        if len(np.unique(self.labels[index][clear])) < 2:
+            raise DataError(
+                f"Of {len(index)} training objects {clear.sum()} have a label that is not open, all of one class, "
+                "so no limit of decisions can rest on them.",
+                "Give more objects, or set ensemble.limits_from to all.",
+            )
+        return clear
 
 
 def _no_features(oids: NDArray[np.int64]) -> FeatureTable:
