@@ -36,7 +36,7 @@ def test_one_file_scores_features_as_the_shipped_model_does() -> None:
     run_well("export", "lightcurve", "--out", "made")
     model = load_ensemble(shipped_model())
     rng = np.random.default_rng(0)
-    features = rng.normal(0, 3, (500, 54)).astype(np.float32)
+    features = (rng.normal(size=(500, 54)) * 10 ** rng.uniform(-3, 3, (500, 54))).astype(np.float32)
     features[rng.random(features.shape) < 0.1] = np.nan
     table = FeatureTable(np.arange(500), model.feature_names, features.astype(np.float64))
     none = [np.empty((0, 0), np.float32)] * 500
