@@ -247,6 +247,10 @@ class EnsembleSection(Section):
     """Inner folds of whole fields. Each member is trained without each; all of these are kept."""
     least_spread: float = Field(0.05, ge=0)
     """Latents that vary less than this share of the most variable one are left out."""
+    log_variances: bool = False
+    """Whether the log variances of the latents are read of each frame beside their means."""
+    simulated_frames: int = Field(0, ge=0)
+    """Simulated frames from which a network learns what a frame shows; its answers are read beside the latents."""
     uncertain_weight: float = Field(1.0, gt=0, le=1)
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
     ambiguous_weight: float = Field(1.0, gt=0, le=1)
@@ -260,7 +264,8 @@ class EnsembleSection(Section):
 
     def idle(self) -> dict[str, str]:
         with_frames = any("image" in member.inputs for member in self.members.values())
-        return {} if with_frames else {"least_spread": "members that read no frames"}
+        of_frames = ("least_spread", "log_variances", "simulated_frames")
+        return {} if with_frames else dict.fromkeys(of_frames, "members that read no frames")
 
 
 class CvSection(Section):

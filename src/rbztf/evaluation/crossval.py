@@ -22,6 +22,7 @@ from rbztf.models.checkpoint import History
 from rbztf.models.decision.decisions import Goal, decide
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.fit import combine, train_members
+from rbztf.models.objects.frame_kinds import SimulatedVectors
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet
 from rbztf.models.objects.read import read_labelled, read_objects
@@ -77,6 +78,7 @@ class FoldTask:
     test: LabelTable
     checkpoint: Path | None
     stage: str
+    simulated: SimulatedVectors | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ def cross_validate(
     *,
     features: FeatureTable | None = None,
     ordinary: FeatureTable | None = None,
+    simulated: Sequence[SimulatedVectors | None] = (),
     checkpoints: Path | None = None,
     workers: int = 1,
     progress: Progress = silent,
@@ -154,6 +157,8 @@ def cross_validate(
         Light-curve features, for ensembles.
     ordinary : FeatureTable, optional
         Those of ordinary objects, which every training has beside its own.
+    simulated : sequence of SimulatedVectors or None
+        Of each configuration; see :mod:`rbztf.models.objects.frame_kinds`.
     checkpoints : path, optional
         Folder for checkpoints; what is trained is not trained again.
     workers : int
@@ -180,6 +185,7 @@ def cross_validate(
                     labels.only(test),
                     checkpoints / f"{name}.safetensors" if checkpoints else None,
                     f"{config.name or 'default'}, fold {fold}",
+                    simulated[number] if simulated else None,
                 )
             )
     results = map_processes(run_fold, tasks, workers, progress)
@@ -206,7 +212,7 @@ class _Data:
     @classmethod
     def of(cls, task: FoldTask) -> _Data:
         vectors = open_embeddings(task.embeddings, task.config.vae.latent) if task.embeddings else None
-        train = read_labelled(task.train, vectors, task.features, task.config, task.ordinary)
+        train = read_labelled(task.train, vectors, task.features, task.config, task.ordinary, task.simulated)
         return cls(vectors, task.features, train)
 
     def test(self, task: FoldTask, reader: FrameReader | None) -> ObjectSet:

@@ -38,6 +38,7 @@ from rbztf.verbs.training_inputs import (
     locate_inputs,
     read_checked,
     read_ordinary,
+    simulate_frames,
 )
 
 
@@ -84,7 +85,7 @@ def cv(
         else list(configs) or [load_config(project_file=None, default=DEFAULT_CLASSIFIER)]
     )
     first = configs[0]
-    choose_device(first.device)
+    device = choose_device(first.device)
     table = labels_in_bands(labels, first)
     folder = run_folder("cv", out)
     inputs = locate_inputs(configs, embeddings, features, ordinary, data, folder / "embeddings", progress)
@@ -102,6 +103,8 @@ def cv(
         check_labels(split, table)
     new_run("cv", first, folder)
     checkpoints = folder / "checkpoints"
+    encoder = encoder_in(inputs.embeddings) if inputs.embeddings else None
+    simulated = [simulate_frames(config, encoder, device, progress) for config in configs]
     results = over_draws(
         configs,
         splits,
@@ -112,6 +115,7 @@ def cv(
             split,
             features=known,
             ordinary=nobody_picked,
+            simulated=simulated,
             checkpoints=checkpoints,
             workers=workers,
             progress=progress,

@@ -33,6 +33,7 @@ from rbztf.verbs.training_inputs import (
     locate_inputs,
     read_checked,
     read_ordinary,
+    simulate_frames,
 )
 from rbztf.wording import counted
 
@@ -91,7 +92,8 @@ def train_rnn(
         where = path or inputs.features
         raise DataError(f"None of the {len(table)} labelled objects can be used with {where}.", "Check both.")
     encoder = encoder_in(path) if path else None
-    labelled = read_labelled(table.only(counts), vectors, known, config, nobody_picked)
+    simulated = simulate_frames(config, encoder, device, progress)
+    labelled = read_labelled(table.only(counts), vectors, known, config, nobody_picked, simulated)
     run = _Run(labelled, encoder, target, scratch, progress)
     train = _train_network if config.ensemble is None else _train_ensemble
     with threads(0 if device.type == "cuda" else 1):

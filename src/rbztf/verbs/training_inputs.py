@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rbztf.config import Config
-from rbztf.errors import InputError, Problem
+from rbztf.errors import InputError, Problem, UsageError
 from rbztf.features.columns import check_columns, check_identity, name_warnings
 from rbztf.features.files import read_features
 from rbztf.features.snad_set import known_definition
 from rbztf.features.table import FeatureTable
+from rbztf.models.objects.frame_kinds import SimulatedVectors
 from rbztf.models.objects.object_set import Modality
-from rbztf.models.objects.read import fit_to_data
+from rbztf.models.objects.read import FrameSelection, fit_to_data
+from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.progress import Progress
 from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import locate, locate_optional
@@ -135,6 +138,33 @@ def read_ordinary(
         "a model then learns to tell the two tables apart."
     )
     return table, [] if alike else [warning]
+
+
+def simulate_frames(
+    config: Config, encoder: EncoderBundle | None, device: torch.device, progress: Progress
+) -> SimulatedVectors | None:
+    """Vectors of simulated frames, where the ensemble asks for them (``ensemble.simulated_frames``).
+
+    Raises
+    ------
+    UsageError
+        If the encoder of the embeddings is not known.
+    """
+    section = config.ensemble
+    if section is None or not section.simulated_frames:
+        return None
+    if not any("image" in member.inputs for member in section.members.values()):
+        return None
+    if encoder is None:
+        raise UsageError(
+            "ensemble.simulated_frames needs the encoder of the embeddings, and they do not hold it.",
+            "Embed the frames with rbztf embed, or set ensemble.simulated_frames to 0.",
+        )
+    from rbztf.models.vae.known_frames import known_frames
+
+    known = known_frames(section.simulated_frames, encoder.config.frames, config.seed, progress=progress)
+    vectors = encoder.embed_inputs(known.inputs, device)
+    return SimulatedVectors(FrameSelection.of(config, encoder.latent).columns(vectors), known.kinds)
 
 
 def left_out(

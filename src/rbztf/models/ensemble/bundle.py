@@ -27,6 +27,7 @@ from rbztf.models.ensemble.stacking import Combination
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import Modalities, Modality
 from rbztf.models.objects.ranges import range_tensors, take_ranges
+from rbztf.models.objects.read import FrameSelection
 from rbztf.models.vae.bundle import config_of, encoder_in
 
 KIND = "ensemble"
@@ -127,8 +128,11 @@ def load_ensemble(folder: Path | str) -> Ensemble:
         definition = known_definition(names, Definition.from_json(metadata["features"]["definition"]))
         latent = int(bundle.number_in(metadata, "latent", 0, bundle.MOST_COLUMNS))
         prior = bundle.number_in(metadata, "prior", *PRIORS)
-        ranges = take_ranges(tensors, {Modality.IMAGE: 2 * latent, Modality.LIGHTCURVE: len(names)})
-        if max(reader.latents, default=-1) >= latent:
+        width = FrameSelection.of(config, latent).width
+        ranges = take_ranges(tensors, {Modality.IMAGE: 2 * width, Modality.LIGHTCURVE: len(names)})
+        if max(reader.kinds.columns if reader.kinds else (), default=-1) >= width:
+            raise ValueError("as many latents as its network of kinds reads")
+        if max(reader.latents, default=-1) >= width + len(reader.kinds or ()):
             raise ValueError("as many latents as its networks read")
         _check_combinations(combinations, kinds, members)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

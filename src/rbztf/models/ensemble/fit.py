@@ -205,7 +205,7 @@ def combine(
         combinations,
         _scale_kinds(combinations, trained.tags, data),
         config,
-        data.objects.sequences[0].shape[1],
+        data.objects.sequences[0].shape[1] // (1 + section.log_variances),
         data.objects.frame_reader,
         float(data.labels.mean()),
         data.objects.lightcurve.names,

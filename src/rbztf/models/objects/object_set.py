@@ -85,7 +85,10 @@ class ObjectSet:
     @cached_property
     def image(self) -> FeatureTable:
         """Statistics of the latents that are read; NaN where an object has no frames."""
-        return image_features(self.oids, self.sequences, self.frame_reader.latents)
+        reader = self.frame_reader
+        return image_features(
+            self.oids, [reader.read(sequence) for sequence in self.sequences], reader.latents
+        )
 
     def prepare(self) -> None:
         """Make :attr:`frames` and :attr:`image` now, so that all sets taken from this one share them."""

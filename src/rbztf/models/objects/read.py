@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbztf.config import Config
-from rbztf.errors import Problem, RbztfError, UsageError
+from rbztf.errors import DataError, Problem, RbztfError, UsageError
 from rbztf.features.table import FeatureTable
+from rbztf.models.objects.frame_kinds import SimulatedVectors
 from rbztf.models.objects.frame_reader import FrameReader
 from rbztf.models.objects.object_set import LabelledSet, Modality, ObjectSet, label_objects
 from rbztf.stores.embeddings import Embeddings
@@ -38,17 +39,21 @@ class FrameSelection:
         Usable frames below which an object counts as one without frames.
     with_loss : bool
         Whether the VAE loss of each frame follows the means.
+    log_variances : bool
+        Whether the log variances of the latents do.
     """
 
     latent: int
     min_frames: int
     with_loss: bool = False
+    log_variances: bool = False
 
     @classmethod
     def of(cls, config: Config, latent: int) -> FrameSelection:
         """What the model that ``config`` describes reads of vectors with ``latent`` means."""
         with_loss = config.ensemble is None and config.classifier.reads_loss
-        return cls(latent, config.data.min_frames, with_loss)
+        log_variances = config.ensemble is not None and config.ensemble.log_variances
+        return cls(latent, config.data.min_frames, with_loss, log_variances)
 
     @classmethod
     def strictest(cls, selections: Sequence[FrameSelection]) -> FrameSelection:
@@ -57,16 +62,21 @@ class FrameSelection:
             max(selection.latent for selection in selections),
             max(selection.min_frames for selection in selections),
             any(selection.with_loss for selection in selections),
+            any(selection.log_variances for selection in selections),
         )
 
     @property
     def width(self) -> int:
         """Columns that are read."""
-        return self.latent + self.with_loss
+        return self._latents + self.with_loss
+
+    @property
+    def _latents(self) -> int:
+        return self.latent * (1 + self.log_variances)
 
     def columns(self, vectors: Vectors) -> Vectors:
-        """What the model reads of an encoder's vectors, (n_frames, latent or latent + 1) float32."""
-        means = vectors[:, : self.latent]
+        """What the model reads of an encoder's vectors, (n_frames, width) float32."""
+        means = vectors[:, : self._latents]
         return (
             np.concatenate([means, vectors[:, -1:]], axis=1)
             if self.with_loss
@@ -79,11 +89,17 @@ class FrameSelection:
         Raises
         ------
         DataError
-            If the vectors are damaged, or lack a loss that is to be read.
+            If the vectors are damaged, or lack a loss or log variances that are to be read.
         """
         if self.with_loss:
             embeddings.frame_losses(oid)  # refused where the store has none
-        return self.columns(embeddings.vectors(oid))
+        found = self.columns(embeddings.vectors(oid))
+        if found.shape[1] < self.width:
+            raise DataError(
+                "Its vectors have no log variances, which the model reads.",
+                "Embed its frames again: rbztf embed.",
+            )
+        return found
 
     def usable(self, inputs: Vectors) -> NDArray[np.bool_]:
         """Whether each frame is usable, (n_frames,) bool."""
@@ -114,6 +130,7 @@ def read_objects(
     features: FeatureTable | None,
     config: Config,
     reader: FrameReader | None = None,
+    simulated: SimulatedVectors | None = None,
 ) -> ObjectSet:
     """Objects with their frames and features, for the model that ``config`` describes.
 
@@ -121,11 +138,13 @@ def read_objects(
     ----------
     reader : FrameReader, optional
         That of a trained ensemble; without it, an ensemble gets one fitted to these objects.
+    simulated : SimulatedVectors, optional
+        For that fit.
     """
     latent = embeddings.latent if embeddings is not None else 0
     sequences = read_sequences(embeddings, oids, FrameSelection.of(config, latent))
     if reader is None and config.ensemble is not None:
-        reader = FrameReader.fit(sequences, config.ensemble.least_spread)
+        reader = FrameReader.fit(sequences, config.ensemble.least_spread, simulated, config.seed)
     return ObjectSet.of(oids, sequences, reader, features)
 
 
@@ -135,6 +154,7 @@ def read_labelled(
     features: FeatureTable | None,
     config: Config,
     ordinary: FeatureTable | None = None,
+    simulated: SimulatedVectors | None = None,
 ) -> LabelledSet:
     """All objects of ``labels``, to train the model that ``config`` describes.
 
@@ -142,8 +162,10 @@ def read_labelled(
     ----------
     ordinary : FeatureTable, optional
         Ordinary objects beside them.
+    simulated : SimulatedVectors, optional
+        See :mod:`rbztf.models.objects.frame_kinds`.
     """
-    objects = read_objects(list(labels), embeddings, features, config)
+    objects = read_objects(list(labels), embeddings, features, config, simulated=simulated)
     section = config.ensemble
     weights = (section.uncertain_weight, section.ambiguous_weight) if section else ()
     data = label_objects(objects, labels, *weights)

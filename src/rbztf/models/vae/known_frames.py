@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ FRAMES_PER_OBJECT = 10
 EPOCHS_PER_OBJECT = 30
 SEED_OFFSET = 1_000_000
 """Keeps the seeds of these skies apart from those of demos and benchmarks."""
+OBJECTS_PER_SKY = 2000
+"""A simulated sky has a limited number of fields."""
 
 
 def known_frames(
@@ -37,16 +39,15 @@ def known_frames(
         Of the training.
     """
     n_objects = -(-count // FRAMES_PER_OBJECT)
-    sky = SimulatedSky(n_objects, EPOCHS_PER_OBJECT, seed=SEED_OFFSET + seed)
     rng = np.random.default_rng(seed)
     parts, kinds = [], []
-    for done, oid in enumerate(sky.oids):
+    for number, (sky, oid) in enumerate(_objects(n_objects, seed)):
         truth = sky.truth(oid)
         epochs = _choose(truth, rng)
         headers = [sky.frame_header(oid, epoch) for epoch in epochs]
         parts.append(make_inputs(sky.frames(oid, epochs), section, _facts(headers)))
         kinds += [KINDS.index(truth[epoch]) for epoch in epochs]
-        progress("simulate", done + 1, n_objects)
+        progress("simulate", number + 1, n_objects)
     return KnownFrames(joined(parts)[:count], np.array(kinds[:count], np.int64))
 
 
@@ -64,6 +65,14 @@ def labelled_kinds(labels: LabelTable) -> dict[Oid, int]:
         elif len(tagged) == 1:
             kinds[oid] = tagged[0]
     return kinds
+
+
+def _objects(count: int, seed: int) -> Iterator[tuple[SimulatedSky, Oid]]:
+    """Objects of as many skies as it takes: one holds :data:`OBJECTS_PER_SKY`."""
+    for number in range(-(-count // OBJECTS_PER_SKY)):
+        here = min(OBJECTS_PER_SKY, count - number * OBJECTS_PER_SKY)
+        sky = SimulatedSky(here, EPOCHS_PER_OBJECT, seed=SEED_OFFSET * (number + 1) + seed)
+        yield from ((sky, oid) for oid in sky.oids)
 
 
 def _choose(truth: Sequence[str], rng: np.random.Generator) -> list[int]:
