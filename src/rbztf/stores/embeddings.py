@@ -72,6 +72,16 @@ class Embeddings(Mapping[Oid, NDArray[np.float32]]):
         """Number of latent means per frame."""
         return self.stamp.latent
 
+    @property
+    def width(self) -> int:
+        """Columns per frame."""
+        raise NotImplementedError
+
+    @property
+    def has_log_variances(self) -> bool:
+        """Whether the log variances of the latents follow their means."""
+        return self.width - self.stamp.has_loss >= 2 * self.latent
+
     def __getitem__(self, oid: int) -> NDArray[np.float32]:
         return np.ascontiguousarray(self.vectors(oid)[:, : self.latent])
 
@@ -115,6 +125,10 @@ class EmbeddingStore(Embeddings):
         )
         self._sound: set[tuple[str, Oid]] = set()
         """What was compared with its CRC."""
+
+    @property
+    def width(self) -> int:
+        return int(self._vectors.shape[1])
 
     def _check(self, objects: NDArray[Any]) -> None:
         n_frames, columns = len(self._vectors), self.stamp.latent + self.stamp.has_loss
@@ -222,8 +236,12 @@ class ForeignEmbeddings(Embeddings):
                 f"{folder} is not an embedding store and does not hold OID.npy files.",
                 "Make a store with rbztf embed or rbztf import.",
             )
-        self.width = self._find_width(latent)
+        self._width = self._find_width(latent)
         self.stamp = EmbeddingInfo(latent or self.width)
+
+    @property
+    def width(self) -> int:
+        return self._width
 
     def _find_width(self, latent: int | None) -> int:
         """Columns of the first array that fits ``latent``, or else of the first that can be read."""

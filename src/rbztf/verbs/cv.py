@@ -33,6 +33,7 @@ from rbztf.verbs.cv_result import CvResult
 from rbztf.verbs.paths import labels_in_bands, locate
 from rbztf.verbs.run_folder import new_run, run_folder, write_history, write_json
 from rbztf.verbs.training_inputs import (
+    fit_to_vectors,
     left_out,
     left_out_warnings,
     locate_inputs,
@@ -91,7 +92,11 @@ def cv(
     inputs = locate_inputs(configs, embeddings, features, ordinary, data, folder / "embeddings", progress)
     configs = inputs.configs
     vectors = open_embeddings(inputs.embeddings, first.vae.latent) if inputs.embeddings else None
+    encoder = encoder_in(inputs.embeddings) if inputs.embeddings else None
+    fitting = [fit_to_vectors(config, vectors, encoder) for config in configs]
+    configs = tuple(config for config, _ in fitting)
     known, warnings = read_checked(inputs.features, table)
+    warnings += dict.fromkeys(warning for _, warned in fitting for warning in warned)
     nobody_picked, told = read_ordinary(inputs.ordinary, known, table)
     alone = known if all(map(scores_curves_alone, configs)) else None
     latent = vectors.latent if vectors is not None else 0
@@ -103,7 +108,6 @@ def cv(
         check_labels(split, table)
     new_run("cv", first, folder)
     checkpoints = folder / "checkpoints"
-    encoder = encoder_in(inputs.embeddings) if inputs.embeddings else None
     simulated = [simulate_frames(config, encoder, device, progress) for config in configs]
     results = over_draws(
         configs,

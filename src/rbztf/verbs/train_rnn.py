@@ -28,6 +28,7 @@ from rbztf.stores.embeddings import open_embeddings
 from rbztf.verbs.paths import labels_in_bands
 from rbztf.verbs.run_folder import TrainResult, write_history
 from rbztf.verbs.training_inputs import (
+    fit_to_vectors,
     left_out,
     left_out_warnings,
     locate_inputs,
@@ -83,7 +84,9 @@ def train_rnn(
     config, path = inputs.configs[0], inputs.embeddings
     device = choose_device(config.device)
     vectors = open_embeddings(path, config.vae.latent) if path else None
-    known, warnings = read_checked(inputs.features, table)
+    encoder = encoder_in(path) if path else None
+    config, warnings = fit_to_vectors(config, vectors, encoder)
+    known, warned = read_checked(inputs.features, table)
     nobody_picked, told = read_ordinary(inputs.ordinary, known, table)
     selection = FrameSelection.of(config, vectors.latent if vectors is not None else 0)
     alone = known if scores_curves_alone(config) else None
@@ -91,7 +94,6 @@ def train_rnn(
     if not counts:
         where = path or inputs.features
         raise DataError(f"None of the {len(table)} labelled objects can be used with {where}.", "Check both.")
-    encoder = encoder_in(path) if path else None
     simulated = simulate_frames(config, encoder, device, progress)
     labelled = read_labelled(table.only(counts), vectors, known, config, nobody_picked, simulated)
     run = _Run(labelled, encoder, target, scratch, progress)
@@ -100,7 +102,13 @@ def train_rnn(
         result = train(run, config, device)
     shutil.rmtree(scratch, ignore_errors=True)
     missed = left_out(table, counts, problems, ambiguous=len(everything) - len(table))
-    warnings += [*told, *inputs.warnings, *left_out_warnings(everything, missed), *seen_labels(encoder)]
+    warnings += [
+        *warned,
+        *told,
+        *inputs.warnings,
+        *left_out_warnings(everything, missed),
+        *seen_labels(encoder),
+    ]
     if path and not encoder:
         warnings.append(
             f"{path} does not hold the encoder of its vectors: the model can score vectors, not frames."

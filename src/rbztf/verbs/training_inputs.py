@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from rbztf.config import Config
-from rbztf.errors import InputError, Problem, UsageError
+from rbztf.config import Config, EnsembleSection
+from rbztf.errors import InputError, Problem
 from rbztf.features.columns import check_columns, check_identity, name_warnings
 from rbztf.features.files import read_features
 from rbztf.features.snad_set import known_definition
@@ -20,6 +21,7 @@ from rbztf.models.objects.object_set import Modality
 from rbztf.models.objects.read import FrameSelection, fit_to_data
 from rbztf.models.vae.bundle import EncoderBundle
 from rbztf.progress import Progress
+from rbztf.stores.embeddings import Embeddings
 from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import locate, locate_optional
 from rbztf.wording import counted
@@ -140,26 +142,38 @@ def read_ordinary(
     return table, [] if alike else [warning]
 
 
+def fit_to_vectors(
+    config: Config, vectors: Embeddings | None, encoder: EncoderBundle | None
+) -> tuple[Config, list[str]]:
+    """What an ensemble reads of frames, as far as the embeddings have it; and warnings of what they lack."""
+    section = config.ensemble
+    if section is None or vectors is None or not reads_frames(section):
+        return config, []
+    lacking: dict[str, Any] = {}
+    warnings = []
+    if section.log_variances and not vectors.has_log_variances:
+        lacking["log_variances"] = False
+        warnings.append("The vectors have no log variances: trained without them, which costs accuracy.")
+    if section.simulated_frames and encoder is None:
+        lacking["simulated_frames"] = 0
+        warnings.append(
+            "The embeddings do not hold their encoder: trained without simulated frames, which costs accuracy."
+        )
+    return config.model_copy(update={"ensemble": section.model_copy(update=lacking)}), warnings
+
+
+def reads_frames(section: EnsembleSection) -> bool:
+    """Whether a member of the ensemble does."""
+    return any("image" in member.inputs for member in section.members.values())
+
+
 def simulate_frames(
     config: Config, encoder: EncoderBundle | None, device: torch.device, progress: Progress
 ) -> SimulatedVectors | None:
-    """Vectors of simulated frames, where the ensemble asks for them (``ensemble.simulated_frames``).
-
-    Raises
-    ------
-    UsageError
-        If the encoder of the embeddings is not known.
-    """
+    """Vectors of simulated frames, where the ensemble asks for them (``ensemble.simulated_frames``)."""
     section = config.ensemble
-    if section is None or not section.simulated_frames:
+    if section is None or not section.simulated_frames or not reads_frames(section) or encoder is None:
         return None
-    if not any("image" in member.inputs for member in section.members.values()):
-        return None
-    if encoder is None:
-        raise UsageError(
-            "ensemble.simulated_frames needs the encoder of the embeddings, and they do not hold it.",
-            "Embed the frames with rbztf embed, or set ensemble.simulated_frames to 0.",
-        )
     from rbztf.models.vae.known_frames import known_frames
 
     known = known_frames(section.simulated_frames, encoder.config.frames, config.seed, progress=progress)

@@ -22,7 +22,7 @@ from rbztf.models.training import threads
 
 Floats = NDArray[np.float32]
 HIDDEN = 64
-EPOCHS, BATCH, RATE, DECAY, DROPOUT, NOISE = 6, 512, 4e-3, 1e-2, 0.3, 0.1
+EPOCHS, BATCH, RATE, DECAY, DROPOUT, NOISE = 18, 512, 4e-3, 1e-2, 0.3, 0.1
 """Of the training; ``NOISE`` in deviations of the inputs."""
 FLOOR = 1e-4
 """Added to probabilities before their logarithm."""

@@ -93,13 +93,12 @@ class FrameSelection:
         """
         if self.with_loss:
             embeddings.frame_losses(oid)  # refused where the store has none
-        found = self.columns(embeddings.vectors(oid))
-        if found.shape[1] < self.width:
+        if self.log_variances and not embeddings.has_log_variances:
             raise DataError(
                 "Its vectors have no log variances, which the model reads.",
                 "Embed its frames again: rbztf embed.",
             )
-        return found
+        return self.columns(embeddings.vectors(oid))
 
     def usable(self, inputs: Vectors) -> NDArray[np.bool_]:
         """Whether each frame is usable, (n_frames,) bool."""
