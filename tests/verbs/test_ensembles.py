@@ -671,3 +671,28 @@ def test_open_labels_are_left_out_of_the_training_by_rule(at: Folders, tmp_path:
     shown = " ".join((done.stdout + done.stderr).split())
     assert "snad2025, pooled" in shown
     assert "without 4 objects whose label is open" in shown
+
+
+def test_frames_are_read_with_log_variances_and_with_what_simulated_ones_teach(
+    at: Folders, tmp_path: Path
+) -> None:
+    section = tiny_ensemble("votes", "statistics", log_variances=True, simulated_frames=300)
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(section))
+    words = ["train-rnn", "--config", tmp_path / "c.yaml", "--labels", at["labels"], "--json", "-q"]
+    done = strict_json(run_well(*words, "--embeddings", at["embeddings"], "--out", tmp_path / "m").stdout)
+    assert done["warnings"] == []
+    by_vectors = predict(at, "--embeddings", at["embeddings"], model=tmp_path / "m")
+    by_frames = predict(at, "--data", at["cutouts"], model=tmp_path / "m")
+    for one, other in zip(by_vectors["objects"], by_frames["objects"], strict=True):
+        assert one["p_bogus"] == pytest.approx(other["p_bogus"], abs=1e-5)
+    means = tmp_path / "means"
+    means.mkdir()
+    for oid, vectors in rbztf.open_embeddings(at["embeddings"]).items():
+        np.save(means / f"{int(oid)}.npy", vectors)
+    done = strict_json(run_well(*words, "--embeddings", means, "--out", tmp_path / "n").stdout)
+    assert (
+        "The vectors have no log variances: trained without them, which costs accuracy." in done["warnings"]
+    )
+    assert any("trained without simulated frames" in text for text in done["warnings"])
+    answer = predict(at, "--embeddings", means, model=tmp_path / "m", code=3)
+    assert "have no log variances, which the model reads" in json.dumps(answer["problems"])

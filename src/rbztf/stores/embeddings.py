@@ -41,6 +41,7 @@ class Embeddings(Mapping[Oid, NDArray[np.float32]]):
     """Vectors per object; ``self[oid]`` is (n_frames, latent) float32, the latent means."""
 
     stamp: EmbeddingInfo
+    width: int  # columns per frame
 
     def vectors(self, oid: int) -> NDArray[np.float32]:
         """All columns of an object, (n_frames, width) float32."""
@@ -73,11 +74,6 @@ class Embeddings(Mapping[Oid, NDArray[np.float32]]):
         return self.stamp.latent
 
     @property
-    def width(self) -> int:
-        """Columns per frame."""
-        raise NotImplementedError
-
-    @property
     def has_log_variances(self) -> bool:
         """Whether the log variances of the latents follow their means."""
         return self.width - self.stamp.has_loss >= 2 * self.latent
@@ -86,13 +82,7 @@ class Embeddings(Mapping[Oid, NDArray[np.float32]]):
         return np.ascontiguousarray(self.vectors(oid)[:, : self.latent])
 
     def frame_losses(self, oid: int) -> NDArray[np.float32]:
-        """VAE loss of each frame, (n_frames,) float32.
-
-        Raises
-        ------
-        DataError
-            If the store was made without it.
-        """
+        """VAE loss of each frame, (n_frames,) float32; DataError if the store was made without it."""
         if not self.stamp.has_loss:
             raise DataError(
                 "These embeddings do not hold the VAE loss of each frame.",
@@ -110,6 +100,7 @@ class EmbeddingStore(Embeddings):
         verify(folder, *INDEX)
         try:
             self._vectors = map_array(folder / "vectors.npy", np.float32, None)
+            self.width = int(self._vectors.shape[1])
             self._times = map_array(folder / "times.npy", np.float64)
             self._photometry = map_if_there(folder / "photometry.npy", np.float32, len(PHOTOMETRY) - 1)
             self._crcs = map_if_there(folder / CRCS, np.uint32, len(PARTS))
@@ -125,10 +116,6 @@ class EmbeddingStore(Embeddings):
         )
         self._sound: set[tuple[str, Oid]] = set()
         """What was compared with its CRC."""
-
-    @property
-    def width(self) -> int:
-        return int(self._vectors.shape[1])
 
     def _check(self, objects: NDArray[Any]) -> None:
         n_frames, columns = len(self._vectors), self.stamp.latent + self.stamp.has_loss
@@ -236,12 +223,8 @@ class ForeignEmbeddings(Embeddings):
                 f"{folder} is not an embedding store and does not hold OID.npy files.",
                 "Make a store with rbztf embed or rbztf import.",
             )
-        self._width = self._find_width(latent)
+        self.width = self._find_width(latent)
         self.stamp = EmbeddingInfo(latent or self.width)
-
-    @property
-    def width(self) -> int:
-        return self._width
 
     def _find_width(self, latent: int | None) -> int:
         """Columns of the first array that fits ``latent``, or else of the first that can be read."""

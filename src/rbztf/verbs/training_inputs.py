@@ -159,6 +159,8 @@ def fit_to_vectors(
         warnings.append(
             "The embeddings do not hold their encoder: trained without simulated frames, which costs accuracy."
         )
+    if not lacking:
+        return config, []
     return config.model_copy(update={"ensemble": section.model_copy(update=lacking)}), warnings
 
 

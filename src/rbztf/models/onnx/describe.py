@@ -7,6 +7,7 @@ from typing import Any
 from rbztf.frames.background import MAD_TO_SIGMA
 from rbztf.models.ensemble.ensemble import Ensemble
 from rbztf.models.ensemble.stacking import LARGEST_LOGIT
+from rbztf.models.objects.frame_kinds import FLOOR, FrameKinds
 from rbztf.models.objects.frame_reader import LARGEST_DEVIATION, SCALE_FLOOR, FrameReader
 from rbztf.models.vae.bundle import EncoderBundle
 
@@ -47,9 +48,24 @@ def channels(encoder: EncoderBundle) -> list[str]:
     return ["pixels, normalised (rbztf.frames)", *more]
 
 
-def reading(reader: FrameReader) -> Entry:
-    """How the latent means of an object's frames become what its networks read."""
+def _kinds(kinds: FrameKinds) -> Entry:
+    """The network whose answers follow the columns of a vector."""
     return {
+        "reads": list(kinds.columns),
+        "mean": kinds.mean.tolist(),
+        "scale": kinds.scale.tolist(),
+        "layers": [{"weight": weight.tolist(), "bias": bias.tolist()} for weight, bias in kinds.layers],
+        "usual": kinds.usual.tolist(),
+        "answers": "p = softmax of the last layer, of (v - mean) / scale through the layers, each but the last followed by "
+        f"max(0, x); then log((p + {FLOOR}) / (1 - p + {FLOOR})) of the first kind (a clean frame), and "
+        f"log((p + {FLOOR}) / (usual + {FLOOR})) of the others. They are columns after those of the vector",
+    }
+
+
+def reading(reader: FrameReader) -> Entry:
+    """How the vectors of an object's frames become what its networks read."""
+    return {
+        **({} if reader.kinds is None else {"kinds": _kinds(reader.kinds)}),
         "latents": list(reader.latents),
         "mean": [float(value) for value in reader.mean],
         "scale": [float(value) for value in reader.scale],
