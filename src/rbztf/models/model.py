@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -61,6 +61,10 @@ class Model(Decides, Protocol):
     @property
     def out_of_fold(self) -> Mapping[int, Mapping[Modalities, float]]:
         """Of each training object, by OID, the probabilities by members not trained on it; empty if not kept."""
+
+    @property
+    def combinations(self) -> Mapping[Modalities, Any]:
+        """How members become one probability, by what a score rests on; empty for a model without members."""
 
     @property
     def ranges(self) -> Ranges:

@@ -232,18 +232,16 @@ def _chosen(path: Path, models: Sequence[ScoredModel], of: str | None) -> Scored
 
 def _of_model(model: Path | str | None, config: Config) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
     """OIDs, labels and inner out-of-fold probabilities of training objects, each by all that is known of it."""
-    from rbztf.models.ensemble.ensemble import Ensemble
     from rbztf.models.load import load_model
 
     folder = locate_model(model, config)
     loaded = load_model(folder)
     found: dict[int, tuple[int, float]] = {}
-    if isinstance(loaded, Ensemble):
-        for have in sorted(loaded.combinations, key=len, reverse=True):
-            kept = loaded.combinations[have]
-            known = zip(kept.labels.tolist(), kept.scores.tolist())
-            for oid, pair in zip(() if kept.oids is None else kept.oids.tolist(), known):
-                found.setdefault(oid, pair)
+    for have in sorted(loaded.combinations, key=len, reverse=True):
+        kept = loaded.combinations[have]
+        known = zip(kept.labels.tolist(), kept.scores.tolist())
+        for oid, pair in zip(() if kept.oids is None else kept.oids.tolist(), known):
+            found.setdefault(oid, pair)
     if not found:
         raise UsageError(
             f"{folder} keeps no out-of-fold scores of its training objects.",

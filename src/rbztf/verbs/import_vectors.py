@@ -81,7 +81,9 @@ def _vectors(
     return sources, all(wide)
 
 
-def _packed_vectors(path: Path, variances: Path | None, latent: int) -> dict[Oid, Callable[[], _Vectors]]:
+def _packed_vectors(
+    path: Path, variances: Path | None = None, latent: int = 0
+) -> dict[Oid, Callable[[], _Vectors]]:
     with reading(path, "holds no packed vectors", "Get it again."):
         content = read_arrays(path)
         oids, counts, means = content["oid"], content["n_frames"], content["mu"]

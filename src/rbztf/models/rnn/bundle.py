@@ -96,6 +96,7 @@ class ClassifierBundle:
     inner_auc: ClassVar[dict[Modalities, float]] = {}
     attributes_frames: ClassVar[bool] = False
     prior: ClassVar[None] = None
+    combinations: ClassVar[dict[Modalities, Any]] = {}
     out_of_fold: ClassVar[dict[int, dict[Modalities, float]]] = {}
 
     @property
