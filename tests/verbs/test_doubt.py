@@ -142,6 +142,15 @@ def test_a_later_export_is_compared(tmp_path: Path, scores: Path, labels: Path) 
     assert "Ranks of the changed labels: 1, 37 of 40." in told.stderr
 
 
+def test_a_later_csv_without_tags_has_no_other_tags(tmp_path: Path, scores: Path, labels: Path) -> None:
+    later = tmp_path / "later.csv"
+    later.write_text("oid,label\n" + "".join(f"{row['oid']},{row['label']}\n" for row in rows(scores)))
+    made = rbztf.doubt(scores, labels=labels, against=later, out=tmp_path / "d.csv")
+    assert made.against is not None
+    assert made.against.n_shared
+    assert made.against.n_tags is None
+
+
 def test_a_later_csv_may_call_objects_unsure_and_tags_are_not_needed(tmp_path: Path, scores: Path) -> None:
     later = tmp_path / "later.csv"
     later.write_text(f"oid,label\n{OIDS[WRONG[0]]},unsure\n{OIDS[0]},real\n{OIDS[1]},real\n")

@@ -33,7 +33,7 @@ class LaterLabels:
     changed : tuple of LabelChange
         By rank.
     n_tags : int or None
-        Objects with other tags; None where no label file says which they had.
+        Objects with other tags; None where one of the files has no tags at all.
     n_new : int
         Objects that the earlier file (without one, the scores) does not have.
     """
@@ -74,7 +74,10 @@ def compare_labels(
     now = {oid: label_in(later, oid) for oid in was}
     shared = [oid for oid in was if now[oid]]
     changed = [LabelChange(oid, was[oid], now[oid], ranks.get(oid)) for oid in shared if now[oid] != was[oid]]
-    n_tags = None if earlier is None else sum(_other_tags(earlier, later, oid) for oid in shared)
+    tagged = earlier is not None and all(
+        any(entry.tags for entry in table.values()) for table in (earlier, later)
+    )
+    n_tags = sum(_other_tags(earlier or {}, later, oid) for oid in shared) if tagged else None
     by_rank = sorted(changed, key=lambda each: (each.rank or len(ranks) + 1, each.oid))
     return LaterLabels(path, len(shared), tuple(by_rank), n_tags, sum(int(oid) not in was for oid in later))
 
