@@ -39,9 +39,13 @@ from rbztf.models.decision.thresholds import best_f1_threshold, threshold_at
 from rbztf.models.ensemble.bundle import load_ensemble
 from rbztf.models.objects.object_set import Modality, ObjectSet
 from rbztf.models.training import threads
+from rbztf.models.vae import known_frames
+from rbztf.models.vae.bundle import encoder_in
 from rbztf.prediction.remarks import NO_RANGES
+from rbztf.progress import silent
 from rbztf.stores.epochs import epoch_table
 from rbztf.stores.object_file import write_object
+from rbztf.verbs.training_inputs import simulate_frames
 
 N_OBJECTS, N_EPOCHS = 32, 10
 OIDS = [make_oid(i, field=600 + i // 4) for i in range(N_OBJECTS)]
@@ -696,3 +700,54 @@ def test_frames_are_read_with_log_variances_and_with_what_simulated_ones_teach(
     assert any("trained without simulated frames" in text for text in done["warnings"])
     answer = predict(at, "--embeddings", means, model=tmp_path / "m", code=3)
     assert "have no log variances, which the model reads" in json.dumps(answer["problems"])
+
+
+def test_a_rule_that_goes_by_tags_is_told_where_there_are_none(at: Folders, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "".join(["oid,label\n", *(f"{o},{n}\n" for o, n in zip(OIDS, LABELS))])
+    )
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(tiny_ensemble("statistics")))
+    words = [
+        "--config",
+        tmp_path / "c.yaml",
+        "--labels",
+        tmp_path / "labels.csv",
+        "--embeddings",
+        at["embeddings"],
+    ]
+    words += ["--label-rule", "snad2025", "--json", "-q"]
+    said = "The labels have no tags, so the rule snad2025 leaves nothing out."
+    for verb, more in (("train-rnn", ()), ("cv", ("--folds", 2, "--workers", 1))):
+        done = strict_json(run_well(verb, *words, *more, "--out", tmp_path / verb).stdout)
+        assert done["warnings"] == [said]
+
+
+def test_simulated_frames_are_made_once_for_all_configurations_that_ask_alike(
+    at: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def counting(count: int, *rest: Any, **options: Any) -> Any:
+        made.append(count)
+        return whole(count, *rest, **options)
+
+    whole = known_frames.known_frames
+    monkeypatch.setattr(known_frames, "known_frames", counting)
+    sections = [
+        tiny_ensemble("statistics", simulated_frames=20),
+        tiny_ensemble("statistics", simulated_frames=20, log_variances=True),
+        tiny_ensemble("statistics", simulated_frames=30),
+        tiny_ensemble("statistics"),
+        tiny_ensemble("curves", simulated_frames=20),
+    ]
+    configs = [rbztf.Config.model_validate(section) for section in sections]
+    found = simulate_frames(configs, encoder_in(at["embeddings"]), torch.device("cpu"), silent)
+    assert made == [20, 30]
+    assert [None if one is None else one.vectors.shape for one in found] == [
+        (20, 4),
+        (20, 8),
+        (30, 4),
+        None,
+        None,
+    ]
+    assert simulate_frames(configs[:1], None, torch.device("cpu"), silent) == [None]

@@ -262,10 +262,14 @@ class EnsembleSection(Section):
     limits_from: Literal["all", "clear"] = "all"
     """Labelled objects that conformal limits rest on: all, or those whose label is not open by ``snad2025``."""
 
+    @property
+    def reads_frames(self) -> bool:
+        """Whether one of its members does."""
+        return any("image" in member.inputs for member in self.members.values())
+
     def idle(self) -> dict[str, str]:
-        with_frames = any("image" in member.inputs for member in self.members.values())
         of_frames = ("least_spread", "log_variances", "simulated_frames")
-        return {} if with_frames else dict.fromkeys(of_frames, "members that read no frames")
+        return {} if self.reads_frames else dict.fromkeys(of_frames, "members that read no frames")
 
 
 class CvSection(Section):

@@ -24,7 +24,7 @@ from rbztf.models.checkpoint import History
 from rbztf.models.objects.read import FrameSelection, scores_curves_alone, usable_objects
 from rbztf.models.rnn.bundle import load_classifier
 from rbztf.models.training import choose_device
-from rbztf.models.vae.bundle import encoder_in, seen_labels
+from rbztf.models.vae.bundle import EncoderBundle, encoder_in, seen_labels
 from rbztf.plots.common import plot_examples
 from rbztf.progress import Progress, silent
 from rbztf.stores.embeddings import Embeddings, open_embeddings
@@ -39,6 +39,7 @@ from rbztf.verbs.training_inputs import (
     locate_inputs,
     read_checked,
     read_ordinary,
+    rule_warnings,
     simulate_frames,
 )
 
@@ -96,7 +97,9 @@ def cv(
     fitting = [fit_to_vectors(config, vectors, encoder) for config in configs]
     configs = tuple(config for config, _ in fitting)
     known, warnings = read_checked(inputs.features, table)
-    warnings += dict.fromkeys(warning for _, warned in fitting for warning in warned)
+    lists = [rule_warnings(table, config.data.label_rule) for config in configs]
+    lists += [warned for _, warned in fitting]
+    warnings += dict.fromkeys(warning for warned in lists for warning in warned)
     nobody_picked, told = read_ordinary(inputs.ordinary, known, table)
     alone = known if all(map(scores_curves_alone, configs)) else None
     latent = vectors.latent if vectors is not None else 0
@@ -108,7 +111,7 @@ def cv(
         check_labels(split, table)
     new_run("cv", first, folder)
     checkpoints = folder / "checkpoints"
-    simulated = [simulate_frames(config, encoder, device, progress) for config in configs]
+    simulated = simulate_frames(configs, encoder, device, progress)
     results = over_draws(
         configs,
         splits,
@@ -135,7 +138,7 @@ def cv(
     comparison = compare(evaluations, first.cv.bootstrap)
     missed = left_out(table, counts, problems, splits[0].oids)
     warnings += [*told, *inputs.warnings, *left_out_warnings(table, missed)]
-    warnings += _warnings(vectors, inputs.embeddings) if vectors is not None else []
+    warnings += _warnings(vectors, inputs.embeddings, encoder) if vectors is not None else []
     result = CvResult(folder, tuple(evaluations), tuple(comparison), tuple(problems), tuple(warnings), missed)
     write_result(result)
     for config in configs[1:]:
@@ -255,10 +258,10 @@ def _audit(config: Config, folds: Sequence[FoldResult]) -> dict[str, Any]:
     return {"equal_length": audit} if audit else {}
 
 
-def _warnings(vectors: Embeddings, path: Path | None) -> list[str]:
+def _warnings(vectors: Embeddings, path: Path | None, encoder: EncoderBundle | None) -> list[str]:
     if not vectors.stamp.encoder:
         return [f"{path} does not say which encoder made its vectors."]
-    return seen_labels(encoder_in(path) if path else None)
+    return seen_labels(encoder)
 
 
 def write_result(result: CvResult, shown: Sequence[Evaluation] | None = None) -> None:

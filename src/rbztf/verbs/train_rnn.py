@@ -34,6 +34,7 @@ from rbztf.verbs.training_inputs import (
     locate_inputs,
     read_checked,
     read_ordinary,
+    rule_warnings,
     simulate_frames,
 )
 from rbztf.wording import counted
@@ -94,7 +95,7 @@ def train_rnn(
     if not counts:
         where = path or inputs.features
         raise DataError(f"None of the {len(table)} labelled objects can be used with {where}.", "Check both.")
-    simulated = simulate_frames(config, encoder, device, progress)
+    (simulated,) = simulate_frames([config], encoder, device, progress)
     labelled = read_labelled(table.only(counts), vectors, known, config, nobody_picked, simulated)
     run = _Run(labelled, encoder, target, scratch, progress)
     train = _train_network if config.ensemble is None else _train_ensemble
@@ -103,6 +104,7 @@ def train_rnn(
     shutil.rmtree(scratch, ignore_errors=True)
     missed = left_out(table, counts, problems, ambiguous=len(everything) - len(table))
     warnings += [
+        *rule_warnings(everything, config.data.label_rule),
         *warned,
         *told,
         *inputs.warnings,

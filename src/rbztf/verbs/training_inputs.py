@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from rbztf.config import Config, EnsembleSection
+from rbztf.config import Config
 from rbztf.errors import InputError, Problem
 from rbztf.features.columns import check_columns, check_identity, name_warnings
 from rbztf.features.files import read_features
@@ -25,7 +25,7 @@ from rbztf.stores.embeddings import Embeddings
 from rbztf.stores.labels import LabelTable
 from rbztf.verbs.paths import locate, locate_optional
 from rbztf.wording import counted
-from rbztf.ztf import Oid
+from rbztf.ztf import LabelRule, Oid
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def fit_to_vectors(
 ) -> tuple[Config, list[str]]:
     """What an ensemble reads of frames, as far as the embeddings have it; and warnings of what they lack."""
     section = config.ensemble
-    if section is None or vectors is None or not reads_frames(section):
+    if section is None or vectors is None or not section.reads_frames:
         return config, []
     lacking: dict[str, Any] = {}
     warnings = []
@@ -164,23 +164,38 @@ def fit_to_vectors(
     return config.model_copy(update={"ensemble": section.model_copy(update=lacking)}), warnings
 
 
-def reads_frames(section: EnsembleSection) -> bool:
-    """Whether a member of the ensemble does."""
-    return any("image" in member.inputs for member in section.members.values())
-
-
 def simulate_frames(
-    config: Config, encoder: EncoderBundle | None, device: torch.device, progress: Progress
-) -> SimulatedVectors | None:
-    """Vectors of simulated frames, where the ensemble asks for them (``ensemble.simulated_frames``)."""
-    section = config.ensemble
-    if section is None or not section.simulated_frames or not reads_frames(section) or encoder is None:
-        return None
+    configs: Sequence[Config], encoder: EncoderBundle | None, device: torch.device, progress: Progress
+) -> list[SimulatedVectors | None]:
+    """Vectors of simulated frames for each configuration whose ensemble asks for them (``ensemble.simulated_frames``).
+
+    As many frames of the same seed are made once.
+    """
     from rbztf.models.vae.known_frames import known_frames
 
-    known = known_frames(section.simulated_frames, encoder.config.frames, config.seed, progress=progress)
-    vectors = encoder.embed_inputs(known.inputs, device)
-    return SimulatedVectors(FrameSelection.of(config, encoder.latent).columns(vectors), known.kinds)
+    made: dict[tuple[int, int], SimulatedVectors] = {}
+    found: list[SimulatedVectors | None] = []
+    for config in configs:
+        section = config.ensemble
+        if encoder is None or section is None or not section.simulated_frames or not section.reads_frames:
+            found.append(None)
+            continue
+        wanted = section.simulated_frames, config.seed
+        if wanted not in made:
+            known = known_frames(
+                section.simulated_frames, encoder.config.frames, config.seed, progress=progress
+            )
+            made[wanted] = SimulatedVectors(encoder.embed_inputs(known.inputs, device), known.kinds)
+        columns = FrameSelection.of(config, encoder.latent).columns(made[wanted].vectors)
+        found.append(replace(made[wanted], vectors=columns))
+    return found
+
+
+def rule_warnings(labels: LabelTable, rule: LabelRule) -> list[str]:
+    """That a rule which goes by tags cannot leave anything out, where there are none."""
+    if rule is LabelRule.RB_ZTF or any(entry.tags for entry in labels.values()):
+        return []
+    return [f"The labels have no tags, so the rule {rule} leaves nothing out."]
 
 
 def left_out(

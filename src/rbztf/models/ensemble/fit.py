@@ -149,7 +149,7 @@ def _train(
     curves: dict[str, list[History]] = {name: [] for name in section.members}
     total, done = len(folds) * len(section.members), 0
     started = time.perf_counter()
-    if any("image" in member.inputs for member in section.members.values()):
+    if section.reads_frames:
         data.objects.prepare()
     for number, fold in enumerate(folds):
         kept = data.ordinary.take(ordinary_folds != number)

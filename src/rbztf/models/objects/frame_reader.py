@@ -87,11 +87,7 @@ class FrameReader:
         """The columns of an object's frames, and what the network of kinds says of each, (n_frames, …) float32."""
         if self.kinds is None:
             return sequence
-        return (
-            np.concatenate([sequence, self.kinds.read(sequence)], axis=1)
-            if len(sequence)
-            else np.empty((0, sequence.shape[1] + len(self.kinds)), np.float32)
-        )
+        return np.concatenate([sequence, self.kinds.read(sequence)], axis=1)
 
     def inputs(self, sequence: Floats) -> Floats:
         """What networks read of an object's frames.
