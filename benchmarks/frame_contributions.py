@@ -76,7 +76,7 @@ def simulated(encoder: Path | None, recipe: Config, n_objects: int, n_epochs: in
 def one_model(config: Config, known: Dataset, new: Dataset, sky: SimulatedSky) -> None:
     labels = read_labels(known.labels).in_bands([*Band])
     train = read(known, known.folder / "embeddings", config, None)
-    model = fit_ensemble(label_objects(train, labels, 1.0), config, device=CPU)
+    model = fit_ensemble(label_objects(train, labels), config, device=CPU)
     test = read(new, new.folder / "embeddings", config, model.reader)
     auc = roc_auc_score(read_labels(new.labels).labels(test.oids.tolist()), model.score(test).p_bogus)
     print(f"{len(train)} objects to train on, {len(test)} new ones: AUC {auc:.3f}")
@@ -138,7 +138,7 @@ def real(published: Path, figure: Path | None, config: Config) -> None:
 
 
 def _train(oids, vectors, labels, config):  # type: ignore[no-untyped-def]
-    data = label_objects(read_objects(oids, vectors, None, config), labels, 1.0)
+    data = label_objects(read_objects(oids, vectors, None, config), labels)
     return fit_ensemble(data, config, device=CPU)
 
 

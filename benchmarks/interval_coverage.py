@@ -79,7 +79,7 @@ def draw_fields(oids: Sequence[Oid], seed: int) -> list[Oid]:
 def train(oids: Sequence[Oid], data: Data, config: Config) -> Ensemble:
     assert config.ensemble is not None
     objects = read_objects(oids, data.vectors, data.features, config)
-    labelled = label_objects(objects, data.labels, config.ensemble.uncertain_weight)
+    labelled = label_objects(objects, data.labels, config.ensemble)
     return fit_ensemble(labelled, config, device=CPU)
 
 

@@ -3,7 +3,7 @@
 python benchmarks/simulated_transfer.py --published FOLDER
 
 FOLDER is made by rbztf import. A network learns on simulated frames what a frame shows (as in
---config simulated); the score of a real object is the mean probability over its frames that something is wrong.
+the default); the score of a real object is the mean probability over its frames that something is wrong.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    config = load_config("simulated", project_file=None)
+    config = load_config("default", project_file=None)
     encoder = encoder_in(arguments.published / "embeddings")
     if encoder is None:
         raise SystemExit(f"{arguments.published} does not hold the encoder of its vectors.")

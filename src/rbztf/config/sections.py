@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from rbztf.ztf import Band, LabelRule
+from rbztf.ztf import AUXILIARY_TAGS, Band, LabelRule
 
 
 class Section(BaseModel):
@@ -255,12 +255,19 @@ class EnsembleSection(Section):
     """Weight in training of objects tagged ``uncertain``; evaluation counts all alike."""
     ambiguous_weight: float = Field(1.0, gt=0, le=1)
     """Likewise of objects whose label is open by the rule ``snad2025``, with ``data.label_rule: rb-ztf``."""
+    tag_weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = {}
+    """How much more than others objects with a tag weigh in training, names in :data:`rbztf.ztf.AUXILIARY_TAGS`."""
     doubt_weight: float = Field(1.0, gt=0, le=1)
     """Weight of objects whose label inner out-of-fold scores contradict, in a second training; 1: there is none."""
     error_rate: float = Field(0.05, gt=0, lt=1)
     """Of the conformal decision, per class; what it cannot decide is ``unsure``."""
     limits_from: Literal["all", "clear"] = "all"
     """Labelled objects that conformal limits rest on: all, or those whose label is not open by ``snad2025``."""
+
+    @field_validator("tag_weights")
+    @classmethod
+    def _check_tags(cls, weights: dict[str, float]) -> dict[str, float]:
+        return {_checked_name(name, AUXILIARY_TAGS): weight for name, weight in weights.items()}
 
     @property
     def reads_frames(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbztf.config import EnsembleSection
 from rbztf.errors import DataError
 from rbztf.features.latent_statistics import image_features
 from rbztf.features.table import FeatureTable
@@ -210,26 +211,33 @@ def tag_targets(labels: LabelTable, oids: Sequence[int]) -> NDArray[np.float32]:
 
 
 def label_objects(
-    objects: ObjectSet, labels: LabelTable, uncertain_weight: float = 1.0, ambiguous_weight: float = 1.0
+    objects: ObjectSet, labels: LabelTable, ensemble: EnsembleSection | None = None
 ) -> LabelledSet:
     """``objects`` with what experts said of them.
 
     Parameters
     ----------
-    uncertain_weight : float
-        Weight in training of objects tagged ``uncertain``; others weigh 1.
-    ambiguous_weight : float
-        Of those whose label is open (:func:`rbztf.ztf.is_ambiguous`); of both, the smaller one.
+    ensemble : EnsembleSection, optional
+        How they weigh in training; all alike without it.
     """
     oids = objects.oids.tolist()
-    uncertain = np.array([UNCERTAIN_TAG in labels[oid].tags for oid in oids], bool)
+    tags = tag_targets(labels, oids)
     ambiguous = np.array([is_ambiguous(labels[oid].tags) for oid in oids], bool)
+    weights = np.ones(len(oids))
+    if ensemble is not None:
+        uncertain = np.array([UNCERTAIN_TAG in labels[oid].tags for oid in oids], bool)
+        weights[uncertain] = ensemble.uncertain_weight
+        weights[ambiguous] = np.minimum(weights[ambiguous], ensemble.ambiguous_weight)
+        weights *= _of_tags(tags, ensemble.tag_weights)
     return LabelledSet(
-        objects,
-        labels.labels(oids),
-        field_of(objects.oids),
-        tag_targets(labels, oids),
-        np.minimum(np.where(uncertain, uncertain_weight, 1.0), np.where(ambiguous, ambiguous_weight, 1.0)),
-        tuple(AUXILIARY_TAGS),
-        clear=~ambiguous,
+        objects, labels.labels(oids), field_of(objects.oids), tags, weights, tuple(AUXILIARY_TAGS), clear=~ambiguous
     )
+
+
+def _of_tags(tags: NDArray[np.float32], weights: Mapping[str, float]) -> NDArray[np.float64]:
+    """The largest weight of the tags that each object has, 1 where it has none of them, (n,) float64."""
+    out = np.zeros(len(tags))
+    for name, weight in weights.items():
+        tagged = tags[:, list(AUXILIARY_TAGS).index(name)] > 0
+        out[tagged] = np.maximum(out[tagged], weight)
+    return np.where(out > 0, out, 1.0)

@@ -165,9 +165,7 @@ def read_labelled(
         See :mod:`rbztf.models.objects.frame_kinds`.
     """
     objects = read_objects(list(labels), embeddings, features, config, simulated=simulated)
-    section = config.ensemble
-    weights = (section.uncertain_weight, section.ambiguous_weight) if section else ()
-    data = label_objects(objects, labels, *weights)
+    data = label_objects(objects, labels, config.ensemble)
     if ordinary is None:
         return data
     no_frames = [np.empty((0, objects.sequences[0].shape[1]), np.float32)] * len(ordinary)
