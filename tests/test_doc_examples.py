@@ -47,7 +47,7 @@ QUICK = {
 """Added to commands that name a configuration of a single network."""
 SMALL = ("--config", "tiny.yaml")
 """Added to commands that train and name none."""
-ENSEMBLES = {"default", "simulated", "image-only", "lightcurve-only", "lightcurve-trees"}
+ENSEMBLES = {"default", "image-only", "lightcurve-only", "lightcurve-trees"}
 """Configurations that ``tiny.yaml`` stands for."""
 ELSEWHERE = {
     "import": "needs the published files; tests/verbs/test_import.py",

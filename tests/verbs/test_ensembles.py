@@ -439,6 +439,7 @@ def test_the_default_trains_without_features_and_warns(at: Folders, tmp_path: Pa
         for name in ("frame-votes", "frames", "frame-statistics")
         for word in ("--set", f"ensemble.members.{name}.{'trees' if 'stat' in name else 'epochs'}=1")
     ]
+    small += ["--set", "ensemble.simulated_frames=200"]
     words = ["train-rnn", "--labels", at["labels"], "--embeddings", at["embeddings"], "--out", tmp_path / "m"]
     result = run_well(
         *words, *small, "--set", "ensemble.folds=2", "--set", "vae.latent=4", "--quiet", "--json"

@@ -122,6 +122,7 @@ SMALL = [
     word
     for setting in (
         *("data.min_frames=3", "ensemble.folds=2", "ensemble.members.frames.epochs=2"),
+        "ensemble.simulated_frames=200",
         *(f"ensemble.members.{name}=null" for name in ("frame-votes", "lightcurve-network", "both")),
         *(f"ensemble.members.{name}.trees=12" for name in ("frame-statistics", "lightcurve-trees")),
     )

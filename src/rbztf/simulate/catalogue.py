@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,8 @@ class SimulatedObject:
     label : Label
     tags : tuple of str
         As an expert of the SNAD knowledge base would tag it.
-    ra_deg, dec_deg : float
-        ICRS position.
+    seed : int
+        Of its sky.
     x_pix, y_pix : float
         0-based pixel in its quadrant at nominal pointing.
     edge : int
@@ -51,12 +52,28 @@ class SimulatedObject:
     kind: str
     label: Label
     tags: tuple[str, ...]
-    ra_deg: float
-    dec_deg: float
+    seed: int
     x_pix: float
     y_pix: float
     edge: int
     n_epochs: int
+
+    @property
+    def ra_deg(self) -> float:
+        """Right ascension, ICRS."""
+        return self._position_deg[0]
+
+    @property
+    def dec_deg(self) -> float:
+        """Declination, ICRS."""
+        return self._position_deg[1]
+
+    @cached_property
+    def _position_deg(self) -> tuple[float, float]:
+        """Made when it is asked for: the WCS of a quadrant takes longer than a frame."""
+        quadrant = quadrant_of(self.seed, self.oid.field, self.oid.ccd, self.oid.quadrant)
+        ra_deg, dec_deg = quadrant.pixel_to_sky(np.array([self.x_pix]), np.array([self.y_pix]))
+        return round(float(ra_deg[0]), 7), round(float(dec_deg[0]), 7)
 
 
 def draw_catalogue(
@@ -144,7 +161,6 @@ def _make_object(
     x_pix, y_pix, edge = _draw_pixel(rng, near_edge=near_edge)
     while any(np.hypot(x_pix - x, y_pix - y) < MIN_SEPARATION_PIX for x, y in others):
         x_pix, y_pix, edge = _draw_pixel(rng, near_edge=near_edge)
-    ra_deg, dec_deg = quadrant_of(seed, field, ccd, qid).pixel_to_sky(np.array([x_pix]), np.array([y_pix]))
     bogus = kind in KINDS
     tags = (ARTEFACT_TAG, kind) if bogus else TAGS_OF_REAL[kind]
     if rng.random() < UNCERTAIN_SHARE:
@@ -154,8 +170,7 @@ def _make_object(
         kind=kind,
         label=Label.ARTEFACT if bogus else Label.REAL,
         tags=tags,
-        ra_deg=round(float(ra_deg[0]), 7),
-        dec_deg=round(float(dec_deg[0]), 7),
+        seed=seed,
         x_pix=x_pix,
         y_pix=y_pix,
         edge=edge,

@@ -230,7 +230,13 @@ def label_objects(
         weights[ambiguous] = np.minimum(weights[ambiguous], ensemble.ambiguous_weight)
         weights *= _of_tags(tags, ensemble.tag_weights)
     return LabelledSet(
-        objects, labels.labels(oids), field_of(objects.oids), tags, weights, tuple(AUXILIARY_TAGS), clear=~ambiguous
+        objects,
+        labels.labels(oids),
+        field_of(objects.oids),
+        tags,
+        weights,
+        tuple(AUXILIARY_TAGS),
+        clear=~ambiguous,
     )
 
 
