@@ -251,11 +251,11 @@ def details(runs: dict[str, dict[str, Any]]) -> list[str]:
             lines.append(f"| {span} | {row['n']} | {share(row['roc_auc'])} | {share(row['accuracy'])} |")
     length = whole["length_auc"]
     lines += ["", f"The number of frames alone has an AUC of {share(length)}."]
-    audit = whole.get("equal_length")
+    audit = entry_of(runs["reference"], "").get("equal_length")
     if audit:
         lines.append(
             f"With every object cut to {audit['frames']} random frames ({audit['n_objects']} objects that have as "
-            f"many; fused): AUC {share(audit['equal_length'])}, {share(audit['full'])} in full."
+            f"many; fused, reference folds): AUC {share(audit['equal_length'])}, {share(audit['full'])} in full."
         )
     return lines
 

@@ -51,22 +51,22 @@ def test_every_draw_trains_with_its_own_seed_and_marks_its_scores() -> None:
         seen.append((configs[0].seed, list(split.folds)))
         results = []
         for config in configs:
-            folds = [
-                FoldResult(
-                    number,
-                    Scored(np.array(oids, np.int64), LABELS.labels(oids), np.full(len(oids), 0.5), 0.5),
-                    {"": [{"epoch": 1, "loss": float(config.seed), "seconds": 0.0}]},
-                    0.0,
-                )
-                for number, oids in split.folds.items()
-            ]
+            folds = []
+            for number, oids in split.folds.items():
+                scored = Scored(np.array(oids, np.int64), LABELS.labels(oids), np.full(len(oids), 0.5), 0.5)
+                history = {"": [{"epoch": 1, "loss": float(config.seed), "seconds": 0.0}]}
+                folds.append(FoldResult(number, scored, history, 0.0, (scored, scored), {"a part": scored}))
             results.append(folds)
         return results
 
     first, second = over_draws([Config(seed=10), Config(seed=20)], splits, run)
     assert seen == [(10, [0, 1, 2]), (11, [3, 4, 5])]
     assert [result.fold for result in first] == list(range(6))
-    assert [result.scored.draw for result in second] == [0, 0, 0, 1, 1, 1]
+    for result in (*first, *second):
+        draw = result.fold // 3
+        assert result.cut is not None
+        every = [result.scored, *result.cut, result.variants["a part"]]
+        assert [scored.draw for scored in every] == [draw] * 4
     assert [result.histories[""][0]["loss"] for result in second] == [20, 20, 20, 21, 21, 21]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,19 @@ class FoldResult:
     """The longer objects scored in full, and cut to ``cv.equal_length`` frames each."""
     variants: dict[str, Scored] = field(default_factory=dict)
     """With ``cv.ablate``: the same objects scored by parts of the ensemble."""
+
+    def in_draw(self, draw: int) -> FoldResult:
+        """The same, all its scores marked as those of a fold of draw number ``draw``."""
+
+        def marked(scored: Scored) -> Scored:
+            return replace(scored, draw=draw)
+
+        return replace(
+            self,
+            scored=marked(self.scored),
+            cut=None if self.cut is None else (marked(self.cut[0]), marked(self.cut[1])),
+            variants={part: marked(scored) for part, scored in self.variants.items()},
+        )
 
 
 def check_split(split: Split) -> None:

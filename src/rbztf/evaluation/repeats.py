@@ -8,7 +8,6 @@ fold's number is its own in scores, tables and checkpoints.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rbztf.config import Config
@@ -82,5 +81,5 @@ def over_draws(
     for draw, split in enumerate(splits):
         seeded = [config.model_copy(update={"seed": config.seed + draw}) for config in configs]
         for mine, found in zip(results, run(seeded, split)):
-            mine += [replace(result, scored=replace(result.scored, draw=draw)) for result in found]
+            mine += [result.in_draw(draw) for result in found]
     return results

@@ -62,7 +62,9 @@ def test_without_settings_all_weigh_alike_and_a_tag_changes_its_own_objects_alon
 
 
 def test_an_unknown_tag_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"ensemble.tag_weights.colum.*must be one of: ghost, track, column"):
+    with pytest.raises(
+        ConfigError, match=r"ensemble.tag_weights.colum.*must be one of: ghost, track, column"
+    ):
         load_config("default", ["ensemble.tag_weights.colum=3"], project_file=None)
     with pytest.raises(ConfigError, match="greater than 0"):
         load_config("default", ["ensemble.tag_weights.column=0"], project_file=None)
