@@ -127,7 +127,7 @@ def test_networks_for_any_batch(frames: bool, rows: int, votes: bool, recurrent:
             feed["rows"] = table
         (found,) = answers(model, feed)
         assert found.shape == (len(lengths), 2, 3)
-        np.testing.assert_allclose(found, np.stack(expected, axis=1), rtol=1e-6, atol=2e-6)
+        np.testing.assert_allclose(found, np.stack(expected, axis=1), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["masked", "reference"])
